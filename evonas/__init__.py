@@ -1,0 +1,34 @@
+"""Search neural architectures, training and compression together, and export what was found.
+
+The names below load what they need when they are first used; importing evonas loads nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from evonas.blueprint import Blueprint
+    from evonas.driver import resume, search
+    from evonas.models import build
+    from evonas.runs import Run, load_run
+    from evonas.space import load_space
+
+_HOMES = {
+    "Blueprint": "evonas.blueprint",
+    "Run": "evonas.runs",
+    "build": "evonas.models",
+    "load_run": "evonas.runs",
+    "load_space": "evonas.space",
+    "resume": "evonas.driver",
+    "search": "evonas.driver",
+}
+
+__all__ = ["Blueprint", "Run", "build", "load_run", "load_space", "resume", "search"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module evonas has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

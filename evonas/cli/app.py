@@ -1,0 +1,172 @@
+"""Commands and their help. Each loads what it needs only when it is called."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+from evonas.errors import EvonasError
+
+Parameters = ParamSpec("Parameters")
+
+app = typer.Typer(
+    help="Search neural architectures, and export and retrain what was found.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, for example run.seed=7.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name under runs/, or its folder.")]
+ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that evonas export wrote.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+INTERRUPTED = 130
+USER_MISTAKE = 2
+WORK_FAILED = 1
+
+
+def main() -> None:
+    """The console script `evonas`."""
+    app(prog_name="evonas")
+
+
+def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
+    """Registers a command whose mistakes by users end with their message and no traceback."""
+
+    @app.command()
+    @wraps(function)
+    def wrapped(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        try:
+            function(*arguments, **options)
+        except EvonasError as error:
+            print("\n".join(error.problems), file=sys.stderr)
+            raise typer.Exit(USER_MISTAKE) from None
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return wrapped
+
+
+def say(values: Any, as_json: bool, table: Callable[[Any, Any], None]) -> None:
+    """Prints plain values as JSON, or by the function that makes a table of them."""
+    if as_json:
+        from evonas.runs.folder import as_json as text
+
+        sys.stdout.write(text(values))
+        return
+    from rich.console import Console
+
+    # Not a terminal: wide enough that no column is cut.
+    table(values, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+
+
+@command
+def search(words: Words = None, json: Json = False) -> None:
+    """Start a run; without words: mobile cells on the bundled digits, under three minutes."""
+    from evonas import driver
+
+    _report(driver.search(words or []), json)
+
+
+@command
+def resume(run: RunName, words: Words = None, json: Json = False) -> None:
+    """Go on with a run, or beyond its budget with budget.evaluations=+50."""
+    from evonas import driver
+    from evonas.runs import find_run
+
+    _report(driver.resume(find_run(run), words or []), json)
+
+
+def _report(run: Any, as_json: bool) -> None:
+    from evonas.reports.summary import run_summary
+    from evonas.reports.tables import print_run
+
+    summary = run_summary(run)
+    say(summary, as_json, print_run)
+    if not as_json and summary["front"]:
+        print(f"\nNext: evonas export {run.name} --to DIR")
+    if not summary["front"]:
+        print(f"The search found no feasible design: {run.facts['ended']}.", file=sys.stderr)
+        raise typer.Exit(WORK_FAILED)
+
+
+@command
+def runs(json: Json = False) -> None:
+    """List the runs in the folder runs/."""
+    from evonas.reports.summary import runs_summary
+    from evonas.reports.tables import print_runs
+    from evonas.runs import load_run, run_folders
+
+    found = [runs_summary(load_run(folder)) for folder in run_folders(Path("runs"))]
+    say(found, json, print_runs)
+
+
+@command
+def inspect(
+    run: RunName,
+    trial: Annotated[int | None, typer.Option(help="Show this trial: measures, genes, parents.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Show the best trials of the first objective.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write all trials to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Show a run: status, front, best, counts; or one of its trials."""
+    from evonas.reports import summary, tables
+    from evonas.runs import find_run, load_run
+
+    found = load_run(find_run(run))
+    if csv is not None:
+        from evonas.reports.csv_file import write_csv
+
+        write_csv(found.rows(), csv)
+        print(f"{len(found.records.trials)} trials written to {csv}.", file=sys.stderr)
+    if trial is not None:
+        say(summary.trial_summary(found, *found.pair(trial)), json, tables.print_trial)
+    elif top is not None:
+        say(summary.top_trials(found, top), json, tables.print_trials)
+    elif csv is None or json:
+        say(summary.run_summary(found), json, tables.print_run)
+
+
+@command
+def export(
+    run: RunName,
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")],
+    pick: Annotated[str, typer.Option(metavar="knee|best|NUMBER", help="Which design.")] = "knee",
+    where: Annotated[str | None, typer.Option(metavar="LIMITS", help="Only designs within limits, as in accuracy.min=0.97,latency_ms.max=2.")] = None,
+    scale: Annotated[str, typer.Option(metavar="full|proxy", help="full: fresh weights; proxy: the trained ones.")] = "full",
+    json: Json = False,
+) -> None:
+    """Write a design of a run as a model folder: source, weights, ONNX, recipe, card."""
+    from evonas.materialise import materialise
+    from evonas.reports.models import print_export
+    from evonas.runs import find_run, load_run
+
+    say(materialise(load_run(find_run(run)), to, pick, where, scale), json, print_export)
+
+
+@command
+def retrain(model: ModelFolder, words: Words = None, json: Json = False) -> None:
+    """Train an exported model with its own recipe; data.* and training.* may be changed."""
+    from evonas import retrain as retraining
+    from evonas.reports.models import print_retrain
+
+    say(retraining.retrain(model, words or []), json, print_retrain)
+
+
+@command
+def predict(
+    model: ModelFolder,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    json: Json = False,
+) -> None:
+    """Run an exported model on images."""
+    from evonas.predict import predict as predict_images
+    from evonas.reports.models import print_predictions
+
+    say(predict_images(model, images), json, print_predictions)

@@ -1,0 +1,89 @@
+"""Folders of images, one folder a class."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from evonas.data.dataset import Images, Source, Split
+from evonas.errors import DataError
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SHOWN = 5  # problems spelled out before the rest is only counted
+FEWEST = 3  # images a class needs so that each part of the split has one
+
+
+def read_folder(path: Path | None, resolution_px: int) -> Source:
+    """`DIR/CLASS/*.png`, or `DIR/train/CLASS/...` with `DIR/test/CLASS/...` as the test part.
+
+    Images are cut to their central square and resized; a set of grey images keeps one channel.
+
+    Raises:
+        DataError: No such folder, no classes, empty classes or damaged images, by name.
+    """
+    if path is None:
+        raise DataError("data=folder needs data.path=DIR, a folder with one folder of images a class.")
+    if not path.is_dir():
+        raise DataError(f"There is no folder {path}. Give data.path=DIR, with one folder of images a class.")
+    is_divided = (path / "train").is_dir() and (path / "test").is_dir()
+    root = path / "train" if is_divided else path
+    classes = _classes(root)
+    channels = _channels(root, classes)
+    development = _read_part(root, classes, resolution_px, channels)
+    test = _read_part(path / "test", classes, resolution_px, channels) if is_divided else None
+    return Source(classes, development, test)
+
+
+def image_to_array(image: Image.Image, resolution_px: int, channels: int) -> Images:
+    """The central square at the resolution, as (channels, height, width) of 0..255."""
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    square = image.convert("L" if channels == 1 else "RGB").crop((left, top, left + side, top + side))
+    resized = square.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(resized).reshape(resolution_px, resolution_px, -1).transpose(2, 0, 1))
+
+
+def _classes(root: Path) -> tuple[str, ...]:
+    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    if len(names) < 2:
+        raise DataError(f"{root} has {len(names)} folders, and a classification needs one for each of two classes or more.")
+    return tuple(names)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+
+
+def _channels(root: Path, classes: tuple[str, ...]) -> int:
+    """1 if the first image of every class is grey, else 3."""
+    firsts = [files[0] for name in classes if (files := _files(root / name))]
+    for file in firsts:
+        try:
+            with Image.open(file) as image:
+                if image.mode not in ("1", "L"):
+                    return 3
+        except (OSError, UnidentifiedImageError):
+            continue  # reported with all others when they are read
+    return 1
+
+
+def _read_part(root: Path, classes: tuple[str, ...], resolution_px: int, channels: int) -> Split:
+    images: list[Images] = []
+    labels: list[int] = []
+    problems: list[str] = []
+    for label, name in enumerate(classes):
+        files = _files(root / name)
+        if len(files) < FEWEST:
+            problems.append(f"{root / name} has {len(files)} images, and a class needs {FEWEST} or more.")
+        for file in files:
+            try:
+                with Image.open(file) as image:
+                    images.append(image_to_array(image, resolution_px, channels))
+                labels.append(label)
+            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
+                problems.append(f"{file} is no image that can be read: {problem}.")
+    if problems:
+        more = len(problems) - SHOWN
+        rest = [f"... and {more} more like these."] if more > 0 else []
+        raise DataError([*problems[:SHOWN], *rest])
+    return Split(np.stack(images), np.asarray(labels, dtype=np.int64))

@@ -1,0 +1,104 @@
+"""A search from its first word to its end: `search` starts one, `resume` goes on with one."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from evonas.driver.loop import Search
+from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
+from evonas.errors import RunError
+from evonas.evaluation.python_evaluator import UserFunction
+from evonas.executors import EXECUTORS
+from evonas.hardware import device_fingerprint, usable_cores
+from evonas.reports.progress import make_display
+from evonas.runs.folder import DATABASE, new_run_folder, write_config
+from evonas.runs.ledger import Ledger
+from evonas.runs.lock import RunLock
+from evonas.runs.run import Run, load_run, read_run
+from evonas.settings import Settings, Words
+from evonas.space.load import load_space_file
+
+
+def search(
+    settings: Iterable[str] | Mapping[str, Any] = (), evaluate: UserFunction | None = None
+) -> Run:
+    """Starts a run and works on it until it is over.
+
+    Args:
+        settings: Words (`["space=nano", "budget.evaluations=16"]`) or nested plain values.
+        evaluate: A function from a Blueprint to a number or a mapping of measures, in place of
+            a training; objectives are then `name:max` or `name:min`.
+
+    Raises:
+        EvonasError: Something is wrong with the settings, the space or the data.
+    """
+    words = Words((), settings) if isinstance(settings, Mapping) else Words(settings)
+    if evaluate is not None:
+        words.values["evaluator"] = {"name": "python"}
+    checked = check(words, evaluate)
+    given = [] if isinstance(settings, Mapping) else list(settings)
+    folder = new_run_folder(checked.settings, given, checked.space_file)
+    with RunLock(folder):
+        ledger = Ledger.create(folder / DATABASE, checked.facts)
+        return _work(set_up(checked, folder, checked.facts), ledger)
+
+
+def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | None = None) -> Run:
+    """Goes on with a run where it stopped, or beyond its old budget.
+
+    Args:
+        given: Words that change the budget, the executor or the display.
+
+    Raises:
+        EvonasError: The run cannot go on, or a word would change what it searches.
+    """
+    given = list(given)
+    run = load_run(folder)  # a missing run must not leave a lock behind
+    with RunLock(folder):
+        ledger = Ledger.open(folder / DATABASE)
+        run = read_run(folder, ledger)
+        settings = resumed_settings(run.settings, given)
+        checked = _checked_again(run, settings, evaluate)
+        if given:
+            write_config(folder, settings, given)
+        ledger.write_meta({"settings": settings.to_dict(), "ended": None})
+        return _work(set_up(checked, folder, run.facts), ledger)
+
+
+def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
+    measures_latency = any(o.name == "latency_ms" for o in run.records.objectives)
+    if measures_latency and run.facts["device"] != device_fingerprint():
+        raise RunError(
+            f"Run {run.name} measured latency on another device (fingerprint "
+            f"{run.facts['device'][:4]}, this is {device_fingerprint()[:4]}). Resume it there, or "
+            "start a new run here."
+        )
+    words = Words((), {**settings.to_dict(), "space": str(run.folder.absolute() / "space.yaml")})
+    checked = check(words, evaluate)
+    if checked.facts["data"] != run.facts["data"]:
+        raise RunError(
+            f"Run {run.name} was made with other images in {settings.data.path}. Put the old ones "
+            "back, or start a new run."
+        )
+    space = load_space_file(run.folder / "space.yaml", run.space.name)
+    return Checked(
+        settings, space, checked.space_file, checked.objectives, checked.function, checked.facts
+    )
+
+
+def _work(setup: Setup, ledger: Ledger) -> Run:
+    settings = setup.settings
+    try:
+        records = read_run(setup.folder, ledger).records
+        executor = EXECUTORS[settings.executor.name](
+            setup.evaluator, settings.executor, settings.executor.workers or usable_cores()
+        )
+        with make_display(setup.folder.name, settings, ledger.sessions()) as display:
+            ended = Search(setup, records, ledger, executor, display).run()
+        ledger.write_meta({"ended": ended})
+        return read_run(setup.folder, ledger)
+    finally:
+        ledger.close()
+
+
+__all__ = ["Run", "resume", "search"]

@@ -1,0 +1,162 @@
+"""The loop: propose, submit, record, repeat. Everything else is a part that it calls."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from evonas.driver.preparation import Setup
+from evonas.driver.schedules import SCHEDULES
+from evonas.evaluation import is_within
+from evonas.executors import Executor
+from evonas.reports.progress import Display
+from evonas.runs.folder import keep_weights
+from evonas.runs.ledger import Ledger
+from evonas.runs.records import Records
+from evonas.trial import Outcome, Trial
+
+MOST_FREE_IN_A_ROW = 1000  # proposals that needed no training before the search gives up
+TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
+
+
+class Search:
+    """One driver at work on one run."""
+
+    def __init__(
+        self, setup: Setup, records: Records, ledger: Ledger, executor: Executor, display: Display
+    ) -> None:
+        self.setup = setup
+        self.settings = setup.settings
+        self.evaluator = setup.evaluator
+        self.records = records
+        self.ledger = ledger
+        self.executor = executor
+        self.display = display
+        self.schedule = SCHEDULES[self.settings.schedule](setup.evolver, records)
+        self.trained: dict[str, Outcome] = {}  # training key to the outcome that paid for it
+        self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
+        self.waiting: list[Trial] = []  # for an equal training in flight
+        self.free_in_a_row = 0
+        for outcome in records.outcomes.values():
+            self._remember(outcome)
+
+    def run(self) -> str:
+        """Works until the search is over; why it is."""
+        with self.executor:
+            self.ledger.begin_session(self.executor.workers)
+            self.display.begin(self.records)
+            for trial in self.records.unfinished:
+                self._start(trial)
+            while True:
+                while self._wants_more() and (trial := self._propose()) is not None:
+                    self._start(trial)
+                if not self.in_flight:
+                    return self._why_over()
+                self._record(self.executor.wait())
+
+    def _propose(self) -> Trial | None:
+        """The next trial, on record; None while the schedule waits for outcomes."""
+        proposed = self.schedule.next()
+        if proposed is None:
+            return None
+        number, proposal, seen = proposed
+        trial = Trial(
+            number,
+            proposal.chromosome,
+            self.setup.space.decode(proposal.chromosome),
+            trial_seed(self.settings.run.seed, number),
+            proposal.parents,
+            proposal.operator,
+        )
+        self.ledger.add_trials([trial], seen)
+        self.records.add_trial(trial, seen)
+        return trial
+
+    def _start(self, trial: Trial) -> None:
+        """Submits the trial, or finishes it here if nothing is left to find out."""
+        counted = self.evaluator.count(trial.blueprint)
+        infeasible = self.evaluator.infeasible(trial.number, counted)
+        if infeasible is not None:
+            self._record(infeasible)
+            return
+        key = self.evaluator.training_key(trial.blueprint)
+        if key in self.in_flight.values():
+            self.waiting.append(trial)
+            return
+        known = dict(counted)
+        paid = self.trained.get(key)
+        if paid is not None:
+            if paid.status == "failed":
+                self._record(replace(paid, number=trial.number, source=paid.number, seconds=0, busy_seconds=0))
+                return
+            known |= {name: paid.measures[name] for name in self.evaluator.trained_measures}
+            trial = replace(trial, source=paid.number)
+        trial = replace(trial, known=known)
+        if self.evaluator.is_complete(known):
+            self._record(Outcome(trial.number, "complete", known, source=trial.source))
+            return
+        self.in_flight[trial.number] = key
+        self.display.started(trial)
+        self.executor.submit(trial)
+
+    def _record(self, outcome: Outcome) -> None:
+        """An outcome becomes durable, and only then counts."""
+        outcome = self.evaluator.checked(outcome)
+        scales = {name: self.evaluator.scale_of(name) for name in outcome.measures}
+        self.ledger.add_outcome(outcome, scales)
+        self.records.add_outcome(outcome)
+        self.in_flight.pop(outcome.number, None)
+        self._remember(outcome)
+        self.free_in_a_row = self.free_in_a_row + 1 if outcome.is_free else 0
+        by_number = self.settings.schedule == "generational"
+        if self.records.freeze_reference_point(self.settings.reference_point, by_number):
+            self.ledger.write_meta({"reference_point": self.records.reference_point})
+        keep_weights(self.setup.folder, self._worth_keeping())
+        self.display.finished(outcome, self.records)
+        again, self.waiting = self.waiting, []
+        for trial in again:
+            self._start(trial)
+
+    def _remember(self, outcome: Outcome) -> None:
+        if outcome.source is None and outcome.status in ("complete", "failed"):
+            trial = self.records.trials[outcome.number]
+            self.trained.setdefault(self.evaluator.training_key(trial.blueprint), outcome)
+
+    def _worth_keeping(self) -> set[int]:
+        """Trials whose weights stay: in flight, on the front, or among the best."""
+        best = sorted(self.records.feasible, key=lambda n: self._first_fitness(n), reverse=True)
+        numbers = {*self.in_flight, *self.records.front, *best[:TOP_KEPT]}
+        sources = (self.records.outcomes[n].source for n in numbers if n in self.records.outcomes)
+        return numbers | {source for source in sources if source is not None}
+
+    def _first_fitness(self, number: int) -> float:
+        fitness = self.records.fitness(self.records.outcomes[number])
+        assert fitness is not None, "feasible trials have a fitness"
+        return fitness[0]
+
+    def _wants_more(self) -> bool:
+        busy = len(self.in_flight) + len(self.waiting)
+        return busy < self.executor.workers and self._end() is None
+
+    def _end(self) -> str | None:
+        """Why no further trial is proposed, if so."""
+        budget = self.settings.budget
+        if self.records.evaluations + len(self.in_flight) >= budget.evaluations:
+            return "evaluations"
+        if budget.seconds is not None and self.display.seconds >= budget.seconds:
+            return "seconds"
+        outcomes = self.records.outcomes
+        if budget.target and any(is_within(outcomes[n].measures, budget.target) for n in self.records.feasible):
+            return "target"
+        if self.free_in_a_row >= MOST_FREE_IN_A_ROW:
+            return "space exhausted" if self.records.feasible else "no feasible design found"
+        return None
+
+    def _why_over(self) -> str:
+        reason = self._end()
+        assert reason is not None, "nothing in flight and nothing proposed means an end"
+        return reason
+
+
+def trial_seed(run_seed: int, number: int) -> int:
+    """The seed of a trial: of the run's seed and the number alone."""
+    return int(np.random.SeedSequence([run_seed, number]).generate_state(1)[0])

@@ -1,0 +1,64 @@
+"""When designs are proposed, and how much of the history a proposal sees."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from evonas.evolution import Evolver, Proposal
+from evonas.runs.records import Records
+
+Next = tuple[int, Proposal, int]  # number, proposal, finished events that it had seen
+
+
+class Schedule(ABC):
+    """Hands out numbered proposals, one at a time."""
+
+    def __init__(self, evolver: Evolver, records: Records) -> None:
+        self.evolver = evolver
+        self.records = records
+
+    @abstractmethod
+    def next(self) -> Next | None:
+        """The next proposal; None while it has to wait for outcomes."""
+
+
+class AsyncSchedule(Schedule):
+    """A proposal whenever a worker is free, from all that has finished by then."""
+
+    def next(self) -> Next:
+        """See `Schedule.next`."""
+        number = self.records.next_number
+        proposal = self.evolver.propose(self.records.history(), [number])[0]
+        return number, proposal, len(self.records.outcomes)
+
+
+class GenerationalSchedule(Schedule):
+    """Whole generations, each from all generations before it, ordered by number.
+
+    So nothing depends on which worker was faster. A generation cut short by a kill or by the
+    budget is proposed again when it is needed, and comes out the same.
+    """
+
+    def __init__(self, evolver: Evolver, records: Records) -> None:
+        super().__init__(evolver, records)
+        self._generation: list[Proposal] = []
+        self._first = -1
+
+    def next(self) -> Next | None:
+        """See `Schedule.next`."""
+        number = self.records.next_number
+        size = self.evolver.settings.population
+        first = number - number % size
+        if first != self._first:
+            if any(earlier not in self.records.outcomes for earlier in range(first)):
+                return None
+            self._generation = self.evolver.propose(
+                self.records.history_before(first), range(first, first + size)
+            )
+            self._first = first
+        return number, self._generation[number - first], first
+
+
+SCHEDULES: Mapping[str, type[Schedule]] = {
+    "async": AsyncSchedule,
+    "generational": GenerationalSchedule,
+}

@@ -1,0 +1,31 @@
+"""One trial to one outcome. `objectives` says what is measured, evaluators say how."""
+
+from evonas.evaluation.evaluator import Evaluator
+from evonas.evaluation.objectives import (
+    OBJECTIVES,
+    Objective,
+    is_within,
+    parse_objective,
+    violations,
+)
+from evonas.evaluation.python_evaluator import PythonEvaluator, find_function
+from evonas.evaluation.train_evaluator import TrainEvaluator, recipe_of
+
+EVALUATORS = {
+    "train": TrainEvaluator,
+    "python": PythonEvaluator,
+}
+
+__all__ = [
+    "EVALUATORS",
+    "OBJECTIVES",
+    "Evaluator",
+    "Objective",
+    "PythonEvaluator",
+    "TrainEvaluator",
+    "find_function",
+    "is_within",
+    "parse_objective",
+    "recipe_of",
+    "violations",
+]

@@ -1,0 +1,71 @@
+"""What every evaluator is: one trial in, one outcome out, in whatever process it is called."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from evonas.blueprint import Blueprint
+from evonas.evaluation.objectives import Objective, violations
+from evonas.settings import Settings
+from evonas.trial import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Evaluator(ABC):
+    """Can be sent to another process; what it loads there it loads in `prepare` or when asked."""
+
+    settings: Settings
+    objectives: tuple[Objective, ...]
+
+    @abstractmethod
+    def __call__(self, trial: Trial) -> Outcome:
+        """Evaluates; raises TrialFailure, or anything, for a design that fails by itself."""
+
+    def prepare(self) -> None:
+        """Loads in a fresh worker what every trial needs, so that no trial is charged for it."""
+
+    @abstractmethod
+    def training_key(self, blueprint: Blueprint) -> str:
+        """Equal for designs whose training is the same: of these, one is trained."""
+
+    def count(self, blueprint: Blueprint) -> Mapping[str, float]:
+        """The measures that cost nothing, taken by the driver before a trial is submitted."""
+        return {}
+
+    def scale_of(self, measure: str) -> str:
+        """The scale that a measure describes: "full", "proxy", or "" if there are no scales."""
+        return ""
+
+    @property
+    def trained_measures(self) -> Sequence[str]:
+        """Names of what a training gives: known together or not at all."""
+        return [objective.name for objective in self.objectives if objective.cost == "train"]
+
+    @property
+    def measured(self) -> Sequence[str]:
+        """Names of all measures that a complete outcome has."""
+        return [objective.name for objective in self.objectives]
+
+    def is_complete(self, measures: Mapping[str, float]) -> bool:
+        """True if nothing is left to measure."""
+        return all(name in measures for name in self.measured)
+
+    def checked(self, outcome: Outcome) -> Outcome:
+        """The outcome, failed if a measure of a complete one is missing or not finite."""
+        if outcome.status != "complete":
+            return outcome
+        wrong = [n for n in self.measured if not math.isfinite(outcome.measures.get(n, math.nan))]
+        if not wrong:
+            return outcome
+        values = ", ".join(f"{name} is {outcome.measures.get(name)}" for name in wrong)
+        return replace(
+            outcome, status="failed", measures={}, error_kind="diverged", error_text=values
+        )
+
+    def infeasible(self, number: int, measures: Mapping[str, float]) -> Outcome | None:
+        """The outcome of a design that breaks a constraint on what is measured so far."""
+        broken = violations(measures, self.settings.constraints)
+        if not broken:
+            return None
+        return Outcome(number, "infeasible", measures, error_text="; ".join(broken))

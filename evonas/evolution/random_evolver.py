@@ -1,0 +1,16 @@
+"""Random search: the baseline that every evolver has to beat."""
+
+from collections.abc import Sequence
+
+from evonas.evolution.evolver import Evolver, Proposal, Seen
+from evonas.trial import History
+
+
+class RandomEvolver(Evolver):
+    """Designs drawn gene by gene, none twice."""
+
+    def propose(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
+        """See `Evolver.propose`."""
+        rng = self.rng(numbers[0])
+        seen = Seen(self.space, history)
+        return [Proposal(seen.claim_random(rng), (), "random") for _ in numbers]

@@ -1,0 +1,195 @@
+"""What every executor promises: one outcome for each trial, whatever happens to the worker."""
+
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Protocol, Self
+
+import torch
+
+from evonas.errors import BuildError, TrialFailure
+from evonas.settings import ExecutorSettings
+from evonas.trial import Outcome, Trial
+
+
+class Evaluate(Protocol):
+    """What executors run: an evaluator, as far as they need to know it."""
+
+    def prepare(self) -> None:
+        """Called once in each fresh worker before any trial."""
+
+    def __call__(self, trial: Trial) -> Outcome:
+        """May raise anything."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker that ended without an outcome."""
+
+    reason: str
+
+
+@dataclass
+class _Running:
+    trial: Trial
+    attempt: int
+    since: float
+
+
+class Executor(ABC):
+    """Runs trials in workers. Use as a context manager; `submit` and `wait` inside.
+
+    Subclasses start and stop single trials; time limits and second tries are handled here.
+    Retries are evonas' own, so that the number of attempts is known and bounded.
+    """
+
+    def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
+        self.evaluate = evaluate
+        self.settings = settings
+        self.workers = workers
+        self._queue: deque[Trial] = deque()
+        self._running: dict[int, _Running] = {}
+        self._attempts: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._close()
+
+    @property
+    def free_slots(self) -> int:
+        """How many trials could start at once."""
+        return max(0, self.workers - len(self._running) - len(self._queue))
+
+    def submit(self, trial: Trial) -> None:
+        """Takes a trial; it starts as soon as a worker is free."""
+        self._queue.append(trial)
+        self._start_waiting()
+
+    def wait(self) -> Outcome:
+        """The next outcome; blocks until there is one. Needs a submitted trial."""
+        assert self._running or self._queue, "wait needs a submitted trial"
+        while True:
+            self._start_waiting()
+            for number, result in self._collect(self._until_deadline()):
+                outcome = self._settle(number, result)
+                if outcome is not None:
+                    return outcome
+            late = self._late()
+            if late is not None:
+                return late
+
+    @abstractmethod
+    def _open(self) -> None:
+        """Starts workers and prepares them: start-up is not part of any trial."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Stops everything that runs; also called when `_open` failed half-way."""
+
+    @abstractmethod
+    def _launch(self, trial: Trial) -> None:
+        """Starts a trial in a free worker."""
+
+    @abstractmethod
+    def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
+        """At most one finished trial, waiting no longer than the timeout for it."""
+
+    @abstractmethod
+    def _stop(self, number: int) -> None:
+        """Ends a running trial by force."""
+
+    def _start_waiting(self) -> None:
+        while self._queue and len(self._running) < self.workers:
+            trial = self._queue.popleft()
+            attempt = self._attempts.get(trial.number, 0) + 1
+            self._attempts[trial.number] = attempt
+            self._running[trial.number] = _Running(trial, attempt, time.monotonic())
+            self._launch(trial)
+
+    def _until_deadline(self) -> float:
+        now = time.monotonic()
+        ends = [run.since + self.settings.timeout_s - now for run in self._running.values()]
+        return max(0.0, min(ends))
+
+    def _late(self) -> Outcome | None:
+        now = time.monotonic()
+        for number, run in self._running.items():
+            if now - run.since >= self.settings.timeout_s:
+                self._stop(number)
+                return self._finish(number, timeout_outcome(number, self.settings.timeout_s))
+        return None
+
+    def _settle(self, number: int, result: Outcome | Lost) -> Outcome | None:
+        if isinstance(result, Outcome):
+            return self._finish(number, result)
+        run = self._running[number]
+        if run.attempt <= self.settings.retries:
+            del self._running[number]
+            self._queue.appendleft(run.trial)
+            return None
+        seconds = time.monotonic() - run.since
+        text = f"the worker was lost {run.attempt} times, last: {result.reason}"
+        return self._finish(number, failed(number, "worker_lost", text, seconds))
+
+    def _finish(self, number: int, outcome: Outcome) -> Outcome:
+        del self._running[number]
+        return replace(outcome, attempts=self._attempts.pop(number))
+
+
+def run_trial(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
+    """The outcome of a trial, also of one that raises: called in the worker."""
+    start = time.perf_counter()
+    try:
+        return evaluate(trial)
+    except TrialFailure as failure:
+        kind, text = failure.kind, failure.text
+    except BuildError as error:
+        kind, text = "build_error", str(error)
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        kind, text = "out_of_memory", _text(error)
+    except Exception as error:
+        kind = "out_of_memory" if _is_out_of_memory(error) else "error"
+        text = _text(error)
+    return failed(trial.number, kind, text, time.perf_counter() - start)
+
+
+def failed(number: int, kind: str, text: str, seconds: float) -> Outcome:
+    """The outcome of a trial that came to nothing."""
+    return Outcome(
+        number,
+        "failed",
+        seconds=seconds,
+        busy_seconds=seconds,
+        error_kind=kind,
+        error_text=text,
+    )
+
+
+def timeout_outcome(number: int, timeout_s: float) -> Outcome:
+    """The outcome of a trial that was stopped."""
+    text = f"not done after executor.timeout_s={timeout_s:g}"
+    return failed(number, "timeout", text, timeout_s)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The CPU allocator raises a plain RuntimeError.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _text(error: BaseException) -> str:
+    """What was raised, and where: the last line first, for tables that show one line."""
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    return f"{summary}\n{''.join(traceback.format_tb(error.__traceback__))}".strip()

@@ -1,0 +1,64 @@
+"""Trials in the driver's own process, one after the other: for debugging and exact repetition."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
+from evonas.settings import ExecutorSettings
+from evonas.trial import Outcome, Trial
+
+
+class _OutOfTime(BaseException):
+    """Raised inside an evaluation; no `except Exception` of a user's function catches it."""
+
+
+class InlineExecutor(Executor):
+    """Has one worker, the caller. Time limits interrupt Python code, not a stuck C call."""
+
+    def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
+        super().__init__(evaluate, settings, 1)
+        self._next: Trial | None = None
+
+    def _open(self) -> None:
+        self.evaluate.prepare()
+
+    def _close(self) -> None:
+        self._next = None
+
+    def _launch(self, trial: Trial) -> None:
+        self._next = trial
+
+    def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
+        trial = self._next
+        assert trial is not None, "a running trial was launched"
+        self._next = None
+        try:
+            with _alarm(timeout_s):
+                return [(trial.number, run_trial(self.evaluate, trial))]
+        except _OutOfTime:
+            return [(trial.number, timeout_outcome(trial.number, self.settings.timeout_s))]
+
+    def _stop(self, number: int) -> None:
+        self._next = None
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raises _OutOfTime in the block after so long; signals reach the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(number: int, frame: FrameType | None) -> None:
+        raise _OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

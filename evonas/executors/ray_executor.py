@@ -1,0 +1,119 @@
+"""Trials as Ray tasks: on this machine by default, on a cluster with `executor.address`."""
+
+import os
+import sys
+from typing import Any
+
+from evonas.errors import ExecutorError
+from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
+from evonas.settings import ExecutorSettings
+from evonas.trial import Outcome, Trial
+
+# Read by Ray when it is imported.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
+class RayExecutor(Executor):
+    """Tasks without Ray's own retries: a retry that nobody counts would be a trial done twice."""
+
+    def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
+        super().__init__(evaluate, settings, workers)
+        self._numbers: dict[Any, int] = {}
+        self._ray: Any = None
+        self._owns_cluster = False
+
+    def _open(self) -> None:
+        import ray
+
+        self._ray = ray
+        _silence()
+        self._connect()
+        self._check_resources()
+        task = ray.remote(_evaluate_in_worker).options(
+            num_cpus=self.settings.cpus_per_trial,
+            num_gpus=self.settings.gpus_per_trial,
+            max_retries=0,
+        )
+        shared = ray.put(self.evaluate)
+        self._start = lambda trial: task.remote(shared, trial)
+        # One task for each worker at the same time, so that all of them start and load.
+        ray.get([task.remote(shared, None) for _ in range(self.workers)])
+
+    def _connect(self) -> None:
+        """Joins the cluster of this process if there is one, else starts or finds one."""
+        if self._ray.is_initialized():
+            return
+        address = self.settings.address
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+        if address == "local":
+            cpus = self.workers * self.settings.cpus_per_trial
+            options |= {"num_cpus": max(1, round(cpus)), "include_dashboard": False}
+        try:
+            self._ray.init(address=address, **options)
+        except (ConnectionError, OSError, RuntimeError, ValueError) as problem:
+            raise ExecutorError(f"Ray did not start at executor.address={address}: {problem}.") from None
+        self._owns_cluster = True
+
+    def _check_resources(self) -> None:
+        """A task that asks for more than there is would wait for ever."""
+        there = self._ray.cluster_resources()
+        for name, asked in (("CPU", self.settings.cpus_per_trial), ("GPU", self.settings.gpus_per_trial)):
+            if asked > there.get(name, 0):
+                raise ExecutorError(
+                    f"A trial asks for {asked:g} {name} (executor.{name.lower()}s_per_trial), "
+                    f"Ray has {there.get(name, 0):g}."
+                )
+
+    def _close(self) -> None:
+        if self._ray is None:
+            return
+        for reference in list(self._numbers):
+            self._ray.cancel(reference, force=True)
+        self._numbers.clear()
+        if self._owns_cluster:
+            self._ray.shutdown()
+        self._ray = None
+
+    def _launch(self, trial: Trial) -> None:
+        self._numbers[self._start(trial)] = trial.number
+
+    def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
+        done, _ = self._ray.wait(list(self._numbers), num_returns=1, timeout=timeout_s)
+        return [(self._numbers.pop(reference), self._result(reference)) for reference in done]
+
+    def _result(self, reference: Any) -> Outcome | Lost:
+        errors = self._ray.exceptions
+        try:
+            outcome: Outcome = self._ray.get(reference)
+        except errors.OutOfMemoryError as error:
+            return Lost(f"stopped by Ray for lack of memory ({_first_line(error)})")
+        except errors.RayError as error:
+            return Lost(_first_line(error))
+        return outcome
+
+    def _stop(self, number: int) -> None:
+        reference = next(ref for ref, own in self._numbers.items() if own == number)
+        del self._numbers[reference]
+        self._ray.cancel(reference, force=True)
+
+
+def _evaluate_in_worker(evaluate: Evaluate, trial: Trial | None) -> Outcome | None:
+    """The task; without a trial it loads what trials need."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    if trial is None:
+        evaluate.prepare()
+        return None
+    return run_trial(evaluate, trial)
+
+
+def _silence() -> None:
+    """Ray prints "(raylet) A worker died" to standard output whatever its log level."""
+    from ray._private import worker
+
+    worker.print_to_stdstream = lambda *arguments, **options: None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,0 +1,18 @@
+"""Blueprint to torch module: `plan` says which layers, `build` makes them, `count` weighs them."""
+
+from evonas.models.build import build, initialise, plan_network
+from evonas.models.check import check_space
+from evonas.models.count import Count, count
+from evonas.models.plan import Layer, Network, Plan
+
+__all__ = [
+    "Count",
+    "Layer",
+    "Network",
+    "Plan",
+    "build",
+    "check_space",
+    "count",
+    "initialise",
+    "plan_network",
+]

@@ -1,0 +1,64 @@
+"""The parts that blocks are made of."""
+
+import torch
+from torch import nn
+
+from evonas.models.activations import ACTIVATIONS
+
+
+class ConvNormActivation(nn.Sequential):
+    """Convolution without bias, batch norm, activation (none: linear).
+
+    Keeps the map's size at stride 1; at stride 2 gives ceil(size / 2).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: str | None = None,
+    ) -> None:
+        layers: list[nn.Module] = [
+            nn.Conv2d(
+                in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False
+            ),
+            nn.BatchNorm2d(out_channels),
+        ]
+        if activation is not None:
+            layers.append(ACTIVATIONS[activation]())
+        super().__init__(*layers)
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a gate computed from all channels' means (arXiv 1709.01507, eq. 2-4).
+
+    Args:
+        channels: Of the maps that are scaled.
+        squeezed_channels: Of the hidden layer.
+    """
+
+    def __init__(self, channels: int, squeezed_channels: int) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, squeezed_channels, 1)
+        self.expand = nn.Conv2d(squeezed_channels, channels, 1)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to the same shape."""
+        means = maps.mean((2, 3), keepdim=True)
+        return maps * torch.sigmoid(self.expand(torch.relu(self.reduce(means))))
+
+
+class ClassifierHead(nn.Module):
+    """1x1 convolution, global average pooling, one linear layer."""
+
+    def __init__(self, in_channels: int, channels: int, classes: int, activation: str) -> None:
+        super().__init__()
+        self.convolution = ConvNormActivation(in_channels, channels, 1, activation=activation)
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to logits (batch, classes)."""
+        return self.classifier(self.convolution(maps).mean((2, 3)))

@@ -1,0 +1,47 @@
+"""A network as a list of layers with their arguments: built from here, and written as source from here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One module: its class and the keyword arguments, all plain values."""
+
+    module: type[nn.Module]
+    arguments: Mapping[str, Any]
+
+    def build(self) -> nn.Module:
+        """The module, freshly initialised."""
+        return self.module(**self.arguments)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Named parts, each one layer or several in a row; the network runs through them in order."""
+
+    parts: tuple[tuple[str, tuple[Layer, ...]], ...]
+    input_shape: tuple[int, int, int]  # (channels, height, width)
+    classes: int
+
+
+class Network(nn.Module):
+    """What a plan describes. Parameter names equal those of the exported source."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        for name, layers in plan.parts:
+            modules = [layer.build() for layer in layers]
+            part = modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+            self.add_module(name, part)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to logits (batch, classes)."""
+        maps = images
+        for part in self.children():
+            maps = part(maps)
+        return maps

@@ -1,0 +1,1 @@
+"""What people read: progress while a search works, tables and JSON of what it found."""

@@ -1,0 +1,158 @@
+"""What a search shows while it works: one live panel on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from evonas.reports.format import duration, objective_value
+from evonas.runs.records import Records
+from evonas.settings import Settings
+from evonas.trial import Outcome, Trial
+
+
+class Display:
+    """Told of every event; prints a line per generation's worth of evaluations.
+
+    Everything goes to standard error, so that standard output stays free for results.
+    """
+
+    def __init__(self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> None:
+        self.name = name
+        self.settings = settings
+        self.console = Console(stderr=True, highlight=False)
+        self.before_s = sum(seconds for _, seconds in sessions)
+        self.since: float | None = None  # when the workers were ready
+        self.done_before = 0
+        self.records: Records | None = None
+        self.running: dict[int, float] = {}  # trial numbers and when they started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        pass
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that drivers have worked on the run, this one included."""
+        return self.before_s + (time.monotonic() - self.since if self.since is not None else 0.0)
+
+    def begin(self, records: Records) -> None:
+        """The workers are ready."""
+        self.since = time.monotonic()
+        self.records = records
+        self.done_before = records.evaluations
+        verb = "goes on" if records.trials else "starts"
+        self.line(
+            f"Run {self.name} {verb}: {self.settings.budget.evaluations - self.done_before} "
+            f"evaluations to do, objectives {', '.join(o.name for o in records.objectives)}."
+        )
+
+    def started(self, trial: Trial) -> None:
+        """A trial was submitted."""
+        self.running[trial.number] = time.monotonic()
+
+    def finished(self, outcome: Outcome, records: Records) -> None:
+        """A trial has its outcome."""
+        self.running.pop(outcome.number, None)
+        if outcome.status == "failed" and outcome.source is None:
+            first_line = (outcome.error_text or "").splitlines()[0]
+            self.line(
+                f"Trial {outcome.number} failed after {duration(outcome.seconds)}: "
+                f"{outcome.error_kind}, {first_line}. It ranks last."
+            )
+        size = self.settings.evolver.population
+        done = records.evaluations
+        if not outcome.is_free and (done % size == 0 or done == self.settings.budget.evaluations):
+            self.line(" · ".join(self.summary()))
+
+    def line(self, text: str) -> None:
+        """Prints one line."""
+        self.console.print(text, soft_wrap=True, markup=False)
+
+    def summary(self) -> list[str]:
+        """Where the search stands, in a few short pieces."""
+        records = self.records
+        assert records is not None, "a summary needs a search that has begun"
+        done, budget = records.evaluations, self.settings.budget.evaluations
+        pieces = [f"{done}/{budget} evaluations"]
+        if records.best is not None:
+            objective = records.objectives[0]
+            measures = records.outcomes[records.best].measures
+            pieces.append(f"best {objective_value(objective, measures[objective.name])}")
+        pieces.append(f"front {len(records.front)}")
+        if records.hypervolume is not None:
+            pieces.append(f"hypervolume {records.hypervolume:.4g}")
+        return pieces + self.pace()
+
+    def pace(self) -> list[str]:
+        """Evaluations per minute and the time left, once there is something to judge by."""
+        assert self.records is not None and self.since is not None
+        done = self.records.evaluations - self.done_before
+        elapsed = time.monotonic() - self.since
+        if not done:
+            return []
+        left = self.settings.budget.evaluations - self.records.evaluations
+        pieces = [f"{60 * done / elapsed:.1f}/min"]
+        return [*pieces, f"{duration(left * elapsed / done)} left"] if left > 0 else pieces
+
+
+class SilentDisplay(Display):
+    """Keeps time and prints nothing."""
+
+    def line(self, text: str) -> None:
+        """Prints nothing."""
+
+
+class LiveDisplay(Display):
+    """A panel that stays at the foot of the terminal."""
+
+    def __init__(self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> None:
+        super().__init__(name, settings, sessions)
+        self.live = Live(
+            get_renderable=self.panel, console=self.console, refresh_per_second=4, transient=True
+        )
+
+    def __enter__(self) -> Self:
+        self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.live.stop()
+
+    def panel(self) -> RenderableType:
+        """Bar, figures, running trials."""
+        if self.records is None:
+            return Panel("starting workers ...", title=self.name, title_align="left")
+        bar = ProgressBar(self.settings.budget.evaluations, self.records.evaluations)
+        now = time.monotonic()
+        running = [f"{n} ({duration(now - since)})" for n, since in list(self.running.items())]
+        table = Table.grid(padding=(0, 2))
+        table.add_row("done", " · ".join(self.summary()))
+        table.add_row("running", ", ".join(running) or "-")
+        counts = {name: n for name, n in self.records.counts().items() if n and name != "running"}
+        table.add_row("trials", ", ".join(f"{n} {name}" for name, n in counts.items()) or "-")
+        return Panel(Group(bar, table), title=self.name, title_align="left")
+
+
+def make_display(
+    name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
+) -> Display:
+    """The display that the settings and the terminal ask for."""
+    if settings.display == "none":
+        return SilentDisplay(name, settings, sessions)
+    if settings.display == "auto" and sys.stderr.isatty():
+        return LiveDisplay(name, settings, sessions)
+    return Display(name, settings, sessions)

@@ -1,0 +1,112 @@
+"""A run in plain values: what `inspect --json` prints, and what the tables are made from."""
+
+from typing import Any
+
+from evonas.evaluation import OBJECTIVES
+from evonas.runs.run import Run
+from evonas.trial import Outcome, Trial
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """The whole run, with the keys that scripts rely on."""
+    records = run.records
+    best = None if records.best is None else run.pair(records.best)
+    names = [objective.name for objective in records.objectives]
+    point = records.reference_point
+    return {
+        "run": run.name,
+        "status": run.status,
+        "ended": run.facts.get("ended"),
+        "evaluations": records.evaluations,
+        "budget": run.settings.budget.evaluations,
+        "counts": records.counts(),
+        "objectives": [
+            {"name": o.name, "direction": o.direction, "unit": o.unit} for o in records.objectives
+        ],
+        "scales": _scales(run),
+        "front": [_front_member(run, *pair) for pair in run.front],
+        "best": None if best is None else _measured(*best),
+        "knee": records.knee,
+        "hypervolume": records.hypervolume,
+        "reference_point": None if point is None else dict(zip(names, point, strict=True)),
+        "seconds": run.seconds,
+        "utilisation": run.utilisation,
+    }
+
+
+def trial_summary(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+    """One trial: what it is, what came of it, and what it has from its parents."""
+    genes = run.space.alleles(trial.chromosome)
+    return {
+        **_measured(trial, outcome),
+        "run": run.name,
+        "status": outcome.status,
+        "error": {"kind": outcome.error_kind, "text": outcome.error_text},
+        "fingerprint": trial.blueprint.fingerprint,
+        "seed": trial.seed,
+        "attempts": outcome.attempts,
+        "source": outcome.source,
+        "seconds": outcome.seconds,
+        "curve": list(outcome.curve),
+        "details": dict(outcome.details),
+        "operator": trial.operator,
+        "parents": [_parent(run, number, genes) for number in trial.parents],
+        "genes": genes,
+    }
+
+
+def runs_summary(run: Run) -> dict[str, Any]:
+    """One run in a line."""
+    records = run.records
+    best = None if records.best is None else _measured(*run.pair(records.best))
+    return {
+        "run": run.name,
+        "status": run.status,
+        "space": run.settings.space,
+        "data": run.settings.data.name,
+        "evaluations": records.evaluations,
+        "budget": run.settings.budget.evaluations,
+        "front": len(records.front),
+        "best": best,
+        "seconds": run.seconds,
+    }
+
+
+def _measured(trial: Trial, outcome: Outcome) -> dict[str, Any]:
+    return {"number": trial.number, "measures": dict(outcome.measures)}
+
+
+def _front_member(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+    return {
+        **_measured(trial, outcome),
+        "fingerprint": trial.blueprint.fingerprint,
+        "genes": run.space.alleles(trial.chromosome),
+    }
+
+
+def _parent(run: Run, number: int, genes: dict[str, Any]) -> dict[str, Any]:
+    """A parent and the genes in which the child differs from it."""
+    own = run.space.alleles(run.records.trials[number].chromosome)
+    changed = {
+        name: [own.get(name), genes.get(name)]
+        for name in dict.fromkeys([*own, *genes])
+        if own.get(name) != genes.get(name)
+    }
+    return {"number": number, "changed": changed}
+
+
+def _scales(run: Run) -> dict[str, str]:
+    """The scale that each measure describes."""
+    names = dict.fromkeys(n for o in run.records.outcomes.values() for n in o.measures)
+    if run.settings.evaluator.name != "train":
+        return dict.fromkeys(names, "")
+    measured = run.settings.measure.scale
+    return {n: "proxy" if OBJECTIVES[n].cost == "train" else measured for n in names}
+
+
+def top_trials(run: Run, count: int) -> list[dict[str, Any]]:
+    """The best feasible trials of the first objective."""
+    records = run.records
+    fitness = records.fitness_matrix(records.feasible)[:, 0]
+    order = (-fitness).argsort(kind="stable")[:count]
+    return [_measured(*run.pair(records.feasible[index])) for index in order]

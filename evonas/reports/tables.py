@@ -1,0 +1,107 @@
+"""The same plain values as tables for a terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from evonas.reports.format import duration, measure, number
+
+
+def print_run(summary: dict[str, Any], console: Console) -> None:
+    """Status, counts and front of a run (see `summary.run_summary`)."""
+    counts = ", ".join(f"{n} {name}" for name, n in summary["counts"].items() if n) or "none yet"
+    ended = f" ({summary['ended']})" if summary["ended"] else ""
+    rows = [
+        ("run", f"{summary['run']}, {summary['status']}{ended}"),
+        ("evaluations", f"{summary['evaluations']} of {summary['budget']}"),
+        ("trials", counts),
+        ("time", f"{duration(summary['seconds'])}{_utilisation(summary['utilisation'])}"),
+    ]
+    if summary["hypervolume"] is not None:
+        point = ", ".join(measure(k, v) for k, v in summary["reference_point"].items())
+        rows.append(("hypervolume", f"{summary['hypervolume']:.4g} over {point}"))
+    grid = Table.grid(padding=(0, 2))
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+    if summary["front"]:
+        console.print(_front(summary))
+    else:
+        console.print("No feasible design is complete yet.")
+
+
+def print_trials(trials: Sequence[dict[str, Any]], console: Console) -> None:
+    """Trials with their measures, in the order given."""
+    names = list(dict.fromkeys(name for trial in trials for name in trial["measures"]))
+    table = Table("trial", *names)
+    for trial in trials:
+        values = [measure(n, trial["measures"][n]) if n in trial["measures"] else "" for n in names]
+        table.add_row(str(trial["number"]), *values)
+    console.print(table)
+
+
+def print_trial(summary: dict[str, Any], console: Console) -> None:
+    """One trial in full (see `summary.trial_summary`)."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row("trial", f"{summary['number']} of run {summary['run']}, {summary['status']}")
+    if summary["error"]["text"]:
+        grid.add_row("why", f"{summary['error']['kind'] or 'constraint'}: {summary['error']['text']}")
+    for name, value in summary["measures"].items():
+        grid.add_row(name, measure(name, value))
+    if summary["source"] is not None:
+        grid.add_row("training", f"taken from trial {summary['source']}, which is the same at proxy scale")
+    grid.add_row("seconds", f"{duration(summary['seconds'])}, {summary['attempts']} attempt(s)")
+    grid.add_row("fingerprint", summary["fingerprint"])
+    grid.add_row("made by", summary["operator"])
+    console.print(grid)
+    for parent in summary["parents"]:
+        changes = ", ".join(f"{k} {a} → {b}" for k, (a, b) in parent["changed"].items())
+        console.print(f"from trial {parent['number']}: {changes or 'nothing changed'}", markup=False)
+    genes = Table("gene", "allele")
+    for name, allele in summary["genes"].items():
+        genes.add_row(name, str(allele))
+    console.print(genes)
+
+
+def print_runs(runs: Sequence[dict[str, Any]], console: Console) -> None:
+    """One line a run (see `summary.runs_summary`)."""
+    table = Table("run", "status", "space", "data", "evaluations", "front", "best", "time")
+    for run in runs:
+        best = ""
+        if run["best"]:
+            name, value = next(iter(run["best"]["measures"].items()))
+            best = f"{name} {measure(name, value)}"
+        table.add_row(
+            run["run"],
+            run["status"],
+            run["space"],
+            run["data"],
+            f"{run['evaluations']}/{run['budget']}",
+            str(run["front"]),
+            best,
+            duration(run["seconds"]),
+        )
+    console.print(table)
+
+
+def _front(summary: dict[str, Any]) -> Table:
+    names = [objective["name"] for objective in summary["objectives"]]
+    others = [name for name in summary["scales"] if name not in names]
+    heads = [_head(name, summary["scales"].get(name, "")) for name in (*names, *others)]
+    table = Table("trial", *heads, "", title="Pareto front", title_justify="left")
+    for member in summary["front"]:
+        values = [measure(name, member["measures"][name]) for name in names]
+        more = [number(member["measures"][name]) for name in others if name in member["measures"]]
+        mark = "knee" if member["number"] == summary["knee"] else ""
+        table.add_row(str(member["number"]), *values, *more, mark)
+    return table
+
+
+def _head(name: str, scale: str) -> str:
+    return f"{name}\n({scale})" if scale else name
+
+
+def _utilisation(share: float | None) -> str:
+    return "" if share is None else f", workers busy {share:.0%} of it"

@@ -1,0 +1,327 @@
+"""Every setting of a run, its default and its meaning; words and files that set them.
+
+A word is `KEY=VALUE`. Defaults give way to `config=FILE.yaml`, and that to words. `group=name`
+is short for `group.name=name` (`data=folder`). Only shapes and types are checked here; names
+are looked up by those who own the tables.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from evonas.errors import SettingsError
+from evonas.registry import did_you_mean
+from evonas.yaml_file import read_yaml
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+def _split_commas(value: Any) -> Any:
+    return [item.strip() for item in value.split(",")] if isinstance(value, str) else value
+
+
+def _expand_home(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas), Field(min_length=1)]
+FilePath = Annotated[Path, BeforeValidator(_expand_home)]
+
+
+class Group(BaseModel):
+    """Settings that share a prefix."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Limits(Group):
+    """Smallest and largest value allowed for a measure."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class DataSettings(Group):
+    """Which images; `path` for sets that lie in a folder."""
+
+    name: str = "digits"
+    path: FilePath | None = None
+    validation_share: Share = 0.4
+    subset: Count | None = None
+
+
+class RunSettings(Group):
+    """Name, place and randomness of a run."""
+
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    folder: FilePath = Path("runs")
+    seed: Annotated[int, Field(ge=0)] = 0
+    deterministic: bool = False
+
+
+class MeasureSettings(Group):
+    """The scale of latency, counts and constraints."""
+
+    scale: Literal["full", "proxy"] = "full"
+
+
+class FullSettings(Group):
+    """The network that is deployed: resolution and width override those of the space."""
+
+    resolution_px: Count | None = None
+    width: Positive | None = None
+    epochs: Count = 30
+
+
+class EvolverSettings(Group):
+    """How designs are proposed; operator names are PyGAD's."""
+
+    name: str = "pygad"
+    population: Annotated[int, Field(ge=4)] = 20
+    selection: Literal[
+        "tournament_nsga2", "nsga2", "tournament", "rank", "random", "sss", "rws", "sus"
+    ] = "tournament_nsga2"
+    crossover: Literal["uniform", "single_point", "two_points", "scattered", "none"] = "uniform"
+    mutation: Literal["random", "swap", "inversion", "scramble", "none"] = "random"
+    mutation_genes: Count = 2
+
+
+class BudgetSettings(Group):
+    """When the search ends: whatever is reached first."""
+
+    evaluations: Count = 64
+    seconds: Positive | None = None
+    target: dict[str, Limits] = Field(default_factory=dict)
+
+
+class TrainingSettings(Group):
+    """The training recipe, of a search's short trainings and of a retraining alike."""
+
+    epochs: Count = 3
+    batch_size: Count = 32
+    lr0: Positive = 0.1
+    lrf: NotNegative = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.8
+    weight_decay: NotNegative = 5e-4
+    schedule: Literal["one_cycle", "cosine"] = "one_cycle"
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.4
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    translate: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    fliplr: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class LatencySettings(Group):
+    """How latency is measured."""
+
+    runtime: Literal["onnxruntime"] = "onnxruntime"
+    batch: Count = 1
+    threads: Count = 1
+    spread: Positive = 0.02
+    limit_s: Positive = 0.5
+
+
+class ExecutorSettings(Group):
+    """Where trials run. `workers` not set: as many as there are cores."""
+
+    name: str = "ray"
+    workers: Count | None = None
+    cpus_per_trial: Positive = 1.0
+    gpus_per_trial: NotNegative = 0.0
+    address: str = "local"
+    timeout_s: Positive = 600.0
+    retries: Annotated[int, Field(ge=0)] = 2
+
+
+class EvaluatorSettings(Group):
+    """What an evaluation is."""
+
+    name: str = "train"
+    function: str | None = None
+
+
+class Settings(Group):
+    """All settings of one run."""
+
+    space: str = "mobile_cells"
+    data: DataSettings = DataSettings()
+    run: RunSettings = RunSettings()
+    objectives: Names = ("accuracy", "latency_ms")
+    constraints: dict[str, Limits] = Field(default_factory=dict)
+    reference_point: dict[str, float] = Field(default_factory=dict)
+    measure: MeasureSettings = MeasureSettings()
+    full: FullSettings = FullSettings()
+    evolver: EvolverSettings = EvolverSettings()
+    schedule: Literal["async", "generational"] = "async"
+    budget: BudgetSettings = BudgetSettings()
+    training: TrainingSettings = TrainingSettings()
+    latency: LatencySettings = LatencySettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    evaluator: EvaluatorSettings = EvaluatorSettings()
+    display: Literal["auto", "plain", "none"] = "auto"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON."""
+        return self.model_dump(mode="json")
+
+
+# Groups may also change on resume as a whole: where and how long, never what is searched.
+CHANGEABLE_ON_RESUME = ("budget", "executor", "display")
+
+Nested = dict[str, Any]
+
+
+class Words:
+    """Settings as they were written: nested plain values and where each came from."""
+
+    def __init__(self, words: Iterable[str], defaults: Mapping[str, Any] | None = None) -> None:
+        self.values: Nested = {}
+        self.origins: dict[tuple[str, ...], str] = {}
+        self.problems: list[str] = []
+        if defaults:
+            self._merge(defaults, (), lambda _: "")
+        own = [self._split(word) for word in words]
+        for key, value in own:
+            if key == "config":
+                self._read_file(Path(value).expanduser())
+        for key, value in own:
+            if key and key != "config":
+                self._set(tuple(key.split(".")), value, f"{key}={value}")
+
+    def _split(self, word: str) -> tuple[str, str]:
+        key, equals, value = word.partition("=")
+        if equals and key:
+            return key, value
+        self.problems.append(f'"{word}" is not a setting. Write KEY=VALUE, for example run.seed=7.')
+        return "", ""
+
+    def _read_file(self, path: Path) -> None:
+        values, lines = read_yaml(path, SettingsError)
+        if not isinstance(values, dict):
+            raise SettingsError(f"{path.name} holds no settings. Write keys with values.")
+
+        def origin(keys: tuple[str, ...]) -> str:
+            return f"{path.name}, {'.'.join(keys)} (line {lines[keys]})"
+
+        self._merge(values, (), origin)
+
+    def _merge(self, values: Mapping[str, Any], keys: tuple[str, ...], origin: Any) -> None:
+        for key, value in values.items():
+            path = (*keys, str(key))
+            if isinstance(value, Mapping):
+                self._merge(value, path, origin)
+            else:
+                self._set(path, value, origin(path))
+
+    def _set(self, keys: tuple[str, ...], value: Any, origin: str) -> None:
+        if len(keys) == 1 and _is_named_group(keys[0]):
+            keys = (keys[0], "name")
+        holder = self.values
+        for key in keys[:-1]:
+            inner = holder.setdefault(key, {})
+            if not isinstance(inner, dict):
+                self.problems.append(f"{origin}: {key} has a value already and takes no keys below it.")
+                return
+            holder = inner
+        if isinstance(holder.get(keys[-1]), dict):
+            self.problems.append(f"{origin}: {keys[-1]} is a group. Name a key of it, as in {keys[-1]}.KEY=VALUE.")
+            return
+        holder[keys[-1]] = value
+        self.origins[keys] = origin
+
+    def settings(self) -> Settings:
+        """The settings, defaults where a word is wrong; what is wrong joins `problems`."""
+        values = self.values
+        while True:
+            try:
+                return Settings.model_validate(values)
+            except ValidationError as failure:
+                for error in failure.errors():
+                    keys = tuple(str(key) for key in error["loc"])
+                    self.problems.append(self._explain(keys, error))
+                    values = _without(values, keys)
+
+    def _explain(self, keys: tuple[str, ...], error: Mapping[str, Any]) -> str:
+        origin = next(
+            (self.origins[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in self.origins),
+            next((o for path, o in self.origins.items() if path[: len(keys)] == keys), ".".join(keys)),
+        )
+        if error["type"] == "extra_forbidden":
+            return f"{origin}: {_unknown_key(keys)}"
+        message = str(error["msg"]).removeprefix("Value error, ")
+        got = error.get("input")
+        shown = "" if isinstance(got, dict) else f", got {got!r}"
+        return f"{origin}: {message[0].lower()}{message[1:]}{shown}."
+
+
+def read_settings(words: Iterable[str]) -> Settings:
+    """The settings that words and their `config=` files give.
+
+    Raises:
+        SettingsError: With all problems at once.
+    """
+    reader = Words(words)
+    settings = reader.settings()
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
+
+
+def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
+    """`values` as a settings group; for files that hold only one.
+
+    Raises:
+        SettingsError: With all problems, each behind `where`.
+    """
+    try:
+        return group.model_validate(values)
+    except ValidationError as failure:
+        problems = []
+        for error in failure.errors():
+            key = ".".join(str(part) for part in error["loc"])
+            hint = did_you_mean(group.model_fields, key)
+            known = error["type"] != "extra_forbidden"
+            text = str(error["msg"]) if known else f"there is no such key. {hint}".strip()
+            problems.append(f"{where}, {key}: {text}, got {error.get('input')!r}.")
+        raise SettingsError(problems) from None
+
+
+def _unknown_key(keys: tuple[str, ...]) -> str:
+    known = _keys_of(keys[:-1])
+    hint = did_you_mean(known, keys[-1])
+    if not hint:
+        # The key of a group, written without its group.
+        homes = [f"{g}.{keys[-1]}" for g in Settings.model_fields if keys[-1] in _keys_of((g,))]
+        hint = f'Did you mean "{homes[0]}"? ' if homes else ""
+    owner = ".".join(keys[:-1]) or "a run"
+    return f'{owner} has no key "{keys[-1]}". {hint}Known: {", ".join(sorted(known))}.'
+
+
+def _keys_of(keys: tuple[str, ...]) -> list[str]:
+    group: Any = Settings
+    for key in keys:
+        field = group.model_fields.get(key)
+        annotation = field.annotation if field else None
+        inner = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, Group)]
+        if inner:  # dict[str, Limits]: any measure, then min or max
+            return list(inner[0].model_fields)
+        if not (isinstance(annotation, type) and issubclass(annotation, Group)):
+            return []
+        group = annotation
+    return list(group.model_fields)
+
+
+def _is_named_group(key: str) -> bool:
+    return key != "run" and "name" in _keys_of((key,))
+
+
+def _without(values: Nested, keys: tuple[str, ...]) -> Nested:
+    """`values` less the value at `keys`, or less the nearest thing above that is there."""
+    if len(keys) == 1 or not isinstance(values.get(keys[0]), dict):
+        return {key: value for key, value in values.items() if key != keys[0]}
+    return {**values, keys[0]: _without(values[keys[0]], keys[1:])}

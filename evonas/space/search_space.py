@@ -1,0 +1,173 @@
+"""An ordered set of genes and the blueprint they stand in."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from evonas.blueprint import Blueprint, key_of
+from evonas.space.canonical import canonical_network
+from evonas.space.gene import Allele, Gene, KeyPath
+from evonas.space.scale import Scale
+
+Chromosome = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A blueprint in which genes stand where a choice is open.
+
+    `template` has the sections `network`, `training` and `compression`; `genes` are ordered so
+    that a gene comes after those that its condition names. `place` tells where in its file a
+    key path stands, for messages.
+    """
+
+    name: str
+    title: str
+    template: Mapping[str, Any]
+    genes: tuple[Gene, ...]
+    scales: Mapping[str, Scale]
+    place: Callable[[KeyPath], str]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes with anything that changes what a chromosome means."""
+        genes = [[gene.name, gene.describe(), gene.when] for gene in self.genes]
+        scales = [scale.to_dict() for scale in self.scales.values()]
+        return key_of([self.template, genes, scales])
+
+    def decode(self, chromosome: Sequence[float]) -> Blueprint:
+        """The canonical blueprint of any chromosome of the right length.
+
+        Numbers out of range count as the nearest allele, inactive genes vanish.
+        """
+        assert len(chromosome) == len(self.genes), "a chromosome has one number per gene"
+        values = copy.deepcopy(dict(self.template))
+        alleles = self._active_alleles(chromosome)
+        for gene in self.genes:
+            holder = _at(values, gene.key_path[:-1])
+            if gene.name in alleles:
+                holder[gene.key_path[-1]] = alleles[gene.name]
+            else:
+                del holder[gene.key_path[-1]]
+        network, repairs = canonical_network(values["network"])
+        return Blueprint(network, values["training"], values["compression"], repairs)
+
+    def encode(self, blueprint: Blueprint) -> Chromosome:
+        """The chromosome of a blueprint; `encode(decode(c))` is the canonical form of `c`.
+
+        Raises:
+            ValueError: The space cannot express the blueprint; the message names the gene.
+        """
+        values = blueprint.to_dict()
+        return tuple(_encoded(gene, values) for gene in self.genes)
+
+    def canonical(self, chromosome: Sequence[float]) -> Chromosome:
+        """The one chromosome that all chromosomes of the same design share."""
+        return self.encode(self.decode(chromosome))
+
+    def sample(self, rng: np.random.Generator) -> Chromosome:
+        """A chromosome with every gene drawn on its own."""
+        return tuple(gene.sample(rng) for gene in self.genes)
+
+    def neighbours(self, chromosome: Sequence[float]) -> Iterator[Chromosome]:
+        """The canonical chromosomes that differ in one active gene with finitely many alleles."""
+        own = self.canonical(chromosome)
+        active = self._active_alleles(own)
+        for index, gene in enumerate(self.genes):
+            if gene.name not in active or math.isinf(gene.size):
+                continue
+            for number in gene.pygad_space():
+                other = self.canonical((*own[:index], float(number), *own[index + 1 :]))
+                if other != own:
+                    yield other
+
+    @cached_property
+    def size(self) -> float:
+        """How many combinations of active genes there are (before folding equal networks)."""
+        return _count(self.genes)
+
+    def alleles(self, chromosome: Sequence[float]) -> dict[str, Allele]:
+        """The active genes' alleles by name, as they stand in the blueprint."""
+        values = self.decode(chromosome).to_dict()
+        found = {gene.name: _value_at(values, gene.key_path) for gene in self.genes}
+        return {name: allele for name, allele in found.items() if allele is not _MISSING}
+
+    def _active_alleles(self, chromosome: Sequence[float]) -> dict[str, Allele]:
+        alleles: dict[str, Allele] = {}
+        for gene, number in zip(self.genes, chromosome, strict=True):
+            if all(alleles.get(other, _MISSING) in wanted for other, wanted in gene.when):
+                alleles[gene.name] = gene.allele(number)
+        return alleles
+
+
+_MISSING: Any = object()
+
+
+def _at(values: Any, key_path: KeyPath) -> Any:
+    for key in key_path:
+        values = values[key]
+    return values
+
+
+def _value_at(values: Any, key_path: KeyPath) -> Any:
+    try:
+        return _at(values, key_path)
+    except (KeyError, IndexError, TypeError):
+        return _MISSING
+
+
+def _encoded(gene: Gene, values: Mapping[str, Any]) -> float:
+    allele = _value_at(values, gene.key_path)
+    if allele is _MISSING:
+        return gene.default_number
+    try:
+        return gene.number(allele)
+    except ValueError as problem:
+        raise ValueError(f"{gene.name}: {problem}") from None
+
+
+def _count(genes: Sequence[Gene]) -> float:
+    """Combinations of active genes: a sum over the alleles that conditions ask for."""
+    if not genes:
+        return 1
+    asked = {other for gene in genes for other, _ in gene.when}
+    independent = [gene for gene in genes if not gene.when and gene.name not in asked]
+    total = math.prod(gene.size for gene in independent)
+    rest = [gene for gene in genes if gene not in independent]
+    while rest:
+        linked = _linked_to(rest[0], rest)
+        total *= _count_linked(linked, {})
+        rest = [gene for gene in rest if gene not in linked]
+    return total
+
+
+def _linked_to(first: Gene, genes: Sequence[Gene]) -> list[Gene]:
+    """The genes that conditions tie to `first`, directly or through others, in order."""
+    names = {first.name}
+    while True:
+        grown = names | {
+            name
+            for gene in genes
+            for name in (gene.name, *(other for other, _ in gene.when))
+            if gene.name in names or any(other in names for other, _ in gene.when)
+        }
+        if grown == names:
+            return [gene for gene in genes if gene.name in names]
+        names = grown
+
+
+def _count_linked(genes: Sequence[Gene], alleles: dict[str, Allele]) -> float:
+    if not genes:
+        return 1
+    gene, rest = genes[0], genes[1:]
+    if not all(alleles.get(other, _MISSING) in wanted for other, wanted in gene.when):
+        return _count_linked(rest, alleles)
+    if math.isinf(gene.size) or not any(gene.name == name for g in rest for name, _ in g.when):
+        return gene.size * _count_linked(rest, alleles)
+    numbers = gene.pygad_space()
+    return sum(_count_linked(rest, {**alleles, gene.name: gene.allele(n)}) for n in numbers)

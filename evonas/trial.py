@@ -1,0 +1,73 @@
+"""One design under evaluation, what came of it, and the record of all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from evonas.blueprint import Blueprint
+
+Chromosome = tuple[float, ...]
+Status = Literal["complete", "failed", "infeasible", "pruned"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One evaluation of one design.
+
+    `seed` depends on the run's seed and the number alone, so results do not depend on the
+    worker. `known` holds measures that need not be taken again (counted beforehand, or of an
+    equal training); `source` is the trial that an equal training was taken from.
+    """
+
+    number: int
+    chromosome: Chromosome
+    blueprint: Blueprint
+    seed: int
+    parents: tuple[int, ...] = ()
+    operator: str = "random"
+    known: Mapping[str, float] = field(default_factory=dict)
+    source: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one trial.
+
+    `measures` is empty unless something was measured. `seconds` is wall-clock time in the
+    worker, `busy_seconds` the same without waiting for the latency clock. A failed outcome
+    has `error_kind` (see `errors.FAILURE_KINDS`) and `error_text`.
+    """
+
+    number: int
+    status: Status
+    measures: Mapping[str, float] = field(default_factory=dict)
+    curve: tuple[float, ...] = ()
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
+    error_kind: str | None = None
+    error_text: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    source: int | None = None
+    attempts: int = 1
+
+    @property
+    def is_free(self) -> bool:
+        """True if no training was spent on it."""
+        return self.status == "infeasible" or self.source is not None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished trial as an evolver sees it: larger fitness is better, None has none."""
+
+    number: int
+    chromosome: Chromosome
+    fitness: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class History:
+    """Finished trials in the order they finished, and the chromosomes still in flight."""
+
+    finished: tuple[Finished, ...] = ()
+    in_flight: Mapping[int, Chromosome] = field(default_factory=dict)
