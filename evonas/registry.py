@@ -26,11 +26,13 @@ def pick(table: Mapping[str, Thing], name: str, kind: str) -> Thing:
 def unknown_name(known: Iterable[str], name: str, kind: str) -> str:
     """The message for a name that is in no table.
 
-    >>> unknown_name(["nano", "mobile_cells"], "moble_cells", "space")
-    'There is no space called "moble_cells". Did you mean "mobile_cells"? Known: mobile_cells, nano.'
+    >>> unknown_name(["nano", "digits"], "digit", "space")
+    'There is no space called "digit". Did you mean "digits"? Known: digits, nano.'
     """
     names = sorted(known)
-    return f'There is no {kind} called "{name}". {did_you_mean(names, name)}Known: {", ".join(names)}.'
+    return (
+        f'There is no {kind} called "{name}". {did_you_mean(names, name)}Known: {", ".join(names)}.'
+    )
 
 
 def did_you_mean(known: Iterable[str], name: str) -> str:

@@ -59,7 +59,7 @@ class DataSettings(Group):
 class RunSettings(Group):
     """Name, place and randomness of a run."""
 
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
     folder: FilePath = Path("runs")
     seed: Annotated[int, Field(ge=0)] = 0
     deterministic: bool = False
@@ -225,11 +225,15 @@ class Words:
         for key in keys[:-1]:
             inner = holder.setdefault(key, {})
             if not isinstance(inner, dict):
-                self.problems.append(f"{origin}: {key} has a value already and takes no keys below it.")
+                self.problems.append(
+                    f"{origin}: {key} has a value already and takes no keys below it."
+                )
                 return
             holder = inner
         if isinstance(holder.get(keys[-1]), dict):
-            self.problems.append(f"{origin}: {keys[-1]} is a group. Name a key of it, as in {keys[-1]}.KEY=VALUE.")
+            self.problems.append(
+                f"{origin}: {keys[-1]} is a group. Name a key of it, as in {keys[-1]}.KEY=VALUE."
+            )
             return
         holder[keys[-1]] = value
         self.origins[keys] = origin
@@ -249,7 +253,9 @@ class Words:
     def _explain(self, keys: tuple[str, ...], error: Mapping[str, Any]) -> str:
         origin = next(
             (self.origins[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in self.origins),
-            next((o for path, o in self.origins.items() if path[: len(keys)] == keys), ".".join(keys)),
+            next(
+                (o for path, o in self.origins.items() if path[: len(keys)] == keys), ".".join(keys)
+            ),
         )
         if error["type"] == "extra_forbidden":
             return f"{origin}: {_unknown_key(keys)}"

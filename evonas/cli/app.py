@@ -20,9 +20,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings, for example run.seed=7.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run's name under runs/, or its folder.")]
-ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that evonas export wrote.")]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings, for example run.seed=7."),
+]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name under runs/, or its folder.")
+]
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A folder that evonas export wrote.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 INTERRUPTED = 130
@@ -110,8 +117,12 @@ def runs(json: Json = False) -> None:
 @command
 def inspect(
     run: RunName,
-    trial: Annotated[int | None, typer.Option(help="Show this trial: measures, genes, parents.")] = None,
-    top: Annotated[int | None, typer.Option(min=1, help="Show the best trials of the first objective.")] = None,
+    trial: Annotated[
+        int | None, typer.Option(help="Show this trial: measures, genes, parents.")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Show the best trials of the first objective.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all trials to this file.")] = None,
     json: Json = False,
 ) -> None:
@@ -136,10 +147,21 @@ def inspect(
 @command
 def export(
     run: RunName,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")],
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")
+    ],
     pick: Annotated[str, typer.Option(metavar="knee|best|NUMBER", help="Which design.")] = "knee",
-    where: Annotated[str | None, typer.Option(metavar="LIMITS", help="Only designs within limits, as in accuracy.min=0.97,latency_ms.max=2.")] = None,
-    scale: Annotated[str, typer.Option(metavar="full|proxy", help="full: fresh weights; proxy: the trained ones.")] = "full",
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIMITS",
+            help="Only designs within limits, as in accuracy.min=0.97,latency_ms.max=2.",
+        ),
+    ] = None,
+    scale: Annotated[
+        str,
+        typer.Option(metavar="full|proxy", help="full: fresh weights; proxy: the trained ones."),
+    ] = "full",
     json: Json = False,
 ) -> None:
     """Write a design of a run as a model folder: source, weights, ONNX, recipe, card."""

@@ -73,7 +73,11 @@ def _write(folder: Path, source: Source) -> None:
 def _read(folder: Path) -> Source:
     classes = tuple(json.loads((folder / "source.json").read_text())["classes"])
     has_test = (folder / "test_labels.npy").exists()
-    return Source(classes, _read_split(folder, "development"), _read_split(folder, "test") if has_test else None)
+    return Source(
+        classes,
+        _read_split(folder, "development"),
+        _read_split(folder, "test") if has_test else None,
+    )
 
 
 def _read_split(folder: Path, name: str) -> Split:

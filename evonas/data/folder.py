@@ -22,9 +22,13 @@ def read_folder(path: Path | None, resolution_px: int) -> Source:
         DataError: No such folder, no classes, empty classes or damaged images, by name.
     """
     if path is None:
-        raise DataError("data=folder needs data.path=DIR, a folder with one folder of images a class.")
+        raise DataError(
+            "data=folder needs data.path=DIR, a folder with one folder of images a class."
+        )
     if not path.is_dir():
-        raise DataError(f"There is no folder {path}. Give data.path=DIR, with one folder of images a class.")
+        raise DataError(
+            f"There is no folder {path}. Give data.path=DIR, with one folder of images a class."
+        )
     is_divided = (path / "train").is_dir() and (path / "test").is_dir()
     root = path / "train" if is_divided else path
     classes = _classes(root)
@@ -38,15 +42,23 @@ def image_to_array(image: Image.Image, resolution_px: int, channels: int) -> Ima
     """The central square at the resolution, as (channels, height, width) of 0..255."""
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
-    square = image.convert("L" if channels == 1 else "RGB").crop((left, top, left + side, top + side))
+    square = image.convert("L" if channels == 1 else "RGB").crop(
+        (left, top, left + side, top + side)
+    )
     resized = square.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(np.asarray(resized).reshape(resolution_px, resolution_px, -1).transpose(2, 0, 1))
+    return np.ascontiguousarray(
+        np.asarray(resized).reshape(resolution_px, resolution_px, -1).transpose(2, 0, 1)
+    )
 
 
 def _classes(root: Path) -> tuple[str, ...]:
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+    names = sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."
+    )
     if len(names) < 2:
-        raise DataError(f"{root} has {len(names)} folders, and a classification needs one for each of two classes or more.")
+        raise DataError(
+            f"{root} has {len(names)} folders of classes, and a classification needs two or more."
+        )
     return tuple(names)
 
 
@@ -74,7 +86,9 @@ def _read_part(root: Path, classes: tuple[str, ...], resolution_px: int, channel
     for label, name in enumerate(classes):
         files = _files(root / name)
         if len(files) < FEWEST:
-            problems.append(f"{root / name} has {len(files)} images, and a class needs {FEWEST} or more.")
+            problems.append(
+                f"{root / name} has {len(files)} images, and a class needs {FEWEST} or more."
+            )
         for file in files:
             try:
                 with Image.open(file) as image:

@@ -47,8 +47,8 @@ class Search:
             for trial in self.records.unfinished:
                 self._start(trial)
             while True:
-                while self._wants_more() and (trial := self._propose()) is not None:
-                    self._start(trial)
+                while self._wants_more() and (proposed := self._propose()) is not None:
+                    self._start(proposed)
                 if not self.in_flight:
                     return self._why_over()
                 self._record(self.executor.wait())
@@ -86,7 +86,11 @@ class Search:
         paid = self.trained.get(key)
         if paid is not None:
             if paid.status == "failed":
-                self._record(replace(paid, number=trial.number, source=paid.number, seconds=0, busy_seconds=0))
+                self._record(
+                    replace(
+                        paid, number=trial.number, source=paid.number, seconds=0, busy_seconds=0
+                    )
+                )
                 return
             known |= {name: paid.measures[name] for name in self.evaluator.trained_measures}
             trial = replace(trial, source=paid.number)
@@ -145,7 +149,9 @@ class Search:
         if budget.seconds is not None and self.display.seconds >= budget.seconds:
             return "seconds"
         outcomes = self.records.outcomes
-        if budget.target and any(is_within(outcomes[n].measures, budget.target) for n in self.records.feasible):
+        if budget.target and any(
+            is_within(outcomes[n].measures, budget.target) for n in self.records.feasible
+        ):
             return "target"
         if self.free_in_a_row >= MOST_FREE_IN_A_ROW:
             return "space exhausted" if self.records.feasible else "no feasible design found"

@@ -90,6 +90,7 @@ def check(words: Words, function: UserFunction | None = None) -> Checked:
         if space is not None and known_data is not None and settings.evaluator.name == "train":
             problems.attempt(lambda: load_data(settings.data, space.scales["proxy"].resolution_px))
         raise SettingsError(problems.messages)
+    assert isinstance(space, SearchSpace), "without problems there is a space"
     facts = _facts(settings, space)
     return Checked(settings, space, space_file, objectives, function, facts)
 
@@ -138,12 +139,14 @@ def _checked_space(file: Path, settings: Settings) -> SearchSpace:
     check_space(space)
     example = space.decode([gene.default_number for gene in space.genes])
     recipe_of(settings.training, example)
-    for scale in run_scales(space, settings, 3, 10):
+    for scale in run_scales(space, settings, None):
         plan_network(example, scale)  # strides and input fit together
     return space
 
 
-def _check_measures(settings: Settings, objectives: Iterable[Objective], problems: _Problems) -> None:
+def _check_measures(
+    settings: Settings, objectives: Iterable[Objective], problems: _Problems
+) -> None:
     named = {objective.name for objective in objectives}
     known = {*OBJECTIVES, *named} if settings.evaluator.name == "train" else named
     for group in (settings.constraints, settings.budget.target):
@@ -161,7 +164,7 @@ def _facts(settings: Settings, space: SearchSpace) -> dict[str, Any]:
         "settings": settings.to_dict(),
         "space": space.fingerprint,
         "device": device_fingerprint(),
-        "data": {"channels": 3, "classes": []},
+        "data": None,
     }
     if settings.evaluator.name == "train":
         data = load_data(settings.data, space.scales["proxy"].resolution_px)
@@ -180,8 +183,7 @@ def _evaluator(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Eval
     if settings.evaluator.name == "python":
         assert checked.function is not None, "the python evaluator was given or found a function"
         return PythonEvaluator(settings, checked.objectives, checked.function)
-    data = facts["data"]
-    proxy, full = run_scales(checked.space, settings, data["channels"], len(data["classes"]))
+    proxy, full = run_scales(checked.space, settings, facts["data"])
     trials = (folder / "trials").absolute()
     return TrainEvaluator(
         settings, checked.objectives, proxy, full, trials, float(facts["reference_ms"])

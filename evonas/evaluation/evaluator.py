@@ -22,6 +22,7 @@ class Evaluator(ABC):
     def __call__(self, trial: Trial) -> Outcome:
         """Evaluates; raises TrialFailure, or anything, for a design that fails by itself."""
 
+    @abstractmethod
     def prepare(self) -> None:
         """Loads in a fresh worker what every trial needs, so that no trial is charged for it."""
 

@@ -90,11 +90,17 @@ def parse_objective(text: str, known: Mapping[str, Objective]) -> Objective:
     if not colon:
         if name in known:
             return known[name]
-        raise SettingsError(unknown_name(known or {"NAME:max": 0, "NAME:min": 0}, name, "objective"))
+        raise SettingsError(
+            unknown_name(known or {"NAME:max": 0, "NAME:min": 0}, name, "objective")
+        )
     if direction not in DIRECTIONS:
-        raise SettingsError(f'objectives: "{text}" has no direction. Write {name}:max or {name}:min.')
+        raise SettingsError(
+            f'objectives: "{text}" has no direction. Write {name}:max or {name}:min.'
+        )
     if name in known and known[name].direction != DIRECTIONS[direction]:
-        raise SettingsError(f"objectives: {name} is always {known[name].direction}d. Write {name} alone.")
+        raise SettingsError(
+            f"objectives: {name} is always {known[name].direction}d. Write {name} alone."
+        )
     return known.get(name) or Objective(name, "", DIRECTIONS[direction], "train", given_by_user)
 
 

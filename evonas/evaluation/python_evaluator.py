@@ -22,6 +22,9 @@ class PythonEvaluator(Evaluator):
 
     function: UserFunction
 
+    def prepare(self) -> None:
+        """See `Evaluator.prepare`; the function loads what it needs by itself."""
+
     def training_key(self, blueprint: Blueprint) -> str:
         """See `Evaluator.training_key`."""
         return blueprint.fingerprint

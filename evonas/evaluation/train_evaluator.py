@@ -132,7 +132,7 @@ class TrainEvaluator(Evaluator):
         return Trained(network, tuple(progress.curve), scores, 0.0)
 
     def _keep_weights(self, network: torch.nn.Module, number: int) -> None:
-        """Writes the weights; the driver deletes those that are neither on the front nor near it."""
+        """Writes the weights; the driver deletes those of all but the best."""
         folder = self.trials / str(number)
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

@@ -45,7 +45,7 @@ ATTEMPTS = 100  # draws before a repeated design is accepted
 
 
 class Seen:
-    """Canonical chromosomes that are taken: a design is not proposed twice while another is left."""
+    """Canonical chromosomes that are taken: no design is proposed twice while another is left."""
 
     def __init__(self, space: SearchSpace, history: History) -> None:
         self.space = space

@@ -110,7 +110,9 @@ class _Breeder:
         ga = self.ga
         parents, indices = ga.select_parents(self.fitness, num_parents=2)
         size = (1, parents.shape[1])
-        children = ga.crossover(parents, offspring_size=size) if self.has_crossover else parents[:1].copy()
+        children = (
+            ga.crossover(parents, offspring_size=size) if self.has_crossover else parents[:1].copy()
+        )
         if self.has_mutation:
             children = ga.mutation(children)
         used = indices if self.has_crossover else indices[:1]

@@ -1,5 +1,6 @@
 """Trials in processes of our own on this machine: no service, no scheduler, no port."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -52,10 +53,9 @@ class LocalExecutor(Executor):
     def _launch(self, trial: Trial) -> None:
         worker = next(worker for worker in self._workers if not worker.is_busy)
         worker.number = trial.number
-        try:
+        # If it died while idle, `_collect` sees the closed pipe and reports it lost.
+        with contextlib.suppress(OSError):
             worker.pipe.send(trial)
-        except OSError:
-            pass  # it died while idle: `_collect` sees the closed pipe and reports it lost
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.is_busy}

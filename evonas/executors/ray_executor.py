@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from evonas.errors import ExecutorError
@@ -36,7 +37,7 @@ class RayExecutor(Executor):
             max_retries=0,
         )
         shared = ray.put(self.evaluate)
-        self._start = lambda trial: task.remote(shared, trial)
+        self._start: Callable[[Trial], Any] = lambda trial: task.remote(shared, trial)
         # One task for each worker at the same time, so that all of them start and load.
         ray.get([task.remote(shared, None) for _ in range(self.workers)])
 
@@ -52,13 +53,18 @@ class RayExecutor(Executor):
         try:
             self._ray.init(address=address, **options)
         except (ConnectionError, OSError, RuntimeError, ValueError) as problem:
-            raise ExecutorError(f"Ray did not start at executor.address={address}: {problem}.") from None
+            raise ExecutorError(
+                f"Ray did not start at executor.address={address}: {problem}."
+            ) from None
         self._owns_cluster = True
 
     def _check_resources(self) -> None:
         """A task that asks for more than there is would wait for ever."""
         there = self._ray.cluster_resources()
-        for name, asked in (("CPU", self.settings.cpus_per_trial), ("GPU", self.settings.gpus_per_trial)):
+        for name, asked in (
+            ("CPU", self.settings.cpus_per_trial),
+            ("GPU", self.settings.gpus_per_trial),
+        ):
             if asked > there.get(name, 0):
                 raise ExecutorError(
                     f"A trial asks for {asked:g} {name} (executor.{name.lower()}s_per_trial), "

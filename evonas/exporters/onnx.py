@@ -28,7 +28,7 @@ def quick_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int
             torch.onnx.export(
                 network,
                 (images,),
-                buffer,
+                buffer,  # type: ignore[arg-type]
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT_NAME],

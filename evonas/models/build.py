@@ -1,5 +1,6 @@
 """From a blueprint and a scale to a network."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,14 +46,16 @@ def build(blueprint: Blueprint, scale: Scale, seed: int | None = None) -> Networ
 def initialise(network: nn.Module, seed: int) -> None:
     """Fresh weights that depend on the seed alone.
 
-    Convolutions: normal with variance 2 / fan_out (He, arXiv 1502.01852, eq. 14, backward form),
-    linear layers: normal with deviation 0.01, norms: identity, biases: zero.
+    Convolutions: normal with variance 2 / fan_out (He, arXiv 1502.01852, eq. 14), where fan_out
+    counts the outputs that one input reaches, so it is divided by the groups; linear layers:
+    normal with deviation 0.01, norms: identity, biases: zero.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", generator=generator)
+                fan_out = module.weight[:, 0].numel() / module.groups
+                nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out), generator=generator)
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.01, generator=generator)
             elif isinstance(module, nn.BatchNorm2d):

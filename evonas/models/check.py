@@ -30,7 +30,9 @@ def check_space(space: SearchSpace) -> None:
         raise SpaceError(problems)
 
 
-def _network_problems(network: Any, alleles: Mapping[KeyPath, list[Any]]) -> Iterator[tuple[KeyPath, str]]:
+def _network_problems(
+    network: Any, alleles: Mapping[KeyPath, list[Any]]
+) -> Iterator[tuple[KeyPath, str]]:
     builder = network.get("builder")
     if builder not in RULES:
         yield ("builder",), unknown_name(FOLDINGS, str(builder), "builder")
@@ -94,7 +96,8 @@ def _whole(low: int, what: str, odd: bool = False) -> Rule:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
         if is_whole and value >= low and (value % 2 or not odd):
             return None
-        return f"{value} is not {what}. Write {'an odd' if odd else 'a'} whole number of at least {low}."
+        wanted = "an odd" if odd else "a"
+        return f"{value} is not {what}. Write {wanted} whole number of at least {low}."
 
     return problem
 

@@ -11,7 +11,7 @@ from evonas.models.plan import Network, Plan
 
 @dataclass(frozen=True)
 class Count:
-    """`parameters`: trainable numbers. `macs`: multiply-adds of one image (convolutions, linear)."""
+    """`parameters`: trainable numbers. `macs`: multiply-adds of one image."""
 
     parameters: int
     macs: int

@@ -61,4 +61,5 @@ class ClassifierHead(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to logits (batch, classes)."""
-        return self.classifier(self.convolution(maps).mean((2, 3)))
+        logits: torch.Tensor = self.classifier(self.convolution(maps).mean((2, 3)))
+        return logits

@@ -1,4 +1,4 @@
-"""A network as a list of layers with their arguments: built from here, and written as source from here."""
+"""A network as a list of layers with their arguments: built, and written as source, from this."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ def plan_stages(network: Mapping[str, Any]) -> Plan:
         "stride": stem["stride"],
         "activation": activation,
     }
-    parts = [("stem", (Layer(ConvNormActivation, arguments),))]
+    parts: list[tuple[str, tuple[Layer, ...]]] = [("stem", (Layer(ConvNormActivation, arguments),))]
     channels = stem["channels"]
     for index, stage in enumerate(network["stages"]):
         parts.append((f"stage_{index + 1}", _plan_stage(stage, channels, activation)))

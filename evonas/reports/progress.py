@@ -24,7 +24,9 @@ class Display:
     Everything goes to standard error, so that standard output stays free for results.
     """
 
-    def __init__(self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> None:
+    def __init__(
+        self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
+    ) -> None:
         self.name = name
         self.settings = settings
         self.console = Console(stderr=True, highlight=False)
@@ -38,7 +40,10 @@ class Display:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
     ) -> None:
         pass
 
@@ -97,7 +102,8 @@ class Display:
 
     def pace(self) -> list[str]:
         """Evaluations per minute and the time left, once there is something to judge by."""
-        assert self.records is not None and self.since is not None
+        assert self.records is not None, "a pace needs a search that has begun"
+        assert self.since is not None, "begin sets records and since together"
         done = self.records.evaluations - self.done_before
         elapsed = time.monotonic() - self.since
         if not done:
@@ -117,7 +123,9 @@ class SilentDisplay(Display):
 class LiveDisplay(Display):
     """A panel that stays at the foot of the terminal."""
 
-    def __init__(self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> None:
+    def __init__(
+        self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
+    ) -> None:
         super().__init__(name, settings, sessions)
         self.live = Live(
             get_renderable=self.panel, console=self.console, refresh_per_second=4, transient=True
@@ -128,7 +136,10 @@ class LiveDisplay(Display):
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
     ) -> None:
         self.live.stop()
 
@@ -147,9 +158,7 @@ class LiveDisplay(Display):
         return Panel(Group(bar, table), title=self.name, title_align="left")
 
 
-def make_display(
-    name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
-) -> Display:
+def make_display(name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> Display:
     """The display that the settings and the terminal ask for."""
     if settings.display == "none":
         return SilentDisplay(name, settings, sessions)

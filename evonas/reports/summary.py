@@ -1,5 +1,6 @@
 """A run in plain values: what `inspect --json` prints, and what the tables are made from."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from evonas.evaluation import OBJECTIVES
@@ -23,7 +24,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "objectives": [
             {"name": o.name, "direction": o.direction, "unit": o.unit} for o in records.objectives
         ],
-        "scales": _scales(run),
+        "scales": measure_scales(run, _measure_names(run)),
         "front": [_front_member(run, *pair) for pair in run.front],
         "best": None if best is None else _measured(*best),
         "knee": records.knee,
@@ -67,9 +68,17 @@ def runs_summary(run: Run) -> dict[str, Any]:
         "evaluations": records.evaluations,
         "budget": run.settings.budget.evaluations,
         "front": len(records.front),
+        "objective": records.objectives[0].name,
         "best": best,
         "seconds": run.seconds,
     }
+
+
+def _measure_names(run: Run) -> list[str]:
+    """Objectives first, then what else was measured."""
+    own = [objective.name for objective in run.records.objectives]
+    found = [name for outcome in run.records.outcomes.values() for name in outcome.measures]
+    return list(dict.fromkeys([*own, *found]))
 
 
 def _measured(trial: Trial, outcome: Outcome) -> dict[str, Any]:
@@ -95,9 +104,8 @@ def _parent(run: Run, number: int, genes: dict[str, Any]) -> dict[str, Any]:
     return {"number": number, "changed": changed}
 
 
-def _scales(run: Run) -> dict[str, str]:
-    """The scale that each measure describes."""
-    names = dict.fromkeys(n for o in run.records.outcomes.values() for n in o.measures)
+def measure_scales(run: Run, names: Iterable[str]) -> dict[str, str]:
+    """The scale that each measure describes; nothing for a user's own measures."""
     if run.settings.evaluator.name != "train":
         return dict.fromkeys(names, "")
     measured = run.settings.measure.scale

@@ -47,18 +47,24 @@ def print_trial(summary: dict[str, Any], console: Console) -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("trial", f"{summary['number']} of run {summary['run']}, {summary['status']}")
     if summary["error"]["text"]:
-        grid.add_row("why", f"{summary['error']['kind'] or 'constraint'}: {summary['error']['text']}")
+        grid.add_row(
+            "why", f"{summary['error']['kind'] or 'constraint'}: {summary['error']['text']}"
+        )
     for name, value in summary["measures"].items():
         grid.add_row(name, measure(name, value))
     if summary["source"] is not None:
-        grid.add_row("training", f"taken from trial {summary['source']}, which is the same at proxy scale")
+        grid.add_row(
+            "training", f"taken from trial {summary['source']}, which is the same at proxy scale"
+        )
     grid.add_row("seconds", f"{duration(summary['seconds'])}, {summary['attempts']} attempt(s)")
     grid.add_row("fingerprint", summary["fingerprint"])
     grid.add_row("made by", summary["operator"])
     console.print(grid)
     for parent in summary["parents"]:
         changes = ", ".join(f"{k} {a} → {b}" for k, (a, b) in parent["changed"].items())
-        console.print(f"from trial {parent['number']}: {changes or 'nothing changed'}", markup=False)
+        console.print(
+            f"from trial {parent['number']}: {changes or 'nothing changed'}", markup=False
+        )
     genes = Table("gene", "allele")
     for name, allele in summary["genes"].items():
         genes.add_row(name, str(allele))
@@ -71,7 +77,8 @@ def print_runs(runs: Sequence[dict[str, Any]], console: Console) -> None:
     for run in runs:
         best = ""
         if run["best"]:
-            name, value = next(iter(run["best"]["measures"].items()))
+            name = run["objective"]
+            value = run["best"]["measures"][name]
             best = f"{name} {measure(name, value)}"
         table.add_row(
             run["run"],

@@ -1,4 +1,4 @@
-"""Kinds of genes: one open choice each, seen as a number by evolution and as an allele by people."""
+"""Kinds of genes: one open choice each, a number to evolution and an allele to people."""
 
 import math
 from abc import ABC, abstractmethod
@@ -96,7 +96,9 @@ class Choice(Gene):
 
     @property
     def is_ordered(self) -> bool:
-        return all(isinstance(own, int | float) and not isinstance(own, bool) for own in self.alleles)
+        return all(
+            isinstance(own, int | float) and not isinstance(own, bool) for own in self.alleles
+        )
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,9 @@ def make_choice(alleles: Any) -> dict[str, Any]:
         raise ValueError(f"{alleles!r} is not a list of alleles. Write for example choice: [3, 5]")
     for allele in alleles:
         if isinstance(allele, list | dict):
-            raise ValueError(f"{allele!r} is not a plain value. Alleles are words, numbers, true or false")
+            raise ValueError(
+                f"{allele!r} is not a plain value. Alleles are words, numbers, true or false"
+            )
     if len({(type(allele), allele) for allele in alleles}) < len(alleles):
         raise ValueError(f"{alleles} has an allele twice")
     return {"alleles": tuple(alleles)}

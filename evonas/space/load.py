@@ -14,7 +14,11 @@ from evonas.yaml_file import read_yaml
 
 SECTIONS = ("network", "training", "compression")
 KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
-SCALE_KEYS = {"resolution_px": int, "width": float, "smallest_map_px": int}
+SCALE_KEYS: Mapping[str, type[int] | type[float]] = {
+    "resolution_px": int,
+    "width": float,
+    "smallest_map_px": int,
+}
 
 
 def known_spaces() -> dict[str, Path]:
@@ -92,7 +96,9 @@ class _SpaceFile:
         for key in self.values:
             if key not in KNOWN_KEYS:
                 hint = did_you_mean(KNOWN_KEYS, str(key))
-                self._complain((key,), f"there is no such section. {hint}Known: {', '.join(KNOWN_KEYS)}")
+                self._complain(
+                    (key,), f"there is no such section. {hint}Known: {', '.join(KNOWN_KEYS)}"
+                )
         for section in SECTIONS:
             if not isinstance(self.values.get(section) or {}, dict):
                 self._complain((section,), "a section holds keys with values")
@@ -102,7 +108,9 @@ class _SpaceFile:
         kinds = [kind for kind in GENE_KINDS if kind in value]
         extra = [key for key in value if key not in GENE_KINDS and key != "when"]
         if len(kinds) > 1 or extra:
-            self._complain(key_path, f"a gene has one kind and maybe when, got {', '.join(map(str, value))}")
+            self._complain(
+                key_path, f"a gene has one kind and maybe when, got {', '.join(map(str, value))}"
+            )
             return None
         if "when" in value and isinstance(key_path[-1], int):
             self._complain(key_path, "an item of a list cannot vanish, so it takes no when")
@@ -133,7 +141,9 @@ class _SpaceFile:
             ready = [g for g in waiting if all(other in placed for other, _ in g.when)]
             if not ready:
                 names = ", ".join(gene.name for gene in waiting)
-                self._complain(waiting[0].key_path, f"the conditions of {names} wait for each other")
+                self._complain(
+                    waiting[0].key_path, f"the conditions of {names} wait for each other"
+                )
                 return ordered
             placed.add(ready[0].name)
             ordered.append(ready[0])
@@ -176,7 +186,7 @@ class _SpaceFile:
             if kind is None:
                 hint = did_you_mean(SCALE_KEYS, str(key))
                 self._complain(("scales", name, key), f"there is no such key. {hint}")
-            elif isinstance(value, bool) or not isinstance(value, int | kind) or value <= 0:
+            elif isinstance(value, bool) or not isinstance(value, (int, kind)) or value <= 0:
                 self._complain(("scales", name, key), f"{value} is not a number above 0")
             else:
                 fields[key] = value

@@ -1,4 +1,4 @@
-"""How large a network of a blueprint is: the small one that is trained, the full one that is deployed."""
+"""How large a network of a blueprint is: small to be trained, full to be deployed."""
 
 import math
 from collections.abc import Callable, Mapping

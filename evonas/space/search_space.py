@@ -169,5 +169,5 @@ def _count_linked(genes: Sequence[Gene], alleles: dict[str, Allele]) -> float:
         return _count_linked(rest, alleles)
     if math.isinf(gene.size) or not any(gene.name == name for g in rest for name, _ in g.when):
         return gene.size * _count_linked(rest, alleles)
-    numbers = gene.pygad_space()
+    numbers = [float(number) for number in gene.pygad_space()]
     return sum(_count_linked(rest, {**alleles, gene.name: gene.allele(n)}) for n in numbers)

@@ -77,28 +77,45 @@ def train(
     optimizer = _optimizer(network, recipe, progress.momenta)
     images = torch.from_numpy(split.images.copy()).to(device)
     labels = torch.from_numpy(split.labels.copy()).to(device)
-    loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     for epoch in range(progress.epochs_done, recipe.epochs):
         generator = torch.Generator().manual_seed(seed + 1_000_003 * epoch)
-        batches = _batches(len(split), recipe.batch_size, generator)
-        total = torch.zeros((), device=device)
-        network.train()
-        for step, indices in enumerate(batches):
-            done = (epoch + (step + 1) / (len(batches) + 1)) / recipe.epochs
-            _set_learning_rate(optimizer, recipe, done)
-            chosen = indices.to(device)
-            batch = normalisation.apply(_augmented(images[chosen], recipe, generator))
-            loss = loss_function(network(batch), labels[chosen])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            total += loss.detach()
-        progress.curve.append(_finite_mean(total.item() / len(batches), epoch))
+        loss = _train_epoch(
+            network, images, labels, normalisation, recipe, optimizer, epoch, generator
+        )
+        progress.curve.append(loss)
         progress.epochs_done = epoch + 1
         progress.momenta = _momenta(optimizer)
         if after_epoch is not None:
             after_epoch(progress)
     return progress
+
+
+def _train_epoch(
+    network: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    normalisation: Normalisation,
+    recipe: TrainingSettings,
+    optimizer: torch.optim.Optimizer,
+    epoch: int,
+    generator: torch.Generator,
+) -> float:
+    """The mean loss of one pass over the images; they are uint8, resident on the device."""
+    loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
+    batches = _batches(len(images), recipe.batch_size, generator)
+    total = torch.zeros((), device=images.device)
+    network.train()
+    for step, indices in enumerate(batches):
+        done = (epoch + (step + 1) / (len(batches) + 1)) / recipe.epochs
+        _set_learning_rate(optimizer, recipe, done)
+        chosen = indices.to(images.device)
+        batch = normalisation.apply(_augmented(images[chosen], recipe, generator))
+        loss = loss_function(network(batch), labels[chosen])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach()
+    return _finite_mean(total.item() / len(batches), epoch)
 
 
 @torch.no_grad()
@@ -155,7 +172,7 @@ def _momenta(optimizer: torch.optim.SGD) -> list[torch.Tensor]:
 def _batches(images: int, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
     """Shuffled indices; an incomplete batch is left out, unless it is the only one."""
     order = torch.randperm(images, generator=generator)
-    batches = list(order.split(batch_size))
+    batches = list(torch.split(order, batch_size))
     return [batch for batch in batches if len(batch) == batch_size] or batches
 
 

@@ -30,5 +30,5 @@ class Conv(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
-        out = self.layers(maps)
+        out: torch.Tensor = self.layers(maps)
         return maps + out if self.skip else out

@@ -31,5 +31,5 @@ class DepthwiseSeparable(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
-        out = self.layers(maps)
+        out: torch.Tensor = self.layers(maps)
         return maps + out if self.skip else out

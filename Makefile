@@ -1,0 +1,38 @@
+# make search   a first search, and its best model exported
+# make test     the whole test suite, slow tests included
+# make check    format, lint, types, quick tests: what to run before a commit
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: search test check format
+
+search: $(VENV)/installed
+	$(BIN)/evonas search run.name=first-$(STAMP)
+	$(BIN)/evonas export first-$(STAMP) --to models/first-$(STAMP)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m ""
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $(VENV)/installed $@

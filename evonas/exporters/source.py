@@ -1,0 +1,146 @@
+"""A network as plain torch source: the classes it is made of and one constructor call a layer.
+
+The classes' source is taken from `evonas.models` itself, together with everything they name,
+so the file is the very network that was searched and needs no evonas to run.
+"""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
+
+from evonas.models import Layer, Plan
+
+OWN = "evonas."
+
+
+def network_source(plan: Plan, title: str) -> str:
+    """The text of model.py: imports, classes, `Network`, `example_input` and `load`."""
+    modules = [layer.module for _, layers in plan.parts for layer in layers]
+    collected = _Collected()
+    for module in dict.fromkeys(modules):
+        collected.take(module.__name__, importlib.import_module(module.__module__))
+    imports = sorted({*collected.imports, "import torch", "from torch import nn"})
+    imports += ["from pathlib import Path", "from safetensors.torch import load_file"]
+    parts = [
+        f'"""{title}\n\nPlain torch: `network = load()`; see README.md beside this file."""',
+        _sorted_imports(imports),
+        *collected.definitions,
+        _network_class(plan),
+        _example_input(plan),
+        LOAD,
+    ]
+    return "\n\n\n".join(parts) + "\n"
+
+
+LOAD = '''def load(folder: Path = Path(__file__).parent) -> Network:
+    """The network with the weights in weights.safetensors beside this file, ready to predict."""
+    network = Network()
+    network.load_state_dict(load_file(folder / "weights.safetensors"))
+    return network.eval()'''
+
+
+class _Collected:
+    """Definitions in an order in which each comes after those that it names."""
+
+    def __init__(self) -> None:
+        self.definitions: list[str] = []
+        self.imports: set[str] = set()
+        self._taken: set[tuple[str, str]] = set()
+
+    def take(self, name: str, module: ModuleType) -> None:
+        """Takes the definition of `name` in `module`, and first of all what that names."""
+        text = inspect.getsource(module)
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                self._follow_import(node, name)
+            elif name in _defined_names(node) and (module.__name__, name) not in self._taken:
+                self._taken.add((module.__name__, name))
+                for used in _used_names(node):
+                    if used != name:
+                        self.take(used, module)
+                definition = ast.get_source_segment(text, node)
+                assert definition is not None, "a definition read from a file has a source"
+                self.definitions.append(definition)
+
+    def _follow_import(self, node: ast.Import | ast.ImportFrom, name: str) -> None:
+        for alias in node.names:
+            if (alias.asname or alias.name) != name:
+                continue
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OWN):
+                self.take(alias.name, importlib.import_module(str(node.module)))
+            elif isinstance(node, ast.ImportFrom):
+                self.imports.add(f"from {node.module} import {alias.name}")
+            else:
+                self.imports.add(f"import {alias.name}")
+
+
+def _defined_names(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []
+
+
+def _used_names(node: ast.stmt) -> Iterable[str]:
+    names = (n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+    return dict.fromkeys(names)
+
+
+def _sorted_imports(lines: Iterable[str]) -> str:
+    """Standard library first, then the rest, as isort does."""
+    unique = sorted(dict.fromkeys(lines))
+    others = [line for line in unique if line.split()[1].split(".")[0] in ("torch", "safetensors")]
+    standard = [line for line in unique if line not in others]
+    return "\n".join(standard) + "\n\n" + "\n".join(others)
+
+
+def _network_class(plan: Plan) -> str:
+    channels, height, width = plan.input_shape
+    lines = [
+        "class Network(nn.Module):",
+        f'    """(batch, {channels}, {height}, {width}) to logits (batch, {plan.classes})."""',
+        "",
+        "    def __init__(self) -> None:",
+        "        super().__init__()",
+    ]
+    for name, layers in plan.parts:
+        lines += _part_lines(name, layers)
+    lines += ["", "    def forward(self, images: torch.Tensor) -> torch.Tensor:"]
+    given = "images"
+    for name, _ in plan.parts[:-1]:
+        lines.append(f"        maps = self.{name}({given})")
+        given = "maps"
+    lines.append(f"        return self.{plan.parts[-1][0]}({given})")
+    return "\n".join(lines)
+
+
+def _part_lines(name: str, layers: tuple[Layer, ...]) -> list[str]:
+    if len(layers) == 1:
+        return [f"        self.{name} = {_call(layers[0])}"]
+    calls = [f"            {_call(layer)}," for layer in layers]
+    return [f"        self.{name} = nn.Sequential(", *calls, "        )"]
+
+
+def _call(layer: Layer) -> str:
+    arguments = ", ".join(f"{name}={_literal(value)}" for name, value in layer.arguments.items())
+    return f"{layer.module.__name__}({arguments})"
+
+
+def _literal(value: Any) -> str:
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _example_input(plan: Plan) -> str:
+    shape = ", ".join(str(length) for length in plan.input_shape)
+    return (
+        "def example_input() -> torch.Tensor:\n"
+        '    """One image; check.json holds the logits that the network gives for it."""\n'
+        f"    count = {' * '.join(str(length) for length in plan.input_shape)}\n"
+        f"    return torch.linspace(-1, 1, count).reshape(1, {shape})"
+    )

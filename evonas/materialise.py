@@ -1,0 +1,186 @@
+"""The winner as a full model: a design of a run, built at a scale and written as a folder."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+
+from evonas.errors import ExportError
+from evonas.evaluation import recipe_of, violations
+from evonas.evolution import pareto
+from evonas.exporters.card import FACTS, write_card
+from evonas.exporters.model_folder import (
+    BLUEPRINT,
+    FILES,
+    SOURCE,
+    InputSettings,
+    OriginSettings,
+    Recipe,
+    write_onnx_and_check,
+    write_recipe,
+    write_weights,
+)
+from evonas.exporters.source import network_source
+from evonas.hardware import Clock, reference_ms
+from evonas.models import Network, build, plan_network
+from evonas.reports.summary import measure_scales
+from evonas.runs.folder import as_json, weights_file
+from evonas.runs.run import Run
+from evonas.settings import LatencySettings, Limits, validate
+from evonas.space import Scale
+from evonas.trial import Outcome, Trial
+
+
+def materialise(
+    run: Run, to: Path, pick: str = "knee", where: str | None = None, scale: str = "full"
+) -> dict[str, Any]:
+    """Writes a design of a run as a model folder, all of it or nothing.
+
+    Args:
+        pick: `knee`, `best` (of the first objective) or a trial's number.
+        where: Limits such as `accuracy.min=0.97,latency_ms.max=2`; only designs within count.
+        scale: `full` (fresh weights) or `proxy` (the trained ones).
+
+    Raises:
+        ExportError: No such design, no weights, a folder in use, or forms that disagree.
+    """
+    to = to.expanduser()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise ExportError(f"{to} is there already and not empty. Give another folder by --to.")
+    if scale not in ("full", "proxy"):
+        raise ExportError(f'There is no scale called "{scale}". Known: full, proxy.')
+    trial, outcome = picked(run, pick, where)
+    chosen = run.scales[1] if scale == "full" else run.scales[0]
+    network = _network(run, trial, outcome, chosen)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    half_done = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    try:
+        checks = _write(half_done, run, trial, outcome, chosen, network)
+        if to.exists():
+            to.rmdir()
+        half_done.chmod(0o755)
+        half_done.rename(to)
+    except BaseException:
+        shutil.rmtree(half_done, ignore_errors=True)
+        raise
+    keys = ("onnx_max_abs_difference", "source_max_abs_difference")
+    return {
+        "run": run.name,
+        "number": trial.number,
+        "scale": scale,
+        "folder": str(to),
+        "files": [str(to / name) for name in FILES],
+        "checks": {key: checks[key] for key in keys},
+        "measures": dict(outcome.measures),
+        "scales": measure_scales(run, outcome.measures),
+        "latency": checks["latency"],
+    }
+
+
+def picked(run: Run, pick: str, where: str | None = None) -> tuple[Trial, Outcome]:
+    """The trial that the words mean.
+
+    Raises:
+        ExportError: No design is complete, or none is within the limits.
+    """
+    if pick.isdigit():
+        trial, outcome = run.pair(int(pick))
+        if outcome.status != "complete":
+            raise ExportError(f"Trial {pick} is {outcome.status}, so there is nothing to export.")
+        return trial, outcome
+    if pick not in ("knee", "best"):
+        raise ExportError(f'"{pick}" picks nothing. Write knee, best or a trial\'s number.')
+    limits = parse_limits(where)
+    records = run.records
+    numbers = [n for n in records.feasible if not violations(records.outcomes[n].measures, limits)]
+    if not numbers:
+        within = f" within {where}" if where else ""
+        raise ExportError(f"Run {run.name} has no complete design{within}.")
+    fitness = records.fitness_matrix(numbers)
+    if pick == "best":
+        return run.pair(numbers[int(fitness[:, 0].argmax())])
+    front = pareto.front(fitness)
+    return run.pair(numbers[int(front[pareto.knee(fitness[front])])])
+
+
+def parse_limits(where: str | None) -> dict[str, Limits]:
+    """`accuracy.min=0.97,latency_ms.max=2` as limits by measure.
+
+    Raises:
+        ExportError: A piece is not MEASURE.min=NUMBER or MEASURE.max=NUMBER.
+    """
+    values: dict[str, dict[str, str]] = {}
+    for piece in (where or "").split(",") if where else []:
+        key, _, value = piece.partition("=")
+        name, _, end = key.strip().rpartition(".")
+        if not name or end not in ("min", "max") or not value:
+            raise ExportError(f'--where: "{piece}" is no limit. Write as in accuracy.min=0.97.')
+        values.setdefault(name, {})[end] = value
+    return {name: validate(Limits, ends, f"--where {name}") for name, ends in values.items()}
+
+
+def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> Network:
+    network = build(trial.blueprint, scale, seed=trial.seed)
+    if scale.name == "proxy" and run.settings.evaluator.name == "train":
+        owner = trial.number if outcome.source is None else outcome.source
+        file = weights_file(run.folder, owner)
+        if not file.exists():
+            raise ExportError(
+                f"The trained weights of trial {trial.number} were not kept: only those of the "
+                "front and of the best ten are. Export it with --scale full."
+            )
+        network.load_state_dict(safetensors.torch.load_file(file))
+    return network
+
+
+def _write(
+    folder: Path, run: Run, trial: Trial, outcome: Outcome, scale: Scale, network: Network
+) -> dict[str, Any]:
+    plan = plan_network(trial.blueprint, scale)
+    (folder / BLUEPRINT).write_text(as_json(trial.blueprint.to_dict()))
+    title = f"Trial {trial.number} of run {run.name} at {scale.name} scale, written by evonas."
+    (folder / SOURCE).write_text(network_source(plan, title))
+    write_recipe(folder, _recipe(run, trial, scale))
+    facts = {
+        "measures": dict(outcome.measures),
+        "scales": measure_scales(run, outcome.measures),
+        "genes": run.space.alleles(trial.chromosome),
+    }
+    (folder / FACTS).write_text(as_json(facts))
+    write_weights(folder, network)
+    checks = write_onnx_and_check(
+        folder,
+        network,
+        plan.input_shape,
+        lambda model: measured_latency(model, run.settings.latency),
+    )
+    write_card(folder)
+    return checks
+
+
+def measured_latency(model: bytes, settings: LatencySettings) -> Mapping[str, Any]:
+    """Latency of a batch of one on this device, for check.json."""
+    latency = Clock(settings, reference_ms(settings)).measure(model)
+    return {"ms": latency.ms, **latency.to_dict()}
+
+
+def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
+    data = run.facts["data"]
+    settings = run.settings
+    training = recipe_of(settings.training, trial.blueprint)
+    return Recipe(
+        data=settings.data if data else None,
+        input=InputSettings(
+            channels=scale.input_channels,
+            resolution_px=scale.resolution_px,
+            mean=data["mean"] if data else None,
+            deviation=data["deviation"] if data else None,
+        ),
+        classes=data["classes"] if data else tuple(str(n) for n in range(scale.classes)),
+        training=training.model_copy(update={"epochs": settings.full.epochs}),
+        seed=trial.seed,
+        origin=OriginSettings(run=run.name, trial=trial.number, scale=scale.name),
+    )

@@ -1,0 +1,195 @@
+"""An exported model trained with its own recipe, and only then shown the test images."""
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from evonas.blueprint import key_of
+from evonas.cache_folder import write_atomically
+from evonas.data import DATA_SETS, Dataset, load_data
+from evonas.data.cache import data_key
+from evonas.errors import ExportError, SettingsError, TrialFailure
+from evonas.exporters.card import TRAINING, write_card
+from evonas.exporters.model_folder import (
+    FILES,
+    Recipe,
+    load_source,
+    read_recipe,
+    write_onnx_and_check,
+    write_recipe,
+    write_weights,
+)
+from evonas.hardware import usable_cores
+from evonas.materialise import measured_latency
+from evonas.models import initialise
+from evonas.registry import pick
+from evonas.reports.format import duration
+from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
+from evonas.training import Normalisation, Progress, evaluate, train
+
+CHECKPOINT = "checkpoint.safetensors"
+CHANGEABLE = ("data", "training")
+
+
+def retrain(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
+    """Trains model.py on all images but the test ones, then scores it on those.
+
+    Goes on from the checkpoint of a retraining that was stopped, if recipe and data are the
+    same. Weights, ONNX, check and card in the folder are replaced when it is done.
+
+    Raises:
+        ExportError: The folder is no model folder, or the training diverged.
+        SettingsError: A word is wrong, or changes something other than data and training.
+        DataError: The data set is missing, damaged, or has other classes than the model.
+    """
+    folder = folder.expanduser()
+    recipe = changed_recipe(read_recipe(folder), given)
+    assert recipe.data is not None, "changed_recipe insists on a data set"
+    pick(DATA_SETS, recipe.data.name, "data set")
+    data = load_data(recipe.data, recipe.input.resolution_px)
+    _check_fit(recipe, data)
+    start = time.monotonic()
+    normalisation = Normalisation(data.mean, data.deviation)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_num_threads(usable_cores())
+    network = load_source(folder).network
+    progress = _train(folder, recipe, data, network, normalisation, device)
+    scores = evaluate(network, data.test, normalisation, device)
+    recipe = _with_input(recipe, data)
+    write_recipe(folder, recipe)
+    write_weights(folder, network)
+    shape = (recipe.input.channels, recipe.input.resolution_px, recipe.input.resolution_px)
+    write_onnx_and_check(
+        folder, network, shape, lambda model: measured_latency(model, LatencySettings())
+    )
+    result = {
+        "test_accuracy": scores.accuracy,
+        "test_images": len(data.test),
+        "images": len(data.development),
+        "data": recipe.data.name if recipe.data else "",
+        "epochs": recipe.training.epochs,
+        "seconds": time.monotonic() - start,
+        "curve": progress.curve,
+    }
+    write_atomically(folder / TRAINING, (json.dumps(result, indent=2) + "\n").encode())
+    write_card(folder)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return {**result, "folder": str(folder), "files": [str(folder / n) for n in (*FILES, TRAINING)]}
+
+
+def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
+    """The recipe with words laid over its data and training.
+
+    Raises:
+        SettingsError: With all problems.
+    """
+    old = {
+        "data": recipe.data.model_dump(mode="json") if recipe.data else {},
+        "training": recipe.training.model_dump(mode="json"),
+    }
+    words = Words(given, defaults=old)
+    settings = words.settings()
+    for keys, origin in words.origins.items():
+        if keys[0] not in CHANGEABLE and origin:
+            words.problems.append(
+                f"{origin}: a retraining takes {' and '.join(f'{k}.*' for k in CHANGEABLE)} only."
+            )
+    if recipe.data is None and "data" not in words.values:
+        words.problems.append("This model has no data set yet. Give data=folder data.path=DIR.")
+    if words.problems:
+        raise SettingsError(words.problems)
+    data: DataSettings = settings.data
+    training: TrainingSettings = settings.training
+    return recipe.model_copy(update={"data": data, "training": training})
+
+
+def _check_fit(recipe: Recipe, data: Dataset) -> None:
+    if data.channels != recipe.input.channels or len(data.classes) != len(recipe.classes):
+        raise SettingsError(
+            f"The model takes {recipe.input.channels} channel(s) and knows {len(recipe.classes)} "
+            f"classes, the data has {data.channels} and {len(data.classes)}. Search and export "
+            "with this data, or give the data that the model was made for."
+        )
+
+
+def _with_input(recipe: Recipe, data: Dataset) -> Recipe:
+    """Normalisation and class names are those that the weights were trained with."""
+    given = {"mean": data.mean, "deviation": data.deviation}
+    inputs = recipe.input.model_copy(update=given)
+    return recipe.model_copy(update={"input": inputs, "classes": data.classes})
+
+
+def _train(
+    folder: Path,
+    recipe: Recipe,
+    data: Dataset,
+    network: nn.Module,
+    normalisation: Normalisation,
+    device: torch.device,
+) -> Progress:
+    assert recipe.data is not None, "a retraining has data"
+    key = key_of([recipe.training.model_dump(), data_key(recipe.data), recipe.seed])
+    progress = _load_checkpoint(folder, network, key)
+    if progress.epochs_done:
+        print(f"Going on after epoch {progress.epochs_done}.", file=sys.stderr)
+    else:
+        initialise(network, recipe.seed)
+    since, first = time.monotonic(), progress.epochs_done
+
+    def after_epoch(progress: Progress) -> None:
+        _save_checkpoint(folder, network, progress, key)
+        done, epochs = progress.epochs_done, recipe.training.epochs
+        left = (time.monotonic() - since) / (done - first) * (epochs - done)
+        print(
+            f"epoch {done}/{epochs} · loss {progress.curve[-1]:.4f} · {duration(left)} left",
+            file=sys.stderr,
+        )
+
+    try:
+        return train(
+            network,
+            data.development,
+            normalisation,
+            recipe.training,
+            recipe.seed,
+            device,
+            progress,
+            after_epoch,
+        )
+    except TrialFailure as failure:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+        raise ExportError(
+            f"The training diverged: {failure}. Lower training.lr0={recipe.training.lr0:g}."
+        ) from None
+
+
+def _save_checkpoint(folder: Path, network: nn.Module, progress: Progress, key: str) -> None:
+    tensors = {f"network.{name}": t.cpu().contiguous() for name, t in network.state_dict().items()}
+    for index, momentum in enumerate(progress.momenta):
+        tensors[f"momentum.{index:05d}"] = momentum.cpu().contiguous()
+    facts = {"key": key, "epochs": str(progress.epochs_done), "curve": json.dumps(progress.curve)}
+    write_atomically(folder / CHECKPOINT, safetensors.torch.save(tensors, facts))
+
+
+def _load_checkpoint(folder: Path, network: nn.Module, key: str) -> Progress:
+    """Puts weights into the network and tells where the training stands: at the start if new."""
+    file = folder / CHECKPOINT
+    if not file.exists():
+        return Progress()
+    with safetensors.safe_open(file, "pt") as checkpoint:
+        facts = checkpoint.metadata()
+        if facts["key"] != key:
+            return Progress()
+        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
+    own = {n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")}
+    network.load_state_dict(own)
+    momenta = [tensors[name] for name in sorted(tensors) if name.startswith("momentum.")]
+    return Progress(int(facts["epochs"]), momenta, json.loads(facts["curve"]))
