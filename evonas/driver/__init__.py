@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from evonas.blueprint import key_of
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
 from evonas.errors import RunError
@@ -75,7 +76,7 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
         )
     words = Words((), {**settings.to_dict(), "space": str(run.folder.absolute() / "space.yaml")})
     checked = check(words, evaluate)
-    if checked.facts["data"] != run.facts["data"]:
+    if key_of(checked.facts["data"]) != key_of(run.facts["data"]):
         raise RunError(
             f"Run {run.name} was made with other images in {settings.data.path}. Put the old ones "
             "back, or start a new run."

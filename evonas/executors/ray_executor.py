@@ -1,5 +1,6 @@
 """Trials as Ray tasks: on this machine by default, on a cluster with `executor.address`."""
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -27,9 +28,11 @@ class RayExecutor(Executor):
     def _open(self) -> None:
         import ray
 
+        if not ray.is_initialized():
+            cpus = math.ceil(self.workers * self.settings.cpus_per_trial)
+            start_ray(cpus, self.settings.address)
+            self._owns_cluster = True
         self._ray = ray
-        _silence()
-        self._connect()
         self._check_resources()
         task = ray.remote(_evaluate_in_worker).options(
             num_cpus=self.settings.cpus_per_trial,
@@ -40,23 +43,6 @@ class RayExecutor(Executor):
         self._start: Callable[[Trial], Any] = lambda trial: task.remote(shared, trial)
         # One task for each worker at the same time, so that all of them start and load.
         ray.get([task.remote(shared, None) for _ in range(self.workers)])
-
-    def _connect(self) -> None:
-        """Joins the cluster of this process if there is one, else starts or finds one."""
-        if self._ray.is_initialized():
-            return
-        address = self.settings.address
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
-        if address == "local":
-            cpus = self.workers * self.settings.cpus_per_trial
-            options |= {"num_cpus": max(1, round(cpus)), "include_dashboard": False}
-        try:
-            self._ray.init(address=address, **options)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as problem:
-            raise ExecutorError(
-                f"Ray did not start at executor.address={address}: {problem}."
-            ) from None
-        self._owns_cluster = True
 
     def _check_resources(self) -> None:
         """A task that asks for more than there is would wait for ever."""
@@ -106,19 +92,43 @@ class RayExecutor(Executor):
 
 def _evaluate_in_worker(evaluate: Evaluate, trial: Trial | None) -> Outcome | None:
     """The task; without a trial it loads what trials need."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     if trial is None:
         evaluate.prepare()
         return None
     return run_trial(evaluate, trial)
 
 
-def _silence() -> None:
-    """Ray prints "(raylet) A worker died" to standard output whatever its log level."""
+def start_ray(workers: int, address: str = "local") -> Any:
+    """Starts Ray on this machine for so many one-core workers, or joins a cluster; the module.
+
+    Without dashboard and without Ray's own output.
+
+    Raises:
+        ExecutorError: Ray does not start, or there is no cluster at the address.
+    """
+    import ray
     from ray._private import worker
 
+    # Ray prints "(raylet) A worker died" to standard output whatever its log level.
     worker.print_to_stdstream = lambda *arguments, **options: None
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    if address == "local":
+        options |= {"num_cpus": workers, "include_dashboard": False}
+    before = os.environ.get("PYTHONPATH")
+    # Workers find the modules that this process finds: a user's function may lie anywhere.
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as problem:
+        raise ExecutorError(
+            f"Ray did not start at executor.address={address}: {problem}."
+        ) from None
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
+    return ray
 
 
 def _first_line(error: Exception) -> str:

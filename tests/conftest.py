@@ -1,0 +1,70 @@
+"""What all tests share: a cache and a working folder of their own, and one Ray for the session."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+EVONAS = Path(sys.executable).with_name("evonas")
+
+# Small enough that a whole search takes seconds.
+QUICK = ["space=nano", "data.subset=200", "training.epochs=1", "display=plain"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache, for this process and those it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("EVONAS_CACHE")
+    os.environ["EVONAS_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["EVONAS_CACHE"]
+    else:
+        os.environ["EVONAS_CACHE"] = before
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory: runs land here."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(cache: Path) -> Iterator[None]:
+    """One Ray for all tests of this process: starting it takes seconds."""
+    # Imported here: most tests need no Ray.
+    from evonas.executors.ray_executor import start_ray
+
+    ray = start_ray(workers=2)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def finished_run(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished run over real trainings; copy it before changing it."""
+    folder = tmp_path_factory.mktemp("finished")
+    words = [*QUICK, "executor=inline", "budget.evaluations=14", "run.name=finished"]
+    call = [str(EVONAS), "search", *words]
+    subprocess.run(call, cwd=folder, check=True, capture_output=True, timeout=300)
+    return folder / "runs" / "finished"
+
+
+@pytest.fixture
+def run_copy(finished_run: Path, working_folder: Path) -> Path:
+    """The finished run under runs/ of this test's working folder."""
+    return Path(shutil.copytree(finished_run, working_folder / "runs" / "finished"))
+
+
+def evonas(*words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """The command line as a user calls it, in the current folder."""
+    return subprocess.run(
+        [str(EVONAS), *words], capture_output=True, text=True, timeout=timeout, check=False
+    )

@@ -1,0 +1,150 @@
+"""The contract of evolvers, for each of them: pure, total, never the same design twice."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from evonas.evolution import EVOLVERS, Evolver
+from evonas.settings import EvolverSettings
+from evonas.space import load_space
+from evonas.trial import Finished, History
+
+SPACE = load_space("mobile_cells")
+SETTINGS = EvolverSettings(population=10)
+
+
+def toy_fitness(chromosome: tuple[float, ...]) -> tuple[float, float]:
+    """Two objectives that pull apart: many set genes, and few."""
+    values = np.array(chromosome)
+    return float((values > 0).mean()), float(-(values[::2]).mean())
+
+
+def evolve(evolver: Evolver, evaluations: int, fitness=toy_fitness) -> list[Finished]:  # type: ignore[no-untyped-def]
+    finished: list[Finished] = []
+    for number in range(evaluations):
+        proposal = evolver.propose(History(tuple(finished)), [number])[0]
+        finished.append(Finished(number, proposal.chromosome, fitness(proposal.chromosome)))
+    return finished
+
+
+def make(name: str, seed: int = 0, **settings: object) -> Evolver:
+    return EVOLVERS[name](SETTINGS.model_copy(update=settings), SPACE, seed)
+
+
+@pytest.mark.parametrize("name", EVOLVERS)
+class TestEveryEvolver:
+    def test_proposes_the_same_from_the_same_history(self, name: str) -> None:
+        history = History(
+            tuple(evolve(make(name), 25)), {25: SPACE.sample(np.random.default_rng(0))}
+        )
+        first = make(name).propose(history, [26, 27, 28])
+        assert make(name).propose(history, [26, 27, 28]) == first
+        assert make(name, seed=1).propose(history, [26, 27, 28]) != first
+
+    def test_proposes_the_same_in_a_new_process(self, name: str) -> None:
+        script = (
+            "import json, sys; sys.path.insert(0, sys.argv[1]); import test_evolvers as t\n"
+            "done = t.evolve(t.make(sys.argv[2]), 24)\n"
+            "print(json.dumps([f.chromosome for f in done]))"
+        )
+        call = [sys.executable, "-c", script, __file__.rpartition("/")[0], name]
+        printed = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+        here = [list(finished.chromosome) for finished in evolve(make(name), 24)]
+        assert json.loads(printed) == here
+
+    def test_gives_one_canonical_proposal_for_each_number(self, name: str) -> None:
+        history = History(tuple(evolve(make(name), 15)))
+        proposals = make(name).propose(history, range(15, 35))
+        chromosomes = [proposal.chromosome for proposal in proposals]
+        assert len(set(chromosomes)) == 20
+        assert all(SPACE.canonical(chromosome) == chromosome for chromosome in chromosomes)
+
+    def test_never_proposes_what_is_done_or_in_flight(self, name: str) -> None:
+        nano = load_space("nano")
+        evolver = EVOLVERS[name](SETTINGS, nano, 3)
+        finished: list[Finished] = []
+        in_flight: dict[int, tuple[float, ...]] = {}
+        for number in range(300):
+            chromosome = evolver.propose(History(tuple(finished), in_flight), [number])[
+                0
+            ].chromosome
+            assert chromosome not in in_flight.values()
+            assert chromosome not in {done.chromosome for done in finished}
+            in_flight[number] = chromosome
+            if len(in_flight) > 3:
+                oldest = min(in_flight)
+                done = in_flight.pop(oldest)
+                finished.append(Finished(oldest, done, toy_fitness(done)))
+
+    def test_copes_with_failures_and_with_nothing_feasible(self, name: str) -> None:
+        done = evolve(make(name), 30, fitness=lambda chromosome: None)
+        assert len(make(name).propose(History(tuple(done)), [30])) == 1
+
+    def test_goes_on_when_the_space_is_exhausted(self, name: str) -> None:
+        nano = load_space("nano")
+        tiny = type(nano)("tiny", "", nano.template, nano.genes, nano.scales, nano.place)
+        evolver = EVOLVERS[name](SETTINGS, tiny, 0)
+        every = {
+            c for c in (tiny.canonical(tiny.sample(np.random.default_rng(s))) for s in range(50))
+        }
+        history = History(tuple(Finished(n, c, (1.0, 1.0)) for n, c in enumerate(every)))
+        assert len(evolver.propose(history, [len(every)])) == 1
+
+
+def test_pygad_beats_random_on_a_toy() -> None:
+    reference = np.array([0.0, -2.0])
+
+    def score(name: str, seed: int) -> float:
+        from evonas.evolution import pareto
+
+        fitness = np.array([done.fitness for done in evolve(make(name, seed), 80)])
+        return pareto.hypervolume(fitness, reference)
+
+    wins = sum(score("pygad", seed) > score("random", seed) for seed in range(5))
+    assert wins == 5
+
+
+@pytest.mark.parametrize(
+    "selection", ["tournament_nsga2", "nsga2", "tournament", "rank", "random", "sss", "rws", "sus"]
+)
+def test_every_selection_breeds(selection: str) -> None:
+    evolver = make("pygad", selection=selection)
+    history = History(tuple(evolve(evolver, 20)))
+    proposals = evolver.propose(history, range(20, 30))
+    assert all(proposal.parents for proposal in proposals)
+
+
+@pytest.mark.parametrize(
+    "crossover", ["uniform", "single_point", "two_points", "scattered", "none"]
+)
+@pytest.mark.parametrize("mutation", ["random", "swap", "inversion", "scramble"])
+def test_every_crossover_and_mutation_breeds(crossover: str, mutation: str) -> None:
+    evolver = make("pygad", crossover=crossover, mutation=mutation)
+    history = History(tuple(evolve(make("pygad"), 20)))
+    proposals = evolver.propose(history, range(20, 24))
+    bred = [proposal for proposal in proposals if proposal.parents]
+    assert bred
+    assert all(proposal.operator == f"{crossover}+{mutation}" for proposal in bred)
+    most = 1 if crossover == "none" else 2
+    assert all(1 <= len(proposal.parents) <= most for proposal in bred)
+
+
+def test_parents_are_from_the_best_of_the_history() -> None:
+    evolver = make("pygad")
+    history = History(tuple(evolve(make("random"), 60)))
+    parents = {p for proposal in evolver.propose(history, range(60, 100)) for p in proposal.parents}
+    from evonas.evolution.pareto import best_first
+
+    fitness = np.array([done.fitness for done in history.finished])
+    assert parents <= set(best_first(fitness)[: SETTINGS.population].tolist())
+
+
+def test_pygad_leaves_the_global_generators_alone() -> None:
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    evolve(make("pygad"), 15)
+    assert np.random.random() == expected  # noqa: NPY002

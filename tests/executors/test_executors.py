@@ -1,0 +1,154 @@
+"""The contract of executors, for each of them: one outcome a trial whatever happens."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from evonas.blueprint import Blueprint
+from evonas.errors import TrialFailure
+from evonas.executors import EXECUTORS, Executor
+from evonas.settings import ExecutorSettings
+from evonas.trial import Outcome, Trial
+
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.ray] if name == "ray" else [])])
+    if name != "inline"
+    else name
+    for name in EXECUTORS
+]
+OWN_PROCESSES = [name for name in NAMES if name != "inline"]
+
+
+@dataclass(frozen=True)
+class Misbehaving:
+    """Does what the trial's blueprint says; `notes` counts attempts across processes."""
+
+    notes: Path
+
+    def prepare(self) -> None:
+        self.notes.mkdir(exist_ok=True)
+
+    def __call__(self, trial: Trial) -> Outcome:
+        attempt = len(list(self.notes.glob(f"{trial.number}-*")))
+        (self.notes / f"{trial.number}-{attempt}").write_text(str(os.getpid()))
+        wish = trial.blueprint.network["wish"]
+        if wish == "raise":
+            raise ValueError("no such luck")
+        if wish == "diverge":
+            raise TrialFailure("diverged", "the loss is nan")
+        if wish == "no memory":
+            raise MemoryError
+        if wish == "hang":
+            while True:
+                time.sleep(1)
+        if wish == "die" or (wish == "die once" and attempt == 0):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome(trial.number, "complete", {"seed": float(trial.seed)})
+
+
+def trial(number: int, wish: str = "work") -> Trial:
+    return Trial(number, (), Blueprint({"wish": wish}), seed=100 + number)
+
+
+def open_executor(name: str, folder: Path, **settings: float) -> Executor:
+    return EXECUTORS[name](
+        Misbehaving(folder / "notes"), ExecutorSettings(name=name, **settings), 2
+    )
+
+
+@pytest.fixture
+def needs(request: pytest.FixtureRequest) -> None:
+    """Starts the session's Ray for the tests that use it."""
+    if request.node.callspec.params["name"] == "ray":
+        request.getfixturevalue("ray_cluster")
+
+
+@pytest.mark.usefixtures("needs")
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryExecutor:
+    def test_gives_one_outcome_for_each_trial(self, name: str, tmp_path: Path) -> None:
+        with open_executor(name, tmp_path) as executor:
+            for number in range(7):
+                executor.submit(trial(number))
+            outcomes = [executor.wait() for _ in range(7)]
+        assert sorted(o.number for o in outcomes) == list(range(7))
+        assert {o.number: o.measures["seed"] for o in outcomes} == {n: 100 + n for n in range(7)}
+
+    def test_turns_what_a_trial_raises_into_its_outcome(self, name: str, tmp_path: Path) -> None:
+        wishes = ["raise", "work", "diverge", "no memory"]
+        with open_executor(name, tmp_path) as executor:
+            for number, wish in enumerate(wishes):
+                executor.submit(trial(number, wish))
+            outcomes = {o.number: o for o in (executor.wait() for _ in wishes)}
+        kinds = [outcomes[n].error_kind for n in range(4)]
+        assert kinds == ["error", None, "diverged", "out_of_memory"]
+        assert "ValueError: no such luck" in (outcomes[0].error_text or "")
+        assert outcomes[2].error_text == "the loss is nan"
+
+    def test_stops_a_trial_that_hangs_and_goes_on(self, name: str, tmp_path: Path) -> None:
+        with open_executor(name, tmp_path, timeout_s=2.0) as executor:
+            executor.submit(trial(0, "hang"))
+            late = executor.wait()
+            executor.submit(trial(1))
+            next_one = executor.wait()
+        assert (late.status, late.error_kind) == ("failed", "timeout")
+        assert "executor.timeout_s=2" in (late.error_text or "")
+        assert next_one.status == "complete"
+
+    def test_counts_free_slots(self, name: str, tmp_path: Path) -> None:
+        with open_executor(name, tmp_path) as executor:
+            assert executor.free_slots == executor.workers
+            executor.submit(trial(0))
+            assert executor.free_slots == executor.workers - 1
+            executor.wait()
+            assert executor.free_slots == executor.workers
+
+
+@pytest.mark.usefixtures("needs")
+@pytest.mark.parametrize("name", OWN_PROCESSES)
+class TestExecutorsWithProcesses:
+    def test_a_killed_worker_costs_one_retry(self, name: str, tmp_path: Path) -> None:
+        with open_executor(name, tmp_path) as executor:
+            executor.submit(trial(0, "die once"))
+            executor.submit(trial(1))
+            outcomes = {o.number: o for o in (executor.wait(), executor.wait())}
+        assert outcomes[0].status == "complete"
+        assert outcomes[0].attempts == 2
+        assert outcomes[1].attempts == 1
+
+    def test_a_trial_that_kills_its_workers_fails_in_the_end(
+        self, name: str, tmp_path: Path
+    ) -> None:
+        with open_executor(name, tmp_path, retries=1) as executor:
+            executor.submit(trial(0, "die"))
+            outcome = executor.wait()
+        assert (outcome.status, outcome.error_kind) == ("failed", "worker_lost")
+        assert outcome.attempts == 2
+        assert len(list((tmp_path / "notes").glob("0-*"))) == 2
+
+    def test_leaving_stops_what_runs(self, name: str, tmp_path: Path) -> None:
+        with open_executor(name, tmp_path) as executor:
+            executor.submit(trial(0, "hang"))
+            note = tmp_path / "notes" / "0-0"
+            wait_until(lambda: note.exists() and note.read_text() != "")
+        worker = int(note.read_text())
+        wait_until(lambda: not is_alive(worker))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until(condition, timeout_s: float = 30.0) -> None:  # type: ignore[no-untyped-def]
+    """Polls a condition; fails the test if it never holds."""
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.02)

@@ -1,0 +1,222 @@
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evonas.blueprint import Blueprint
+from evonas.space import Scale, SearchSpace, load_space
+from evonas.space.gene import Choice, Float, Gene, Int, Log, When
+
+STAGE = {
+    "operation": "conv",
+    "kernel": 3,
+    "se_ratio": 0,
+    "skip": "none",
+    "channels": 8,
+    "layers": 1,
+    "stride": 1,
+}
+NETWORK = {
+    "builder": "stages",
+    "activation": "relu",
+    "stem": {"channels": 8, "kernel": 3, "stride": 1},
+    "stages": [STAGE],
+    "head": {"channels": 16},
+}
+SCALES = {"proxy": Scale("proxy", 8), "full": Scale("full", 16)}
+
+
+def space_of(genes: list[Gene]) -> SearchSpace:
+    """A space with all its genes in the training section."""
+    template = {
+        "network": NETWORK,
+        "training": {gene.key_path[-1]: "open" for gene in genes},
+        "compression": {},
+    }
+    return SearchSpace("tiny", "Tiny", template, tuple(genes), SCALES, str)
+
+
+def place(name: str, when: When = ()) -> dict[str, Any]:
+    return {"name": f"training.{name}", "key_path": ("training", name), "when": when}
+
+
+def mixed_space() -> SearchSpace:
+    """Every kind of gene, and a chain of two conditions."""
+    return space_of(
+        [
+            Choice(**place("optimizer"), alleles=("sgd", "adam")),
+            Int(**place("warmup", (("training.optimizer", ("sgd",)),)), low=0, high=3),
+            Float(**place("momentum", (("training.warmup", (1, 2)),)), low=0.5, high=0.99),
+            Log(**place("lr0"), low=1e-4, high=1.0),
+        ]
+    )
+
+
+SPACES = {
+    "mixed": mixed_space(),
+    "nano": load_space("nano"),
+    "mobile_cells": load_space("mobile_cells"),
+}
+spaces = pytest.mark.parametrize("name", SPACES)
+property_test = settings(deadline=None, derandomize=True, max_examples=60)
+
+
+def chosen(blueprint: Blueprint) -> dict[str, Any]:
+    """What was chosen, without the story of how decoding got there."""
+    return {**blueprint.to_dict(), "repairs": []}
+
+
+@st.composite
+def conditional_genes(draw: st.DrawFn) -> list[Gene]:
+    """Up to five finite genes, each active for some alleles of some earlier ones."""
+    genes: list[Choice] = []
+    for index in range(draw(st.integers(1, 5))):
+        when = []
+        for other in genes:
+            if draw(st.integers(0, 2)) == 0:
+                wanted = draw(st.sets(st.sampled_from(other.alleles), min_size=1))
+                when.append((other.name, tuple(sorted(wanted))))
+        alleles = tuple(range(draw(st.integers(1, 3))))
+        genes.append(Choice(**place(f"g{index}", tuple(when)), alleles=alleles))
+    return list(genes)
+
+
+@spaces
+@property_test
+@given(data=st.data())
+def test_every_chromosome_of_finite_numbers_is_a_design(name: str, data: st.DataObject) -> None:
+    space = SPACES[name]
+    numbers = st.floats(allow_nan=False, allow_infinity=False)
+    length = len(space.genes)
+    chromosome = data.draw(st.lists(numbers, min_size=length, max_size=length))
+    blueprint = space.decode(chromosome)
+    canonical = space.encode(blueprint)
+    again = space.decode(canonical)
+    assert chosen(again) == chosen(blueprint)
+    assert again.fingerprint == blueprint.fingerprint
+    assert again.repairs == ()
+    assert space.encode(again) == canonical
+
+
+@spaces
+def test_samples_vary_and_share_a_fingerprint_with_their_canonical_form(name: str) -> None:
+    space = SPACES[name]
+    rng = np.random.default_rng(7)
+    samples = [space.sample(rng) for _ in range(30)]
+    prints = [space.decode(sample).fingerprint for sample in samples]
+    assert [space.decode(space.canonical(s)).fingerprint for s in samples] == prints
+    assert len(set(prints)) > 20
+
+
+@property_test
+@given(conditional_genes())
+def test_size_counts_the_combinations_of_active_genes(genes: list[Gene]) -> None:
+    space = space_of(genes)
+    chromosomes = itertools.product(*(gene.pygad_space() for gene in genes))
+    assert space.size == len({space.decode(chromosome).fingerprint for chromosome in chromosomes})
+
+
+@property_test
+@given(conditional_genes(), st.randoms(use_true_random=False))
+def test_equal_designs_have_one_canonical_chromosome(genes: list[Gene], random: Any) -> None:
+    space = space_of(genes)
+    chromosomes = [tuple(random.randint(0, 2) for _ in genes) for _ in range(20)]
+    designs = {space.decode(c).fingerprint for c in chromosomes}
+    assert len({space.canonical(c) for c in chromosomes}) == len(designs)
+
+
+def test_size_of_the_shipped_spaces() -> None:
+    # conv, separable, or one of two expansions; kernels; skips; channels; layers
+    nano = 2 * (4 * 2 * 2 * 2 * 2) * (4 * 2 * 2 * 3 * 2)
+    channels_times_layers = [2 * 2, 2 * 3, 3 * 3, 3 * 3, 4 * 3, 4 * 3, 3 * 2]
+    assert SPACES["nano"].size == nano
+    assert SPACES["mobile_cells"].size == 2 * math.prod(32 * n for n in channels_times_layers)
+    assert SPACES["mixed"].size == math.inf
+
+
+def test_inactive_genes_vanish_from_the_blueprint() -> None:
+    space = mixed_space()
+    assert set(space.decode([1, 1, 0.9, 0]).training) == {"optimizer", "lr0"}
+    assert set(space.decode([0, 3, 0.9, 0]).training) == {"optimizer", "warmup", "lr0"}
+    assert space.decode([0, 1, 0.9, -1]).training == {
+        "optimizer": "sgd",
+        "warmup": 1,
+        "momentum": 0.9,
+        "lr0": 0.1,
+    }
+
+
+def test_a_gene_is_inactive_where_the_gene_it_waits_for_is_inactive() -> None:
+    space = mixed_space()
+    adam = space.decode([1, 1, 0.9, 0])
+    assert "momentum" not in adam.training
+    assert space.alleles([1, 1, 0.9, 0]) == {"training.optimizer": "adam", "training.lr0": 1.0}
+
+
+def test_inactive_genes_change_neither_fingerprint_nor_canonical_chromosome() -> None:
+    space = mixed_space()
+    one, other = [1, 0, 0.6, -2], [1, 3, 0.9, -2]
+    assert space.decode(one).fingerprint == space.decode(other).fingerprint
+    assert space.canonical(one) == space.canonical(other) == (1, 0, 0.5, -2)
+
+
+def test_decoding_leaves_the_template_alone() -> None:
+    space = SPACES["nano"]
+    before = space.fingerprint, str(space.template)
+    space.decode([0.0] * len(space.genes))
+    assert (space.fingerprint, str(space.template)) == before
+
+
+@pytest.mark.parametrize("name", ["nano", "mobile_cells"])
+def test_neighbours_are_canonical_different_and_one_gene_away(name: str) -> None:
+    space = SPACES[name]
+    own = space.canonical(space.sample(np.random.default_rng(3)))
+    alleles = space.alleles(own)
+    neighbours = list(space.neighbours(own))
+    assert len(set(neighbours)) == len(neighbours) > 0
+    for other in neighbours:
+        assert other != own
+        assert other == space.canonical(other)
+        different = [g.name for g, a, b in zip(space.genes, own, other, strict=True) if a != b]
+        assert any(name in alleles for name in different)
+
+
+def test_neighbours_try_every_allele_of_every_active_gene_once() -> None:
+    space = mixed_space()
+    neighbours = list(space.neighbours([0, 3, 0.9, -1]))
+    assert neighbours == [
+        (1, 0, 0.5, -1),
+        (0, 0, 0.5, -1),
+        (0, 1, 0.5, -1),
+        (0, 2, 0.5, -1),
+    ]
+
+
+def test_the_fingerprint_of_a_space_follows_its_meaning() -> None:
+    genes = list(mixed_space().genes)
+    wider = [*genes[:3], Log(**place("lr0"), low=1e-5, high=1.0)]
+    unconditional = [*genes[:2], Float(**place("momentum"), low=0.5, high=0.99), genes[3]]
+    prints = {space_of(g).fingerprint for g in (genes, wider, unconditional)}
+    assert len(prints) == 3
+    assert space_of(genes).fingerprint == mixed_space().fingerprint
+
+
+def test_an_allele_that_the_space_lacks_is_named_with_its_gene() -> None:
+    space = SPACES["nano"]
+    values = space.decode([0.0] * len(space.genes)).to_dict()
+    values["network"]["stages"][0]["kernel"] = 7
+    with pytest.raises(ValueError, match=r"^network.stages.0.kernel: 7 is not one of 3, 5$"):
+        space.encode(Blueprint.from_dict(values))
+
+
+@pytest.mark.parametrize("key", ["stem", "head"])
+def test_a_fixed_value_that_the_space_lacks_is_refused(key: str) -> None:
+    space = SPACES["nano"]
+    values = space.decode([0.0] * len(space.genes)).to_dict()
+    values["network"][key]["channels"] = 24
+    with pytest.raises(ValueError, match=key):
+        space.encode(Blueprint.from_dict(values))
