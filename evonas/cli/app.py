@@ -1,5 +1,6 @@
 """Commands and their help. Each loads what it needs only when it is called."""
 
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -39,6 +40,7 @@ WORK_FAILED = 1
 
 def main() -> None:
     """The console script `evonas`."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly as on Ctrl-C
     app(prog_name="evonas")
 
 
@@ -75,7 +77,10 @@ def say(values: Any, as_json: bool, table: Callable[[Any, Any], None]) -> None:
 
 @command
 def search(words: Words = None, json: Json = False) -> None:
-    """Start a run; without words: mobile cells on the bundled digits, under three minutes."""
+    """Start a run and work on it until its budget is spent.
+
+    Without words: mobile cells on the bundled digits, in less than three minutes on two cores.
+    """
     from evonas import driver
 
     _report(driver.search(words or []), json)
@@ -83,7 +88,10 @@ def search(words: Words = None, json: Json = False) -> None:
 
 @command
 def resume(run: RunName, words: Words = None, json: Json = False) -> None:
-    """Go on with a run, or beyond its budget with budget.evaluations=+50."""
+    """Go on with a run that was stopped, or beyond its budget.
+
+    budget.evaluations=+50 adds evaluations; only budget, executor and display may change.
+    """
     from evonas import driver
     from evonas.runs import find_run
 
@@ -126,7 +134,7 @@ def inspect(
     csv: Annotated[Path | None, typer.Option(help="Write all trials to this file.")] = None,
     json: Json = False,
 ) -> None:
-    """Show a run: status, front, best, counts; or one of its trials."""
+    """Show a run, or one of its trials."""
     from evonas.reports import summary, tables
     from evonas.runs import find_run, load_run
 
@@ -164,7 +172,10 @@ def export(
     ] = "full",
     json: Json = False,
 ) -> None:
-    """Write a design of a run as a model folder: source, weights, ONNX, recipe, card."""
+    """Write a design of a run as a model folder.
+
+    The folder holds plain torch source, weights, ONNX, recipe, check and card.
+    """
     from evonas.materialise import materialise
     from evonas.reports.models import print_export
     from evonas.runs import find_run, load_run
@@ -174,7 +185,10 @@ def export(
 
 @command
 def retrain(model: ModelFolder, words: Words = None, json: Json = False) -> None:
-    """Train an exported model with its own recipe; data.* and training.* may be changed."""
+    """Train an exported model by its own recipe.
+
+    Words may change data.* and training.*, for example training.epochs=100.
+    """
     from evonas import retrain as retraining
     from evonas.reports.models import print_retrain
 

@@ -88,14 +88,18 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
 
 
 def _work(setup: Setup, ledger: Ledger) -> Run:
-    settings = setup.settings
+    settings, name = setup.settings, setup.folder.name
     try:
         records = read_run(setup.folder, ledger).records
         executor = EXECUTORS[settings.executor.name](
             setup.evaluator, settings.executor, settings.executor.workers or usable_cores()
         )
-        with make_display(setup.folder.name, settings, ledger.sessions()) as display:
-            ended = Search(setup, records, ledger, executor, display).run()
+        with make_display(name, settings, ledger.sessions()) as display:
+            try:
+                ended = Search(setup, records, ledger, executor, display).run()
+            except KeyboardInterrupt:
+                display.line(f"Nothing that finished is lost. Go on by: evonas resume {name}")
+                raise
         ledger.write_meta({"ended": ended})
         return read_run(setup.folder, ledger)
     finally:

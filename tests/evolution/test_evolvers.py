@@ -143,8 +143,8 @@ def test_parents_are_from_the_best_of_the_history() -> None:
 
 
 def test_pygad_leaves_the_global_generators_alone() -> None:
-    np.random.seed(5)  # noqa: NPY002
-    expected = np.random.random()  # noqa: NPY002
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)
+    expected = np.random.random()
+    np.random.seed(5)
     evolve(make("pygad"), 15)
-    assert np.random.random() == expected  # noqa: NPY002
+    assert np.random.random() == expected

@@ -149,7 +149,8 @@ def test_a_mistake_is_told_with_file_key_line_and_way_out(
     assert problems(tmp_path, training) == [message]
 
 
-@pytest.mark.parametrize(("other", "hint"), [("training.lr", 'lr0"?'), ("lr", 'lr0"?'), ("zzz", "")]
+@pytest.mark.parametrize(
+    ("other", "hint"), [("training.lr", 'lr0"?'), ("lr", 'lr0"?'), ("zzz", "")]
 )
 def test_a_condition_on_an_unknown_gene_is_told_with_the_nearest_one(
     tmp_path: Path, other: str, hint: str
@@ -212,7 +213,7 @@ def test_a_condition_on_a_gene_with_a_mistake_is_not_a_second_mistake(tmp_path: 
         ),
     ],
 )
-def test_both_scales_need_a_resolution(tmp_path: Path, scales: str, message: str) -> None:
+def test_what_is_no_pair_of_scales_is_told(tmp_path: Path, scales: str, message: str) -> None:
     rest = re.sub(r"(?s)scales:.*?(?=network:)", f"{scales}\n", REST)
     (problem,) = problems(tmp_path, "training: {}", rest)
     assert message in problem

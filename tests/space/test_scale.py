@@ -72,7 +72,7 @@ def test_the_last_map_never_gets_smaller_than_asked(
 
 def test_a_total_stride_beyond_the_input_is_refused_with_the_smallest_that_fits() -> None:
     design = blueprint((2, 2, 2, 2))
-    with pytest.raises(BuildError, match="full.resolution_px to at least 32"):
+    with pytest.raises(BuildError, match=r"full\.resolution_px to at least 32"):
         scaled_network(design, replace(FULL, resolution_px=31))
     assert strides_at(replace(FULL, resolution_px=32), design) == [2, 2, 2, 2, 2]
 

@@ -1,0 +1,131 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evonas.data.folder import image_to_array, read_folder
+from evonas.errors import DataError
+
+Colour = int | tuple[int, int, int]
+
+
+def paint(file: Path, colour: Colour, size: tuple[int, int] = (6, 6)) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L" if isinstance(colour, int) else "RGB", size, colour).save(file)
+
+
+def paint_class(folder: Path, colour: Colour, images: int = 3) -> None:
+    for index in range(images):
+        paint(folder / f"{index}.png", colour)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of grey images."""
+    paint_class(tmp_path / "bright", 200)
+    paint_class(tmp_path / "dark", 10, images=4)
+    return tmp_path
+
+
+def problems(folder: Path | None) -> list[str]:
+    with pytest.raises(DataError) as failure:
+        read_folder(folder, 4)
+    return failure.value.problems
+
+
+def test_a_flat_folder_has_a_class_a_folder_and_no_test_part(folder: Path) -> None:
+    (folder / ".hidden").mkdir()
+    (folder / "notes.txt").write_text("not a class")
+    source = read_folder(folder, 4)
+    assert source.classes == ("bright", "dark")
+    assert source.test is None
+    assert source.development.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert source.development.images[:, 0, 0, 0].tolist() == [200] * 3 + [10] * 4
+
+
+def test_train_and_test_folders_are_kept_apart(tmp_path: Path) -> None:
+    for part, shade in (("train", 50), ("test", 90)):
+        paint_class(tmp_path / part / "a", shade)
+        paint_class(tmp_path / part / "b", shade + 1)
+    source = read_folder(tmp_path, 4)
+    assert source.classes == ("a", "b")
+    assert source.test is not None
+    assert set(source.development.images.ravel()) == {50, 51}
+    assert set(source.test.images.ravel()) == {90, 91}
+
+
+def test_a_train_folder_alone_is_a_class_like_any_other(folder: Path) -> None:
+    paint_class(folder / "train", 100)
+    assert read_folder(folder, 4).classes == ("bright", "dark", "train")
+
+
+def test_images_may_lie_deeper_and_have_any_known_suffix(folder: Path) -> None:
+    paint(folder / "dark" / "more" / "photo.JPG", 10)
+    (folder / "dark" / "readme.md").write_text("no image")
+    assert len(read_folder(folder, 4).development) == 8
+
+
+def test_grey_images_keep_one_channel(folder: Path) -> None:
+    assert read_folder(folder, 4).development.images.shape == (7, 1, 4, 4)
+
+
+def test_one_class_in_colour_gives_all_images_three_channels(folder: Path) -> None:
+    paint_class(folder / "red", (255, 0, 0))
+    images = read_folder(folder, 4).development.images
+    assert images.shape == (10, 3, 4, 4)
+    assert images[0, :, 0, 0].tolist() == [200, 200, 200]
+    assert images[-1, :, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_an_image_is_cut_to_its_central_square() -> None:
+    stripes = np.zeros((4, 12), np.uint8)
+    stripes[:, 4:8] = 255
+    assert (image_to_array(Image.fromarray(stripes), 2, channels=1) == 255).all()
+    assert (image_to_array(Image.fromarray(stripes.T.copy()), 2, channels=1) == 255).all()
+
+
+def test_no_path_and_no_folder_are_told_with_the_setting(tmp_path: Path) -> None:
+    assert problems(None) == [
+        "data=folder needs data.path=DIR, a folder with one folder of images a class."
+    ]
+    (problem,) = problems(tmp_path / "nowhere")
+    assert problem.startswith(f"There is no folder {tmp_path / 'nowhere'}. Give data.path=DIR")
+
+
+@pytest.mark.parametrize("classes", [0, 1])
+def test_fewer_than_two_classes_are_no_classification(tmp_path: Path, classes: int) -> None:
+    for index in range(classes):
+        paint_class(tmp_path / str(index), 9)
+    (problem,) = problems(tmp_path)
+    assert problem.startswith(f"{tmp_path} has {classes} folders of classes")
+
+
+def test_a_class_without_enough_images_is_named(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    paint_class(folder / "few", 1, images=2)
+    assert problems(folder) == [
+        f"{folder / 'empty'} has 0 images, and a class needs 3 or more.",
+        f"{folder / 'few'} has 2 images, and a class needs 3 or more.",
+    ]
+
+
+def test_a_class_that_only_training_has_is_named(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "test/a"):
+        paint_class(tmp_path / name, 5)
+    assert problems(tmp_path) == [
+        f"{tmp_path / 'test' / 'b'} has 0 images, and a class needs 3 or more."
+    ]
+
+
+def test_damaged_images_are_named_and_many_are_counted(folder: Path) -> None:
+    whole = (folder / "dark" / "0.png").read_bytes()
+    damaged = folder / "dark" / "9.png"
+    damaged.write_bytes(whole[: len(whole) // 2])
+    (problem,) = problems(folder)
+    assert problem.startswith(f"{damaged} is no image that can be read: ")
+    for index in range(10, 16):
+        (folder / "dark" / f"{index}.png").write_text("not at all an image")
+    many = problems(folder)
+    assert len(many) == 6
+    assert many[-1] == "... and 2 more like these."

@@ -1,0 +1,129 @@
+"""Users' mistakes: exit code 2, one clear message, no traceback, nothing half-written."""
+
+from pathlib import Path
+
+import pytest
+from conftest import QUICK, evonas
+
+WRONG_ALLELE = """
+scales: {proxy: {resolution_px: 16}, full: {resolution_px: 32}}
+network:
+  builder: stages
+  activation: relu
+  stem: {channels: 8, kernel: 3, stride: 2}
+  stages:
+    - operation: {choice: [conv, depthwise_seperable]}
+      kernel: 4
+      se_ratio: 0
+      skip: none
+      channels: {choice: [8, 48.5]}
+      layers: 1
+      stride: 1
+  head: {channels: 16}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "messages"),
+    [
+        (["space=moble_cells"], ['no space called "moble_cells". Did you mean "mobile_cells"?']),
+        (["budget.evalutions=3"], ['no key "evalutions". Did you mean "evaluations"?']),
+        (["data=folder", "data.path=/nowhere"], ["There is no folder /nowhere."]),
+        (["data=folder"], ["data=folder needs data.path=DIR"]),
+        (["objectives=latnecy"], ['no objective called "latnecy"', "latency_ms"]),
+        (["objectives=accuracy,accuracy"], ["names one twice"]),
+        (["constraints.parametres.max=3"], ['no measure called "parametres"']),
+        (["executor=rai"], ['no executor called "rai". Did you mean "ray"?']),
+        (["evolver=pygat"], ['no evolver called "pygat". Did you mean "pygad"?']),
+        (["data=digit"], ['no data set called "digit". Did you mean "digits"?']),
+        (["evaluator=python"], ["evaluator.function=package.module:name"]),
+        (["config=missing.yaml"], ["There is no file missing.yaml."]),
+        (["full.resolution_px=16", "space=mobile_cells"], ["total stride of 32"]),
+        (
+            ["space=moble_cells", "budget.evalutions=3", "objectives=latnecy", "run.seed=x"],
+            ["moble_cells", "evalutions", "latnecy", "run.seed=x"],
+        ),
+    ],
+)
+def test_wrong_words(words: list[str], messages: list[str], working_folder: Path) -> None:
+    result = evonas("search", *words)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    for message in messages:
+        assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(working_folder.iterdir()) == []
+
+
+def test_a_space_file_with_wrong_alleles_names_every_line(working_folder: Path) -> None:
+    Path("mine.yaml").write_text(WRONG_ALLELE)
+    result = evonas("search", "space=./mine.yaml")
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("mine.yaml, network.stages.0.operation (line 8): There is no operat")
+    assert 'Did you mean "depthwise_separable"?' in lines[0]
+    assert lines[1].startswith("mine.yaml, network.stages.0.kernel (line 9): 4 is not a kernel")
+    assert "(line 12): 48.5 is not a number of channels" in lines[2]
+    assert not Path("runs").exists()
+
+
+def test_a_settings_file_is_read_and_its_mistakes_have_lines() -> None:
+    Path("mine.yaml").write_text("space: nano\nbudget:\n  evaluatons: 3\n")
+    result = evonas("search", "config=mine.yaml")
+    assert result.returncode == 2
+    assert "mine.yaml, budget.evaluatons (line 3)" in result.stderr
+
+
+def test_an_existing_name_is_refused(run_copy: Path) -> None:
+    before = {path: path.read_bytes() for path in run_copy.glob("*.yaml")}
+    result = evonas("search", *QUICK, "run.name=finished")
+    assert result.returncode == 2
+    assert "There is a run" in result.stderr
+    assert {path: path.read_bytes() for path in run_copy.glob("*.yaml")} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["space=mobile_cells"], "a resume cannot change space"),
+        (["training.epochs=3"], "training.epochs=3: a resume cannot change training"),
+        (["budget.evaluatons=+3"], 'Did you mean "evaluations"?'),
+    ],
+)
+def test_resume_changes_only_budget_executor_and_display(
+    run_copy: Path, words: list[str], message: str
+) -> None:
+    result = evonas("resume", "finished", *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_resume_with_another_space_file_is_refused(run_copy: Path) -> None:
+    file = run_copy / "space.yaml"
+    file.write_text(file.read_text().replace("[16, 24]", "[16, 32]"))
+    result = evonas("resume", "finished")
+    assert result.returncode == 2
+    assert "was made with another space (fingerprint" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [["resume", "nope"], ["inspect", "nope"], ["export", "nope", "--to", "x"]]
+)
+def test_an_unknown_run_is_named(run_copy: Path, command: list[str]) -> None:
+    result = evonas(*command)
+    assert result.returncode == 2
+    assert 'There is no run "nope" in runs. Known: finished.' in result.stderr
+
+
+def test_a_damaged_image_is_named(working_folder: Path) -> None:
+    for name in ("cat", "dog"):
+        (working_folder / "images" / name).mkdir(parents=True)
+        for number in range(4):
+            (working_folder / "images" / name / f"{number}.png").write_bytes(b"no image")
+    result = evonas("search", "data=folder", "data.path=images")
+    assert result.returncode == 2
+    assert "images/cat/0.png is no image that can be read" in result.stderr
+    assert "... and 3 more like these." in result.stderr
+    assert not Path("runs").exists()

@@ -1,0 +1,192 @@
+"""Drivers, workers and trainings that end in the middle: nothing finished is lost or repeated."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import EVONAS, QUICK, evonas
+
+SHORT = [*QUICK, "objectives=accuracy,macs", "evolver.population=4", "budget.evaluations=14"]
+
+
+def table(name: str) -> list[tuple[object, ...]]:
+    """What two runs that did the same have in common, row by row."""
+    query = (
+        "SELECT number, chromosome, seed, parents, operator, status, measures, curve "
+        "FROM trials JOIN outcomes USING (number) ORDER BY number"
+    )
+    with closing(sqlite3.connect(f"runs/{name}/run.db")) as db:
+        return db.execute(query).fetchall()
+
+
+def finished(name: str) -> int:
+    """How many outcomes are on record."""
+    try:
+        with closing(sqlite3.connect(f"file:runs/{name}/run.db?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT COUNT(*) FROM outcomes").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # not made yet
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    """A driver in the background, in a process group of its own."""
+    return subprocess.Popen(
+        [str(EVONAS), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, driver: subprocess.Popen[str]) -> None:  # type: ignore[no-untyped-def]
+    """Until the condition holds; the driver must not end before."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        assert driver.poll() is None, driver.communicate()
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_a_generational_run_is_the_same_bit_for_bit_on_every_executor() -> None:
+    for name, executor in (
+        ("one", "inline"),
+        ("two", "inline"),
+        ("three", "ray"),
+        ("four", "local"),
+    ):
+        words = ["schedule=generational", "run.seed=7", f"run.name={name}", f"executor={executor}"]
+        result = evonas("search", *SHORT, *words, "executor.workers=2")
+        assert result.returncode == 0, result.stderr
+    assert len(table("one")) == 14
+    assert table("one") == table("two") == table("three") == table("four")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run(executor: str) -> None:
+    words = [*SHORT, "schedule=generational", f"executor={executor}", "executor.workers=2"]
+    assert evonas("search", *words, "run.name=whole").returncode == 0
+    rng = random.Random(11)
+    driver = start("search", *words, "run.name=killed")
+    for _ in range(4):
+        target = finished("killed") + rng.randint(0, 3)
+        wait_for(lambda: Path("runs/killed/run.db").exists(), driver)
+        wait_for(lambda target=target: finished("killed") >= min(target, 12), driver)
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+        driver = start("resume", "killed")
+    _, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, errors
+    assert table("killed") == table("whole")
+
+
+@pytest.mark.slow
+def test_an_async_run_loses_and_repeats_nothing_when_its_driver_is_killed() -> None:
+    words = [*SHORT, "executor=local", "executor.workers=2", "run.name=killed"]
+    driver = start("search", *words)
+    wait_for(lambda: finished("killed") >= 5, driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    before = table("killed")
+    result = evonas("resume", "killed")
+    assert result.returncode == 0, result.stderr
+    after = table("killed")
+    assert after[: len(before)] == before or set(before) <= set(after)
+    assert [row[0] for row in after] == list(range(14))
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_rays_workers_end_with_a_killed_driver_and_the_run_goes_on() -> None:
+    words = [*SHORT, "executor=ray", "executor.workers=2", "run.name=killed"]
+    driver = start("search", *words)
+    wait_for(lambda: finished("killed") >= 3, driver)
+    children = psutil.Process(driver.pid).children(recursive=True)
+    # Ray's two small agents notice by themselves a minute or two later; all others at once.
+    children = [child for child in children if "Agent" not in " ".join(child.cmdline())]
+    assert any("raylet" in child.name() for child in children)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    _, alive = psutil.wait_procs(children, timeout=60)
+    assert alive == []
+    assert evonas("resume", "killed").returncode == 0
+    assert [row[0] for row in table("killed")] == list(range(14))
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_one_retry_and_not_the_run() -> None:
+    words = [*SHORT, "executor=local", "executor.workers=2", "run.name=lost"]
+    driver = start("search", *words)
+    wait_for(lambda: finished("lost") >= 2, driver)
+    workers = [
+        child
+        for child in psutil.Process(driver.pid).children()
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+    assert len(workers) == 2
+    workers[0].kill()
+    _, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, errors
+    summary = json.loads(evonas("inspect", "lost", "--json").stdout)
+    assert summary["counts"]["complete"] + summary["counts"]["cached"] == len(table("lost"))
+    with closing(sqlite3.connect("runs/lost/run.db")) as db:
+        assert db.execute("SELECT MAX(attempts) FROM outcomes").fetchone()[0] == 2
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_cleanly_and_resume_finishes() -> None:
+    driver = start("search", *SHORT, "executor=local", "executor.workers=2", "run.name=stopped")
+    wait_for(lambda: finished("stopped") >= 3, driver)
+    os.killpg(driver.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "evonas resume stopped" in errors
+    assert "Traceback" not in errors
+    assert json.loads(evonas("inspect", "stopped", "--json").stdout)["status"] == "interrupted"
+    assert evonas("resume", "stopped").returncode == 0
+    assert [row[0] for row in table("stopped")] == list(range(14))
+
+
+@pytest.mark.slow
+def test_a_second_driver_is_refused_with_pid_and_host_of_the_first() -> None:
+    driver = start("search", *SHORT, "executor=inline", "run.name=busy")
+    wait_for(lambda: finished("busy") >= 1, driver)
+    second = evonas("resume", "busy")
+    assert second.returncode == 2
+    assert f"process {driver.pid} on {os.uname().nodename}" in second.stderr
+    assert json.loads(evonas("inspect", "busy", "--json").stdout)["status"] == "running"
+    driver.communicate(timeout=300)
+    assert driver.returncode == 0
+
+
+@pytest.mark.slow
+def test_trainings_that_diverge_are_outcomes_and_the_search_ends() -> None:
+    words = [*QUICK, "executor=inline", "budget.evaluations=3", "run.name=wild"]
+    result = evonas("search", *words, "training.lr0=1e30")
+    assert result.returncode == 1
+    assert "found no feasible design" in result.stderr
+    assert "Traceback" not in result.stderr
+    summary = json.loads(evonas("inspect", "wild", "--json").stdout)
+    assert summary["counts"]["failed"] == 3
+    assert summary["status"] == "finished"
+    trial = json.loads(evonas("inspect", "wild", "--trial", "0", "--json").stdout)
+    assert trial["error"]["kind"] == "diverged"
+
+
+@pytest.mark.slow
+def test_trainings_that_take_too_long_are_outcomes_and_the_search_ends() -> None:
+    words = [*QUICK, "executor=local", "executor.workers=1", "budget.evaluations=2"]
+    result = evonas("search", *words, "run.name=late", "executor.timeout_s=0.05")
+    assert result.returncode == 1
+    trial = json.loads(evonas("inspect", "late", "--trial", "1", "--json").stdout)
+    assert trial["error"]["kind"] == "timeout"

@@ -1,0 +1,127 @@
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from evonas.blueprint import Blueprint
+from evonas.exporters.source import network_source
+from evonas.models import Plan, build, plan_network
+from evonas.models.blocks import BLOCK_KEYS, BLOCKS
+from evonas.space import Scale, SearchSpace, load_space
+
+SCALE = Scale("full", resolution_px=16, input_channels=1, classes=4)
+
+
+def of_one_block(operation: str, se_ratio: float = 0) -> Blueprint:
+    own = {key: 3 for key in BLOCK_KEYS.get(operation, ())}
+    stage = {
+        "operation": operation,
+        **own,
+        "kernel": 3,
+        "se_ratio": se_ratio,
+        "skip": "identity",
+        "channels": 8,
+        "layers": 2,
+        "stride": 1,
+    }
+    return Blueprint(
+        {
+            "builder": "stages",
+            "activation": "relu6",
+            "stem": {"channels": 8, "kernel": 3, "stride": 2},
+            "stages": [stage],
+            "head": {"channels": 16},
+        }
+    )
+
+
+def run(source: str, folder: Path) -> dict[str, Any]:
+    """What the source defines, run like a file of that folder."""
+    names: dict[str, Any] = {"__file__": str(folder / "model.py"), "__name__": "model"}
+    exec(compile(source, "model.py", "exec"), names)
+    return names
+
+
+def classes_in(source: str) -> set[str]:
+    return {node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+
+
+def imported(source: str) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module))
+    return found
+
+
+def assert_rebuilds(blueprint: Blueprint, scale: Scale, folder: Path) -> None:
+    """The source beside the weights computes exactly what was built."""
+    network = build(blueprint, scale, seed=1)
+    network(torch.randn(4, *scale.input_shape, generator=torch.Generator().manual_seed(0)))
+    weights: Mapping[str, torch.Tensor] = network.eval().state_dict()
+    save_file(dict(weights), folder / "weights.safetensors")
+    names = run(network_source(plan_network(blueprint, scale), "A title"), folder)
+    loaded = names["load"]()
+    assert list(loaded.state_dict()) == list(weights)
+    example = names["example_input"]()
+    assert example.shape == (1, *scale.input_shape)
+    with torch.no_grad():
+        assert torch.equal(loaded(example), network(example))
+
+
+@pytest.mark.parametrize("operation", BLOCKS)
+@pytest.mark.parametrize("se_ratio", [0, 0.25])
+def test_the_source_of_every_block_rebuilds_the_network(
+    operation: str, se_ratio: float, tmp_path: Path
+) -> None:
+    assert_rebuilds(of_one_block(operation, se_ratio), SCALE, tmp_path)
+
+
+@pytest.mark.parametrize("space_name", ["nano", "mobile_cells"])
+def test_the_source_of_a_random_design_rebuilds_the_network(
+    space_name: str, tmp_path: Path
+) -> None:
+    space: SearchSpace = load_space(space_name)
+    blueprint = space.decode(space.sample(np.random.default_rng(5)))
+    assert_rebuilds(blueprint, space.scales["proxy"], tmp_path)
+
+
+@pytest.mark.parametrize("operation", BLOCKS)
+def test_the_source_needs_torch_and_safetensors_alone(operation: str) -> None:
+    source = network_source(plan(operation, 0.25), "A title")
+    packages = {module.split(".")[0] for module in imported(source)}
+    assert (
+        {"torch", "safetensors"} <= packages <= {"torch", "safetensors", "pathlib", "collections"}
+    )
+
+
+def plan(operation: str, se_ratio: float = 0) -> Plan:
+    return plan_network(of_one_block(operation, se_ratio), SCALE)
+
+
+@pytest.mark.parametrize("operation", BLOCKS)
+def test_the_source_has_no_block_that_the_network_lacks(operation: str) -> None:
+    source = network_source(plan(operation), "A title")
+    blocks = {cls.__name__ for cls in BLOCKS.values()}
+    assert classes_in(source) & blocks == {BLOCKS[operation].__name__}
+    assert {"ConvNormActivation", "ClassifierHead", "Network"} <= classes_in(source)
+
+
+def test_no_class_is_written_twice_and_each_stands_before_its_use() -> None:
+    source = network_source(plan("inverted_residual", 0.25), "A title")
+    names = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    assert len(names) == len(set(names))
+    assert names[-1] == "Network"
+
+
+def test_the_source_opens_with_its_title_and_tells_its_shapes(tmp_path: Path) -> None:
+    names = run(network_source(plan("conv"), "nano-7 of run demo"), tmp_path)
+    assert names["__doc__"].startswith("nano-7 of run demo\n")
+    assert names["Network"].__doc__ == "(batch, 1, 16, 16) to logits (batch, 4)."

@@ -1,0 +1,43 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from evonas.blueprint import key_of
+from evonas.hardware import device_description, device_fingerprint, usable_cores
+
+
+def test_a_device_is_told_by_processor_and_runtime() -> None:
+    description = device_description()
+    assert description["processor"]
+    assert description["cores"] == os.cpu_count()
+    assert description["onnxruntime"] == version("onnxruntime")
+    assert json.loads(json.dumps(description)) == description
+
+
+def test_the_fingerprint_stands_for_the_description() -> None:
+    assert re.fullmatch(r"[0-9a-f]{16}", device_fingerprint())
+    assert device_fingerprint() == key_of(device_description())
+
+
+def test_two_processes_on_one_device_agree() -> None:
+    code = "from evonas.hardware.device import device_fingerprint as f; print(f())"
+    other = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert other.strip() == device_fingerprint()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinities on this system")
+def test_only_cores_that_the_process_may_run_on_are_usable() -> None:
+    allowed = os.sched_getaffinity(0)
+    assert usable_cores() == len(allowed)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

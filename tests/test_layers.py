@@ -1,0 +1,116 @@
+"""Who may import whom, which libraries load where, and that importing evonas is light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "evonas"
+
+# A line may import only from lines below it; rooms of one line never import each other.
+LAYERS = [
+    {"cli"},
+    {"driver"},
+    {"retrain", "predict"},
+    {"materialise"},
+    {"reports"},
+    {"runs"},
+    {"executors"},
+    {"evaluation"},
+    {"training"},
+    {"hardware"},
+    {"exporters"},
+    {"data"},
+    {"models", "evolution"},
+    {"space"},
+    {"settings", "trial"},
+    {"blueprint"},
+    {"yaml_file"},
+    {"registry", "cache_folder"},
+    {"errors"},
+]
+DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
+
+# Libraries that may be imported in certain rooms or files only.
+HOMES = {
+    "ray": {"executors/ray_executor.py"},
+    "pygad": {"evolution"},
+    "onnxruntime": {"hardware", "exporters", "predict.py"},
+    "typer": {"cli"},
+    "rich": {"cli", "reports"},
+    "sklearn": {"data/digits.py"},
+    "pandas": {"runs/run.py"},
+}
+NEVER = {"torchvision", "timm", "pickle", "dill", "cloudpickle", "joblib", "optuna"}
+TORCHLESS = ["space", "evolution", "settings", "trial", "blueprint", "registry", "errors"]
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    if path == PACKAGE / "__init__.py":
+        return  # the lazy facade stands outside the order
+    own = room(path)
+    for name in imports(path):
+        if not name.startswith("evonas."):
+            continue
+        other = name.split(".")[1]
+        assert other in DEPTH, f"{other} has no place in the order of layers"
+        assert other == own or DEPTH[other] > DEPTH[own], f"{own} must not import {other}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_libraries_stay_in_their_rooms(path: Path) -> None:
+    place = str(path.relative_to(PACKAGE))
+    for name in imports(path):
+        library = name.split(".")[0]
+        assert library not in NEVER
+        homes = HOMES.get(library)
+        assert homes is None or any(place == home or place.startswith(f"{home}/") for home in homes)
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(' '.join(sys.modules))"
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(printed.stdout.split())
+
+
+@pytest.mark.parametrize("statement", ["import evonas", "import evonas.cli.app"])
+def test_importing_evonas_loads_nothing_heavy(statement: str) -> None:
+    assert not loaded_by(statement) & {"torch", "ray", "optuna", "pygad", "numpy", "pydantic"}
+
+
+@pytest.mark.parametrize("name", TORCHLESS)
+def test_the_half_without_torch_stays_without(name: str) -> None:
+    assert not loaded_by(f"import evonas.{name}") & {"torch", "ray", "onnxruntime"}
+
+
+def test_the_facade_offers_exactly_what_it_says() -> None:
+    import evonas
+
+    assert evonas.__all__ == sorted(evonas.__all__)
+    assert all(hasattr(evonas, name) for name in evonas.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = evonas.nothing

@@ -1,0 +1,65 @@
+"""What the README says is what happens."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import EVONAS, REPOSITORY, evonas
+
+from evonas.settings import Settings
+
+README = (REPOSITORY / "README.md").read_text()
+
+
+def block(language: str, after: str) -> str:
+    found = re.search(rf"{re.escape(after)}.*?```{language}\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+def test_help_is_what_the_readme_shows() -> None:
+    assert evonas("--help").stdout.strip() == block("text", "## Commands").strip()
+
+
+@pytest.mark.slow
+def test_the_tour_works_as_typed(working_folder: Path) -> None:
+    for line in block("sh", "## A tour").splitlines():
+        words = shlex.split(line)
+        assert words[0] == "evonas"
+        result = subprocess.run(
+            [str(EVONAS), *words[1:]], capture_output=True, text=True, timeout=300
+        )
+        assert result.returncode == 0, f"{line}\n{result.stderr}"
+    assert (working_folder / "tour-model" / "training.json").exists()
+
+
+def test_the_python_example_works(working_folder: Path) -> None:
+    (working_folder / "example.py").write_text(block("python", "## From Python"))
+    call = [sys.executable, "example.py"]
+    result = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert "{'layers': 2" in result.stdout
+
+
+def test_every_setting_in_the_table_exists_with_its_default() -> None:
+    table = README.partition("## Settings")[2].partition("## From Python")[0]
+    keys = {key.split(".")[0] for key in re.findall(r"^\| `([a-z_.]+)", table, re.MULTILINE)}
+    assert keys == set(Settings.model_fields) - {"evaluator"}
+    defaults = Settings()
+    assert f"| `space` | `{defaults.space}` |" in table
+    assert f"| {defaults.budget.evaluations}, none, none |" in table
+    assert f"`{defaults.evolver.name}`, {defaults.evolver.population} |" in table
+
+
+def test_the_make_targets_that_the_readme_names_exist() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in set(re.findall(r"make (search|test|check)\b", README)):
+        assert f"\n{target}:" in makefile
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (REPOSITORY / target).exists(), target

@@ -1,0 +1,50 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evonas.training.schedules import SCHEDULES, cosine, one_cycle
+
+schedules = pytest.mark.parametrize("name", SCHEDULES)
+
+
+@pytest.mark.parametrize(
+    ("progress", "factor"), [(0, 0), (0.1, 0.25), (0.4, 1), (0.7, 0.505), (1, 0.01)]
+)
+def test_one_cycle_goes_up_and_down_in_straight_lines(progress: float, factor: float) -> None:
+    assert one_cycle(progress, warmup_share=0.4, last=0.01) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("progress", "factor"),
+    [(0.1, 0.5), (0.2, 1), (0.4, 0.1 + 0.9 * (2 + math.sqrt(2)) / 4), (0.6, 0.55), (1, 0.1)],
+)
+def test_cosine_falls_along_half_a_wave(progress: float, factor: float) -> None:
+    assert cosine(progress, warmup_share=0.2, last=0.1) == pytest.approx(factor)
+
+
+@schedules
+def test_without_warm_up_a_schedule_starts_at_its_peak(name: str) -> None:
+    assert SCHEDULES[name](0, 0, 0.01) == 1
+
+
+@schedules
+@settings(deadline=None, derandomize=True)
+@given(
+    steps=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
+    warmup_share=st.floats(0.01, 0.9),
+    last=st.floats(0, 1),
+)
+def test_the_factor_rises_to_1_and_falls_to_the_last(
+    name: str, steps: list[float], warmup_share: float, last: float
+) -> None:
+    earlier, later = (SCHEDULES[name](step, warmup_share, last) for step in steps)
+    assert 0 <= earlier <= 1
+    if steps[1] <= warmup_share:
+        assert earlier <= later
+    elif steps[0] >= warmup_share:
+        assert earlier >= later - 1e-12
+        assert later >= last - 1e-12
+    assert SCHEDULES[name](warmup_share, warmup_share, last) == pytest.approx(1)
+    assert SCHEDULES[name](1, warmup_share, last) == pytest.approx(last)
