@@ -170,7 +170,8 @@ def measured_latency(model: bytes, settings: LatencySettings) -> Mapping[str, An
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
     data = run.facts["data"]
     settings = run.settings
-    training = recipe_of(settings.training, trial.blueprint)
+    longer = {"epochs": settings.full.epochs, "translate": settings.full.translate}
+    training = recipe_of(settings.training.model_copy(update=longer), trial.blueprint)
     return Recipe(
         data=settings.data if data else None,
         input=InputSettings(
@@ -180,7 +181,7 @@ def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
             deviation=data["deviation"] if data else None,
         ),
         classes=data["classes"] if data else tuple(str(n) for n in range(scale.classes)),
-        training=training.model_copy(update={"epochs": settings.full.epochs}),
+        training=training,
         seed=trial.seed,
         origin=OriginSettings(run=run.name, trial=trial.number, scale=scale.name),
     )

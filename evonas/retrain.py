@@ -29,13 +29,14 @@ from evonas.exporters.model_folder import (
 )
 from evonas.hardware import usable_cores
 from evonas.materialise import measured_latency
-from evonas.models import initialise
+from evonas.models import initialise, network_macs
 from evonas.registry import pick
 from evonas.reports.format import duration
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.training import Normalisation, Progress, evaluate, train
 
 CHECKPOINT = "checkpoint.safetensors"
+MACS_WORTH_THREADS = 20e6
 CHANGEABLE = ("data", "training")
 
 
@@ -59,14 +60,14 @@ def retrain(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
     start = time.monotonic()
     normalisation = Normalisation(data.mean, data.deviation)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(usable_cores())
     network = load_source(folder).network
+    shape = (recipe.input.channels, recipe.input.resolution_px, recipe.input.resolution_px)
+    torch.set_num_threads(_threads(network, shape))
     progress = _train(folder, recipe, data, network, normalisation, device)
     scores = evaluate(network, data.test, normalisation, device)
     recipe = _with_input(recipe, data)
     write_recipe(folder, recipe)
     write_weights(folder, network)
-    shape = (recipe.input.channels, recipe.input.resolution_px, recipe.input.resolution_px)
     write_onnx_and_check(
         folder, network, shape, lambda model: measured_latency(model, LatencySettings())
     )
@@ -109,6 +110,11 @@ def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
     data: DataSettings = settings.data
     training: TrainingSettings = settings.training
     return recipe.model_copy(update={"data": data, "training": training})
+
+
+def _threads(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
+    """All cores for large networks; small ones lose more by waiting for threads than they gain."""
+    return usable_cores() if network_macs(network, input_shape) >= MACS_WORTH_THREADS else 1
 
 
 def _check_fit(recipe: Recipe, data: Dataset) -> None:

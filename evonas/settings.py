@@ -72,11 +72,15 @@ class MeasureSettings(Group):
 
 
 class FullSettings(Group):
-    """The network that is deployed: resolution and width override those of the space."""
+    """What is deployed: resolution and width override the space, the rest the training recipe.
+
+    A retraining is long enough to profit from moved images; a search's short training is not.
+    """
 
     resolution_px: Count | None = None
     width: Positive | None = None
     epochs: Count = 30
+    translate: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
 class EvolverSettings(Group):

@@ -2,7 +2,7 @@
 
 from evonas.models.build import build, initialise, plan_network
 from evonas.models.check import check_space
-from evonas.models.count import Count, count
+from evonas.models.count import Count, count, network_macs
 from evonas.models.plan import Layer, Network, Plan
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "check_space",
     "count",
     "initialise",
+    "network_macs",
     "plan_network",
 ]

@@ -1,5 +1,6 @@
 """Parameters and multiply-adds, counted without memory or time for the real thing."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,12 @@ def count(plan: Plan) -> Count:
         network = Network(plan)
         images = torch.empty(1, *plan.input_shape)
     return Count(sum(p.numel() for p in network.parameters()), _macs(network, images))
+
+
+def network_macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
+    """Multiply-adds of one image of (channels, height, width) through any network."""
+    images = torch.empty(1, *input_shape, device="meta")
+    return _macs(copy.deepcopy(network).to("meta"), images)
 
 
 def _macs(network: nn.Module, images: torch.Tensor) -> int:

@@ -14,7 +14,7 @@ from evonas.settings import DataSettings
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of the test's own; the place of decoded images in it."""
     monkeypatch.setenv("EVONAS_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "data"
@@ -40,20 +40,20 @@ def shades(images: Path, resolution_px: int = 4) -> set[int]:
     return {int(shade) for part in parts for shade in part.images[:, 0, 0, 0]}
 
 
-def written(cache: Path) -> set[tuple[str, int]]:
-    return {(str(file), file.stat().st_ino) for file in cache.rglob("*.*")}
+def written(decoded: Path) -> set[tuple[str, int]]:
+    return {(str(file), file.stat().st_ino) for file in decoded.rglob("*.*")}
 
 
-def test_images_are_decoded_once_for_each_resolution(cache: Path, images: Path) -> None:
+def test_images_are_decoded_once_for_each_resolution(decoded: Path, images: Path) -> None:
     first = shades(images)
-    before = written(cache)
+    before = written(decoded)
     assert shades(images) == first == {0, 1, 2, 3, 4, 10, 11, 12, 13, 14}
-    assert written(cache) == before
+    assert written(decoded) == before
     assert shades(images, resolution_px=2) == first
-    assert written(cache) > before
+    assert written(decoded) > before
 
 
-def test_a_changed_image_is_read_again(cache: Path, images: Path) -> None:
+def test_a_changed_image_is_read_again(decoded: Path, images: Path) -> None:
     shades(images)
     file = images / "a" / "0.png"
     was = file.stat()
@@ -63,7 +63,7 @@ def test_a_changed_image_is_read_again(cache: Path, images: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ["add", "remove", "rename"])
-def test_a_changed_listing_is_read_again(cache: Path, images: Path, change: str) -> None:
+def test_a_changed_listing_is_read_again(decoded: Path, images: Path, change: str) -> None:
     settings = DataSettings(name="folder", path=images)
     key, before = data_key(settings), shades(images)
     file = images / "b" / "4.png"
@@ -85,16 +85,16 @@ def test_the_key_follows_the_split_and_nothing_else(images: Path) -> None:
     assert len(keys | {data_key(settings)}) == 4
 
 
-def test_a_half_written_folder_is_replaced(cache: Path, images: Path) -> None:
+def test_a_half_written_folder_is_replaced(decoded: Path, images: Path) -> None:
     shades(images)
-    (folder,) = cache.iterdir()
+    (folder,) = decoded.iterdir()
     (folder / "source.json").unlink()
     (folder / "development_images.npy").write_bytes(b"half")
     assert 14 in shades(images)
-    assert list(cache.iterdir()) == [folder]
+    assert list(decoded.iterdir()) == [folder]
 
 
-def test_a_test_part_survives_the_cache(cache: Path, images: Path, tmp_path: Path) -> None:
+def test_a_test_part_survives_the_cache(decoded: Path, images: Path, tmp_path: Path) -> None:
     divided = tmp_path / "divided"
     divided.mkdir()
     for part in ("train", "test"):
@@ -104,15 +104,15 @@ def test_a_test_part_survives_the_cache(cache: Path, images: Path, tmp_path: Pat
         assert len(load_data(settings, 4).test) == 10
 
 
-def test_a_set_that_cannot_be_read_leaves_nothing_behind(cache: Path, images: Path) -> None:
+def test_a_set_that_cannot_be_read_leaves_nothing_behind(decoded: Path, images: Path) -> None:
     (images / "a" / "0.png").write_text("no image")
     for _ in range(2):
         with pytest.raises(DataError):
             shades(images)
-    assert list(cache.iterdir()) == []
+    assert list(decoded.iterdir()) == []
 
 
-def test_an_unknown_data_set_is_told(cache: Path) -> None:
+def test_an_unknown_data_set_is_told(decoded: Path) -> None:
     with pytest.raises(UnknownName, match=r'no data set called "digit"\. Did you mean "digits"'):
         load_data(DataSettings(name="digit"), 4)
 
@@ -128,7 +128,7 @@ print(dataset.train.images.sum(), len(dataset.train))
 """
 
 
-def test_two_processes_at_once_read_the_same(cache: Path, images: Path) -> None:
+def test_two_processes_at_once_read_the_same(decoded: Path, images: Path) -> None:
     readers = [
         subprocess.Popen(
             [sys.executable, "-c", READ, str(images)],
@@ -149,4 +149,4 @@ def test_two_processes_at_once_read_the_same(cache: Path, images: Path) -> None:
     assert [reader.returncode for reader in readers] == [0, 0]
     own = load_data(DataSettings(name="folder", path=images), 64).train
     assert answers == [f"{own.images.sum(dtype=np.uint64)} {len(own)}\n"] * 2
-    assert len(list(cache.iterdir())) == 1
+    assert len(list(decoded.iterdir())) == 1

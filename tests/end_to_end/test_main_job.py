@@ -25,6 +25,8 @@ INSPECT_KEYS = {
     "utilisation",
 }
 
+TRAINED = ["data.subset=1000", "training.epochs=8"]
+
 
 def test_inspect_tells_all_that_scripts_rely_on(run_copy: Path) -> None:
     result = evonas("inspect", "finished", "--json")
@@ -172,7 +174,7 @@ def test_predict_reads_image_files(run_copy: Path) -> None:
     from sklearn.datasets import load_digits
 
     evonas("export", "finished", "--to", "model", "--scale", "proxy", "--pick", "best")
-    assert evonas("retrain", "model", "training.epochs=12").returncode == 0
+    assert evonas("retrain", "model", *TRAINED).returncode == 0
     digits = load_digits()
     names = []
     for index in range(20):

@@ -84,7 +84,9 @@ def test_the_source_of_every_block_rebuilds_the_network(
     assert_rebuilds(of_one_block(operation, se_ratio), SCALE, tmp_path)
 
 
-@pytest.mark.parametrize("space_name", ["nano", "mobile_cells"])
+@pytest.mark.parametrize(
+    "space_name", ["nano", pytest.param("mobile_cells", marks=pytest.mark.slow)]
+)
 def test_the_source_of_a_random_design_rebuilds_the_network(
     space_name: str, tmp_path: Path
 ) -> None:

@@ -163,6 +163,18 @@ def test_an_incomplete_batch_counts_only_where_it_is_the_only_one(
     assert steps == [min(batch_size, len(digits.train))]
 
 
+def test_each_epoch_sees_all_images_in_another_order(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    seen = []
+    network = fresh_network()
+    network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    train(network, digits.train, normalisation, TrainingSettings(epochs=2, batch_size=999), seed=0)
+    first, second = (epoch.sum((1, 2, 3)) for epoch in seen)
+    assert not torch.equal(first, second)
+    torch.testing.assert_close(first.sort().values, second.sort().values)
+
+
 def test_a_loss_that_is_not_finite_is_a_failure_of_the_design(
     digits: Dataset, normalisation: Normalisation
 ) -> None:
