@@ -1,0 +1,124 @@
+"""What lies in a run's folder, who makes it, and which of it is kept."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evonas.errors import RunError
+from evonas.hardware.device import device_description, device_fingerprint
+from evonas.settings import RunSettings, Settings
+from evonas.yaml_file import write_yaml
+
+PACKAGES = ("evonas", "numpy", "onnxruntime", "pygad", "ray", "torch")
+DATABASE = "run.db"
+
+
+def new_run_folder(settings: Settings, words: Iterable[str], space_file: Path) -> Path:
+    """Makes the folder of a new run, with its settings, space and environment.
+
+    Raises:
+        RunError: A run of that name is there already.
+    """
+    surroundings = environment()
+    folder = run_path(settings.run, settings.run.name or _free_name(settings))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        raise RunError(
+            f"There is a run {folder} already. Go on with it by evonas resume {folder.name}, "
+            "or give another run.name."
+        ) from None
+    write_yaml(folder / "config.yaml", settings.to_dict())
+    write_yaml(folder / "overrides.yaml", list(words))
+    shutil.copyfile(space_file, folder / "space.yaml")
+    (folder / "environment.json").write_text(as_json(surroundings))
+    return folder
+
+
+def find_run(name: str, folder: Path = Path("runs")) -> Path:
+    """The folder of a run given by name or by path.
+
+    Raises:
+        RunError: There is no such run; the message lists those there are.
+    """
+    for candidate in (folder / name, Path(name).expanduser()):
+        if (candidate / DATABASE).exists():
+            return candidate
+    known = ", ".join(path.name for path in run_folders(folder)) or "none"
+    raise RunError(f'There is no run "{name}" in {folder}. Known: {known}.')
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """All runs in a folder, oldest first."""
+    databases = folder.glob(f"*/{DATABASE}")
+    return sorted((path.parent for path in databases), key=lambda path: path.stat().st_mtime)
+
+
+def run_path(run: RunSettings, name: str) -> Path:
+    """Where the run of that name lies."""
+    return run.folder / name
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit and device: what a result may depend on."""
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "commit": _commit(),
+        "device": device_description(),
+        "device_fingerprint": device_fingerprint(),
+    }
+
+
+def keep_weights(run: Path, numbers: Iterable[int]) -> None:
+    """Deletes the weights of all trials but these, so that a long run does not fill the disk."""
+    kept = {str(number) for number in numbers}
+    for folder in (run / "trials").glob("*"):
+        if folder.name not in kept:
+            shutil.rmtree(folder)
+
+
+def weights_file(run: Path, number: int) -> Path:
+    """Where the trained proxy weights of a trial are, if they were kept."""
+    return run / "trials" / str(number) / "weights.safetensors"
+
+
+def write_config(folder: Path, settings: Settings, words: Iterable[str]) -> None:
+    """Replaces the settings after a resume changed them; adds the words that did."""
+    write_yaml(folder / "config.yaml", settings.to_dict())
+    with open(folder / "overrides.yaml", "a", encoding="utf-8") as file:
+        file.writelines(f"- {json.dumps(word)}\n" for word in words)
+
+
+def _free_name(settings: Settings) -> str:
+    space = Path(settings.space).stem
+    day = datetime.now(UTC).strftime("%Y-%m-%d")
+    number = 1
+    while run_path(settings.run, f"{space}-{day}-{number}").exists():
+        number += 1
+    return f"{space}-{day}-{number}"
+
+
+def _commit() -> str | None:
+    """The commit of the source tree that evonas runs from, if it is one."""
+    tree = Path(__file__).resolve().parents[2]
+    if not (tree / ".git").exists():
+        return None
+    command = ["git", "-C", str(tree), "rev-parse", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()
+
+
+def as_json(values: Mapping[str, Any]) -> str:
+    """One JSON document, ending with a line feed."""
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"

@@ -1,0 +1,185 @@
+"""A run as its users see it: read from its folder, whatever state that is in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from evonas.errors import RunError, SettingsError
+from evonas.evaluation import OBJECTIVES, Objective, parse_objective
+from evonas.runs.folder import DATABASE
+from evonas.runs.ledger import Ledger
+from evonas.runs.lock import is_locked
+from evonas.runs.records import Records
+from evonas.settings import Settings
+from evonas.space import Scale, SearchSpace
+from evonas.space.load import load_space_file
+from evonas.trial import Outcome, Trial
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, as far as it has come.
+
+    `facts` are those of the ledger: device, reference time, data, why it ended. `sessions` are
+    (workers, seconds) of each time that a driver worked on it.
+    """
+
+    folder: Path
+    settings: Settings
+    space: SearchSpace
+    records: Records
+    facts: dict[str, Any]
+    sessions: list[tuple[int, float]]
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def front(self) -> list[tuple[Trial, Outcome]]:
+        """The non-dominated trials, best in the first objective first."""
+        return [self.pair(number) for number in self.records.front]
+
+    def trials(self) -> list[tuple[Trial, Outcome | None]]:
+        """All trials by number, None for those in flight."""
+        return [(t, self.records.outcomes.get(n)) for n, t in sorted(self.records.trials.items())]
+
+    def pair(self, number: int) -> tuple[Trial, Outcome]:
+        """A finished trial and its outcome.
+
+        Raises:
+            RunError: There is no such trial, or it is not finished.
+        """
+        if number not in self.records.trials:
+            last = len(self.records.trials) - 1
+            raise RunError(f"Run {self.name} has no trial {number}. Its trials are 0 to {last}.")
+        if number not in self.records.outcomes:
+            raise RunError(f"Trial {number} of run {self.name} is not finished.")
+        return self.records.trials[number], self.records.outcomes[number]
+
+    def frame(self) -> Any:
+        """All trials as a pandas table: number, status, measures, genes (needs pandas)."""
+        import pandas
+
+        return pandas.DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All trials as flat mappings, for tables: `m:` before measures, `g:` before genes."""
+        rows = []
+        for trial, outcome in self.trials():
+            genes = self.space.alleles(trial.chromosome)
+            rows.append(
+                {
+                    "number": trial.number,
+                    "status": outcome.status if outcome else "running",
+                    "fingerprint": trial.blueprint.fingerprint,
+                    "operator": trial.operator,
+                    "parents": " ".join(map(str, trial.parents)),
+                    "seconds": outcome.seconds if outcome else None,
+                    "error": outcome.error_kind if outcome else None,
+                    **{f"m:{name}": v for name, v in (outcome.measures if outcome else {}).items()},
+                    **{f"g:{name}": allele for name, allele in genes.items()},
+                }
+            )
+        return rows
+
+    @property
+    def status(self) -> str:
+        """running, finished or interrupted."""
+        if is_locked(self.folder):
+            return "running"
+        return "finished" if self.facts.get("ended") else "interrupted"
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds that drivers worked on it, without start-up."""
+        return sum(seconds for _, seconds in self.sessions)
+
+    @property
+    def utilisation(self) -> float | None:
+        """Busy worker seconds over workers x wall-clock seconds; None before the first outcome."""
+        offered = sum(workers * seconds for workers, seconds in self.sessions)
+        busy = sum(outcome.busy_seconds for outcome in self.records.outcomes.values())
+        return busy / offered if offered > 0 else None
+
+    @property
+    def scales(self) -> tuple[Scale, Scale]:
+        """Proxy and full scale of the networks, with this run's data and settings."""
+        return run_scales(self.space, self.settings, self.facts["data"])
+
+
+def load_run(path: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        RunError: There is none, or it does not hold together.
+    """
+    folder = Path(path).expanduser()
+    ledger = Ledger.open(folder / DATABASE)
+    try:
+        return read_run(folder, ledger)
+    finally:
+        ledger.close()
+
+
+def read_run(folder: Path, ledger: Ledger) -> Run:
+    """The run behind an open ledger.
+
+    Raises:
+        RunError: Its space file is not the one it was made with.
+    """
+    facts = ledger.meta()
+    settings = Settings.model_validate(facts["settings"])
+    space = load_space_file(folder / "space.yaml", name=Path(settings.space).stem)
+    if space.fingerprint != facts["space"]:
+        raise RunError(
+            f"Run {folder.name} was made with another space (fingerprint {facts['space'][:4]}, "
+            f"now {space.fingerprint[:4]}). Resume with the old file, or start a new run."
+        )
+    objectives = parse_objectives(settings)
+    records = Records(objectives, settings.constraints)
+    for trial, seen in ledger.trials():
+        records.add_trial(trial, seen)
+    for outcome in ledger.outcomes():
+        records.add_outcome(outcome)
+    if facts.get("reference_point"):
+        records.reference_point = tuple(facts["reference_point"])
+    return Run(folder, settings, space, records, facts, ledger.sessions())
+
+
+def parse_objectives(settings: Settings) -> tuple[Objective, ...]:
+    """The objectives that the settings name.
+
+    Raises:
+        SettingsError: With all problems.
+    """
+    known = OBJECTIVES if settings.evaluator.name == "train" else {}
+    objectives, problems = [], []
+    for text in settings.objectives:
+        try:
+            objectives.append(parse_objective(text, known or OBJECTIVES))
+        except SettingsError as problem:
+            problems += problem.problems
+    if len({objective.name for objective in objectives}) < len(objectives):
+        problems.append(f"objectives: {','.join(settings.objectives)} names one twice. Keep one.")
+    if problems:
+        raise SettingsError(problems)
+    return tuple(objectives)
+
+
+def run_scales(
+    space: SearchSpace, settings: Settings, data: Mapping[str, Any] | None
+) -> tuple[Scale, Scale]:
+    """Proxy and full scale for a data set (None: no images); `full.*` settings win."""
+    given: dict[str, Any] = {}
+    if data:
+        given = {"input_channels": data["channels"], "classes": len(data["classes"])}
+    full = settings.full
+    wanted: dict[str, Any] = {"resolution_px": full.resolution_px, "width": full.width}
+    chosen = {key: value for key, value in wanted.items() if value is not None}
+    return (
+        replace(space.scales["proxy"], **given),
+        replace(space.scales["full"], **given, **chosen),
+    )

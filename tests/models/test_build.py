@@ -1,0 +1,115 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from evonas.blueprint import Blueprint
+from evonas.errors import BuildError, UnknownName
+from evonas.models import Network, build, initialise, plan_network
+from evonas.space import load_space
+
+NANO = load_space("nano")
+CELLS = load_space("mobile_cells")
+
+
+def sample(seed: int) -> Blueprint:
+    return NANO.decode(NANO.sample(np.random.default_rng(seed)))
+
+
+def weights(network: nn.Module) -> torch.Tensor:
+    return nn.utils.parameters_to_vector(network.parameters())
+
+
+def test_a_network_gives_one_logit_a_class() -> None:
+    scale = replace(NANO.scales["proxy"], input_channels=1, classes=7)
+    network = build(sample(0), scale, seed=0)
+    assert network(torch.zeros(3, 1, 16, 16)).shape == (3, 7)
+
+
+def test_the_seed_alone_decides_the_weights() -> None:
+    scale = NANO.scales["proxy"]
+    torch.manual_seed(1)
+    one = weights(build(sample(0), scale, seed=5))
+    torch.manual_seed(2)
+    assert torch.equal(one, weights(build(sample(0), scale, seed=5)))
+    assert not torch.equal(one, weights(build(sample(0), scale, seed=6)))
+
+
+def test_without_a_seed_the_global_generator_decides() -> None:
+    scale = NANO.scales["proxy"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        one = weights(build(sample(0), scale))
+        torch.manual_seed(1)
+        assert torch.equal(one, weights(build(sample(0), scale)))
+        assert not torch.equal(one, weights(build(sample(0), scale)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "deviation"),
+    [
+        (nn.Conv2d(64, 128, 3), math.sqrt(2 / (128 * 9))),
+        (nn.Conv2d(512, 512, 5, groups=512), math.sqrt(2 / 25)),
+        (nn.Linear(200, 100), 0.01),
+    ],
+    ids=["full", "depthwise", "linear"],
+)
+def test_weights_have_the_spread_of_their_fan_out(layer: nn.Module, deviation: float) -> None:
+    initialise(layer, seed=0)
+    assert isinstance(layer.weight, torch.Tensor)
+    assert layer.weight.std().item() == pytest.approx(deviation, rel=0.03)
+    assert layer.weight.mean().item() == pytest.approx(0, abs=0.03 * deviation)
+    assert isinstance(layer.bias, torch.Tensor)
+    assert not layer.bias.any()
+
+
+def test_initialising_forgets_what_a_norm_has_learned() -> None:
+    norm = nn.BatchNorm2d(4)
+    norm(torch.randn(8, 4, 2, 2) + 3)
+    initialise(norm, seed=0)
+    fresh = nn.BatchNorm2d(4).state_dict()
+    assert all(torch.equal(value, fresh[key]) for key, value in norm.state_dict().items())
+
+
+def test_more_stride_than_input_is_a_build_error() -> None:
+    design = CELLS.decode([0.0] * len(CELLS.genes))
+    with pytest.raises(BuildError, match="total stride of 32 leaves nothing of an input of 31 px"):
+        build(design, replace(CELLS.scales["full"], resolution_px=31))
+
+
+def test_an_unknown_builder_is_told_with_the_known_ones() -> None:
+    design = Blueprint({**sample(0).network, "builder": "stagez"})
+    with pytest.raises(UnknownName, match='Did you mean "stages"'):
+        plan_network(design, NANO.scales["proxy"])
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(10), pytest.param(range(10, 200), marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_every_design_of_mobile_cells_builds_and_keeps_4_pixels_a_side_as_a_proxy(
+    seeds: range,
+) -> None:
+    for seed in seeds:
+        design = CELLS.decode(CELLS.sample(np.random.default_rng(seed)))
+        with torch.device("meta"):
+            full, proxy = (
+                Network(plan_network(design, CELLS.scales[name])) for name in ("full", "proxy")
+            )
+            images = torch.empty(2, *CELLS.scales["proxy"].input_shape)
+        assert full.state_dict().keys() == proxy.state_dict().keys()
+        *body, head = without_norms(proxy).children()
+        maps = nn.Sequential(*body)(images)
+        assert min(maps.shape[2:]) >= 4
+        assert head(maps).shape == (2, CELLS.scales["proxy"].classes)
+
+
+def without_norms(network: nn.Module) -> nn.Module:
+    """The same shapes, several times faster on the meta device."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+    return network

@@ -1,0 +1,148 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from evonas.blueprint import Blueprint
+from evonas.models import build, count, plan_network
+from evonas.space import Scale, load_space
+from evonas.space.canonical import canonical_network
+
+IMAGENET = Scale("full", resolution_px=224, input_channels=3, classes=1000)
+
+
+def published(
+    activation: str, rows: list[tuple[Any, ...]], separable_skip: str = "identity"
+) -> Blueprint:
+    """A network of one separable layer and rows of inverted residuals.
+
+    A row: expansion, kernel, ratio of the attention, channels, layers, stride.
+    """
+    first = {
+        "operation": "depthwise_separable",
+        "kernel": 3,
+        "se_ratio": 0,
+        "skip": separable_skip,
+        "channels": 16,
+        "layers": 1,
+        "stride": 1,
+    }
+    keys = ("expansion", "kernel", "se_ratio", "channels", "layers", "stride")
+    rest = [
+        {
+            "operation": "inverted_residual",
+            "skip": "identity",
+            **dict(zip(keys, row, strict=True)),
+        }
+        for row in rows
+    ]
+    network = {
+        "builder": "stages",
+        "activation": activation,
+        "stem": {"channels": 32, "kernel": 3, "stride": 2},
+        "stages": [first, *rest],
+        "head": {"channels": 1280},
+    }
+    return Blueprint(*canonical_network(network)[:1])
+
+
+# MnasNet, arXiv 1807.11626, figure 7 (A1) and the authors' MnasNet-B1; MobileNetV2, arXiv
+# 1801.04381, table 2. Counts: torchvision's mnasnet1_0 and mobilenet_v2, timm's semnasnet_100.
+MNASNET_B1 = published(
+    "relu",
+    [
+        (3, 3, 0, 24, 3, 2),
+        (3, 5, 0, 40, 3, 2),
+        (6, 5, 0, 80, 3, 2),
+        (6, 3, 0, 96, 2, 1),
+        (6, 5, 0, 192, 4, 2),
+        (6, 3, 0, 320, 1, 1),
+    ],
+)
+MNASNET_A1 = published(
+    "relu",
+    [
+        (6, 3, 0, 24, 2, 2),
+        (3, 5, 0.25, 40, 3, 2),
+        (6, 3, 0, 80, 4, 2),
+        (6, 3, 0.25, 112, 2, 1),
+        (6, 5, 0.25, 160, 3, 2),
+        (6, 3, 0, 320, 1, 1),
+    ],
+)
+MOBILENET_V2 = published(
+    "relu6",
+    [
+        (6, 3, 0, 24, 2, 2),
+        (6, 3, 0, 32, 3, 2),
+        (6, 3, 0, 64, 4, 2),
+        (6, 3, 0, 96, 3, 1),
+        (6, 3, 0, 160, 3, 2),
+        (6, 3, 0, 320, 1, 1),
+    ],
+)
+PUBLISHED = {
+    "mnasnet_b1": (MNASNET_B1, 4_383_312, 314_415_872),
+    "mnasnet_a1": (MNASNET_A1, 3_887_038, 311_579_072),
+    "mobilenet_v2": (MOBILENET_V2, 3_504_872, 300_774_272),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_networks_have_the_published_counts(name: str) -> None:
+    blueprint, parameters, macs = PUBLISHED[name]
+    counted = count(plan_network(blueprint, IMAGENET))
+    assert (counted.parameters, counted.macs) == (parameters, macs)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_mobile_cells_can_express_the_published_networks(name: str) -> None:
+    space = load_space("mobile_cells")
+    blueprint = PUBLISHED[name][0]
+    decoded = space.decode(space.encode(blueprint))
+    assert decoded.network == blueprint.network
+    assert decoded.fingerprint == blueprint.fingerprint
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("scale_name", ["proxy", "full"])
+def test_counts_without_weights_equal_those_of_a_real_forward_pass(
+    seed: int, scale_name: str
+) -> None:
+    space = load_space("nano")
+    blueprint = space.decode(space.sample(np.random.default_rng(seed)))
+    scale = replace(space.scales[scale_name], input_channels=1, classes=7)
+    network = build(blueprint, scale, seed=0).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, *scale.input_shape))
+    counted = count(plan_network(blueprint, scale))
+    assert 2 * counted.macs == counter.get_total_flops()
+    assert counted.parameters == sum(weights.numel() for weights in network.parameters())
+
+
+def test_attention_is_counted_once_per_map_and_not_per_pixel() -> None:
+    plain, attentive = (
+        count(plan_network(published("relu", [(6, 3, ratio, 24, 1, 2)]), IMAGENET))
+        for ratio in (0, 0.25)
+    )
+    expanded, squeezed = 6 * 16, 16 // 4
+    assert attentive.macs - plain.macs == 2 * expanded * squeezed
+    assert attentive.parameters - plain.parameters == 2 * expanded * squeezed + expanded + squeezed
+
+
+def test_macs_grow_with_the_square_of_the_resolution_and_parameters_do_not() -> None:
+    small, large = (
+        count(plan_network(MOBILENET_V2, replace(IMAGENET, resolution_px=px))) for px in (64, 128)
+    )
+    classifier = 1280 * 1000
+    assert large.macs - classifier == 4 * (small.macs - classifier)
+    assert large.parameters == small.parameters
+
+
+def test_counting_leaves_the_default_device_alone() -> None:
+    count(plan_network(MNASNET_B1, replace(IMAGENET, resolution_px=32)))
+    assert nn.Linear(1, 1).weight.device.type == "cpu"
