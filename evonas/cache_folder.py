@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 
@@ -26,7 +27,7 @@ def cache_folder(*parts: str) -> Path:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes all of `content` or nothing, also when the machine stops half-way."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     with open(temporary, "wb") as file:
         file.write(content)
         file.flush()

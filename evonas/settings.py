@@ -209,8 +209,10 @@ class Words:
         if not isinstance(values, dict):
             raise SettingsError(f"{path.name} holds no settings. Write keys with values.")
 
+        by_name = {tuple(str(key) for key in keys): line for keys, line in lines.items()}
+
         def origin(keys: tuple[str, ...]) -> str:
-            return f"{path.name}, {'.'.join(keys)} (line {lines[keys]})"
+            return f"{path.name}, {'.'.join(keys)} (line {by_name[keys]})"
 
         self._merge(values, (), origin)
 

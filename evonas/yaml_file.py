@@ -10,6 +10,8 @@ from evonas.errors import EvonasError
 
 KeyPath = tuple[str | int, ...]
 
+PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+
 
 def read_yaml(path: Path, error: type[EvonasError]) -> tuple[Any, dict[KeyPath, int]]:
     """The plain values of a file, and the line (from 1) on which each key path starts.
@@ -23,15 +25,23 @@ def read_yaml(path: Path, error: type[EvonasError]) -> tuple[Any, dict[KeyPath, 
         raise error(f"There is no file {path}.") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise error(f"{path} cannot be read: {problem}.") from None
+    try:
+        return _read(text, path, error)
+    except yaml.MarkedYAMLError as problem:
+        mark = problem.problem_mark
+        place = f" (line {mark.line + 1})" if mark else ""
+        raise error(f"{path.name}{place}: not YAML: {problem.problem}.") from None
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as problem:
+        # A control character, a list as a key, a date that is none, an anchor inside itself.
+        raise error(f"{path.name}: not YAML that can be read: {problem}.") from None
+
+
+def _read(text: str, path: Path, error: type[EvonasError]) -> tuple[Any, dict[KeyPath, int]]:
     loader = yaml.SafeLoader(text)
     lines: dict[KeyPath, int] = {}
     try:
         node = loader.get_single_node()
         value = None if node is None else _plain(loader, node, (), lines, path, error)
-    except yaml.MarkedYAMLError as problem:
-        mark = problem.problem_mark
-        place = f" (line {mark.line + 1})" if mark else ""
-        raise error(f"{path.name}{place}: not YAML: {problem.problem}.") from None
     finally:
         loader.dispose()
     return value, lines
@@ -46,6 +56,8 @@ def _plain(
     error: type[EvonasError],
 ) -> Any:
     lines[key_path] = node.start_mark.line + 1
+    if isinstance(node, yaml.CollectionNode) and node.tag not in PLAIN_TAGS:
+        raise error(f"{path.name} (line {lines[key_path]}): the tag {node.tag} means nothing here.")
     if isinstance(node, yaml.SequenceNode):
         return [
             _plain(loader, item, (*key_path, index), lines, path, error)

@@ -152,7 +152,7 @@ def test_a_mistake_in_a_file_is_told_with_its_line(config: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["1: 2\n", "on: 2\n", "constraints: {1: {max: 3}}\n"])
+@pytest.mark.parametrize("text", ["1: 2\n", "on: 2\n"])
 def test_a_key_of_a_file_that_is_no_word_is_told(config: Path, text: str) -> None:
     config.write_text(text)
     with pytest.raises(SettingsError, match=r"run\.yaml"):

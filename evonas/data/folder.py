@@ -32,6 +32,8 @@ def read_folder(path: Path | None, resolution_px: int) -> Source:
     is_divided = (path / "train").is_dir() and (path / "test").is_dir()
     root = path / "train" if is_divided else path
     classes = _classes(root)
+    if is_divided and (strange := set(_class_names(path / "test")) - set(classes)):
+        raise DataError(f"{path / 'test'} has classes that train has not: {', '.join(strange)}.")
     channels = _channels(root, classes)
     development = _read_part(root, classes, resolution_px, channels)
     test = _read_part(path / "test", classes, resolution_px, channels) if is_divided else None
@@ -51,10 +53,12 @@ def image_to_array(image: Image.Image, resolution_px: int, channels: int) -> Ima
     )
 
 
+def _class_names(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+
+
 def _classes(root: Path) -> tuple[str, ...]:
-    names = sorted(
-        entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."
-    )
+    names = _class_names(root)
     if len(names) < 2:
         raise DataError(
             f"{root} has {len(names)} folders of classes, and a classification needs two or more."

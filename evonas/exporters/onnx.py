@@ -1,10 +1,10 @@
 """Network to ONNX, two ways: quick for measuring, current for keeping."""
 
+import contextlib
 import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -67,14 +67,14 @@ def dynamo_onnx(
     return bytes(program.model_proto.SerializeToString())
 
 
-@contextmanager
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Both exporters warn of things that no user of ours can act on."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -1,6 +1,7 @@
 """Whether every network that a space can express can be built: asked before anything is run."""
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from evonas.errors import SpaceError
@@ -8,9 +9,10 @@ from evonas.models.activations import ACTIVATIONS
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
 from evonas.registry import did_you_mean, unknown_name
 from evonas.space.canonical import FOLDINGS, NO_SKIP
-from evonas.space.gene import KeyPath
+from evonas.space.gene import Gene, KeyPath
 from evonas.space.search_space import SearchSpace
 
+Problem = tuple[KeyPath, str]
 Rule = Callable[[Any], str | None]  # a value to what is wrong with it
 
 
@@ -20,75 +22,108 @@ def check_space(space: SearchSpace) -> None:
     Raises:
         SpaceError: With all problems, each with its place in the file.
     """
-    alleles = {gene.key_path: _alleles(gene.describe()) for gene in space.genes}
-    network = space.template["network"]
+    check = _Check(
+        {gene.key_path[1:]: gene for gene in space.genes if gene.key_path[0] == "network"}
+    )
     problems = [
         f"{space.place(('network', *path))}: {problem}"
-        for path, problem in _network_problems(network, alleles)
+        for path, problem in check.network(space.template["network"])
     ]
     if problems:
         raise SpaceError(problems)
 
 
-def _network_problems(
-    network: Any, alleles: Mapping[KeyPath, list[Any]]
-) -> Iterator[tuple[KeyPath, str]]:
-    builder = network.get("builder")
-    if builder not in RULES:
-        yield ("builder",), unknown_name(FOLDINGS, str(builder), "builder")
-        return
-    yield from _problems(network, RULES[builder], (), alleles)
+class _Check:
+    """Walks a network section along the rules of its builder; paths are relative to it."""
 
+    def __init__(self, genes: Mapping[KeyPath, Gene]) -> None:
+        self.genes = genes
 
-def _problems(
-    value: Any, rule: Any, path: KeyPath, alleles: Mapping[KeyPath, list[Any]]
-) -> Iterator[tuple[KeyPath, str]]:
-    full_path = ("network", *path)
-    if callable(rule):
-        for allele in alleles.get(full_path, [value]):
-            problem = rule(allele)
-            if problem:
-                yield path, problem
-    elif isinstance(rule, list):
-        if not isinstance(value, list) or not value:
-            yield path, "write a list with at least one entry."
+    def network(self, network: Mapping[str, Any]) -> Iterator[Problem]:
+        builder = network.get("builder")
+        if not isinstance(builder, str) or builder not in RULES:
+            yield ("builder",), unknown_name(FOLDINGS, str(builder), "builder")
             return
-        for index, item in enumerate(value):
-            yield from _problems(item, rule[0], (*path, index), alleles)
-    elif not isinstance(value, dict) or full_path in alleles:
-        yield path, f"write a mapping with the keys {', '.join(rule)}."
-    else:
-        yield from _mapping_problems(value, rule, path, alleles)
+        yield from self._value(network, RULES[builder], ())
+
+    def _value(self, value: Any, rule: Any, path: KeyPath) -> Iterator[Problem]:
+        if callable(rule):
+            found = (rule(allele) for allele in self._alleles(path, value))
+            yield from ((path, problem) for problem in found if problem)
+        elif isinstance(rule, list):
+            if not isinstance(value, list) or not value:
+                yield path, "write a list with at least one entry."
+                return
+            for index, item in enumerate(value):
+                yield from self._value(item, rule[0], (*path, index))
+        elif not isinstance(value, dict) or path in self.genes:
+            yield path, f"write a mapping with the keys {', '.join(rule)}."
+        else:
+            yield from self._mapping(value, rule, path)
+
+    def _mapping(
+        self, value: Mapping[str, Any], rules: Mapping[str, Any], path: KeyPath
+    ) -> Iterator[Problem]:
+        for key in value:
+            if key not in rules:
+                hint = did_you_mean(rules, str(key))
+                known = ", ".join(rules)
+                yield (*path, key), f'there is no key "{key}" here. {hint}Known: {known}.'
+        operations = self._alleles((*path, "operation"), value.get("operation"))
+        for key, rule in rules.items():
+            if key in value:
+                yield from self._value(value[key], rule, (*path, key))
+            yield from self._presence(key, key in value, operations, path)
+
+    def _presence(
+        self, key: str, is_there: bool, operations: Iterable[Any], path: KeyPath
+    ) -> Iterator[Problem]:
+        """A key is there for all operations that take it; as a gene, for no others."""
+        owners = [name for name, keys in BLOCK_KEYS.items() if key in keys]
+        for operation in operations:
+            is_taken = not owners or operation in owners
+            gene = self.genes.get((*path, key))
+            if is_taken and not is_there:
+                yield path, f"the key {key} is missing."
+                return
+            if gene is None:
+                continue
+            if is_taken and not self._is_sure(gene, operation, path):
+                what = f"{operation} takes {key}" if owners else f"every operation takes {key}"
+                yield (*path, key), f"{what}, and its when lets it vanish."
+                return
+            if not is_taken and self._may_be_active(gene, operation, path):
+                wanted = f"when: {{operation: {' or '.join(owners)}}}"
+                yield (*path, key), f"{operation} takes no {key}. Add {wanted}."
+                return
+
+    def _is_sure(self, gene: Gene, operation: Any, path: KeyPath) -> bool:
+        own = _dotted((*path, "operation"))
+        return all(other == own and operation in wanted for other, wanted in gene.when)
+
+    def _may_be_active(self, gene: Gene, operation: Any, path: KeyPath) -> bool:
+        own = _dotted((*path, "operation"))
+        return all(operation in wanted for other, wanted in gene.when if other == own)
+
+    def _alleles(self, path: KeyPath, value: Any) -> list[Any]:
+        gene = self.genes.get(path)
+        if gene is None:
+            return [value]
+        if math.isinf(gene.size):
+            return [gene.allele(-math.inf), gene.allele(math.inf)]
+        return [gene.allele(float(number)) for number in gene.pygad_space()]
 
 
-def _mapping_problems(
-    value: Mapping[str, Any],
-    rules: Mapping[str, Any],
-    path: KeyPath,
-    alleles: Mapping[KeyPath, list[Any]],
-) -> Iterator[tuple[KeyPath, str]]:
-    for key in value:
-        if key not in rules:
-            hint = did_you_mean(rules, str(key))
-            yield (*path, key), f'there is no key "{key}" here. {hint}Known: {", ".join(rules)}.'
-    operations = alleles.get(("network", *path, "operation"), [value.get("operation")])
-    asked = {key for operation in operations for key in BLOCK_KEYS.get(str(operation), ())}
-    optional = {key for keys in BLOCK_KEYS.values() for key in keys} - asked
-    for key, rule in rules.items():
-        if key in value:
-            yield from _problems(value[key], rule, (*path, key), alleles)
-        elif key not in optional:
-            yield path, f"the key {key} is missing."
-
-
-def _alleles(description: Mapping[str, Any]) -> list[Any]:
-    if "alleles" in description:
-        return list(description["alleles"])
-    return [description["low"], description["high"]]
+def _dotted(path: KeyPath) -> str:
+    return ".".join(["network", *map(str, path)])
 
 
 def _one_of(table: Mapping[str, Any], kind: str) -> Rule:
-    return lambda value: None if value in table else unknown_name(table, str(value), kind)
+    def problem(value: Any) -> str | None:
+        is_known = isinstance(value, str) and value in table
+        return None if is_known else unknown_name(table, str(value), kind)
+
+    return problem
 
 
 def _whole(low: int, what: str, odd: bool = False) -> Rule:

@@ -89,7 +89,9 @@ class Ledger:
         except sqlite3.DatabaseError as problem:
             raise RunError(f"{path} is no run database: {problem}.") from None
         if version != SCHEMA_VERSION:
-            raise RunError(f"{path} has schema version {version}, this evonas reads {SCHEMA_VERSION}.")
+            raise RunError(
+                f"{path} has schema version {version}, this evonas reads {SCHEMA_VERSION}."
+            )
         return ledger
 
     def close(self) -> None:

@@ -15,9 +15,7 @@ REFERENCE_TRIALS = 12  # complete trials that fix the reference point
 class Records:
     """Grows with each proposal and each outcome; everything else is derived."""
 
-    def __init__(
-        self, objectives: Sequence[Objective], constraints: Mapping[str, Limits]
-    ) -> None:
+    def __init__(self, objectives: Sequence[Objective], constraints: Mapping[str, Limits]) -> None:
         self.objectives = tuple(objectives)
         self.constraints = constraints
         self.trials: dict[int, Trial] = {}
@@ -43,7 +41,9 @@ class Records:
     @property
     def unfinished(self) -> list[Trial]:
         """Trials without an outcome, by number."""
-        return [trial for number, trial in sorted(self.trials.items()) if number not in self.outcomes]
+        return [
+            trial for number, trial in sorted(self.trials.items()) if number not in self.outcomes
+        ]
 
     @property
     def evaluations(self) -> int:
@@ -135,7 +135,9 @@ class Records:
 
     def counts(self) -> dict[str, int]:
         """Trials by what became of them; `cached` ones took their training from another."""
-        counts = dict.fromkeys(("complete", "failed", "infeasible", "pruned", "cached", "running"), 0)
+        counts = dict.fromkeys(
+            ("complete", "failed", "infeasible", "pruned", "cached", "running"), 0
+        )
         for outcome in self.outcomes.values():
             counts["cached" if outcome.source is not None else outcome.status] += 1
         counts["running"] = len(self.trials) - len(self.outcomes)

@@ -1,5 +1,6 @@
 """Reading space files: `network:`, `training:` and `compression:` with genes in them."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,7 @@ class _SpaceFile:
         self.name = name
         self.values, self.lines = read_yaml(path, SpaceError)
         self.problems: list[str] = []
+        self.broken: set[str] = set()  # genes with a mistake: it is reported once
 
     def space(self) -> SearchSpace:
         if not isinstance(self.values, dict) or "network" not in self.values:
@@ -90,7 +92,9 @@ class _SpaceFile:
         return f"{self.path.name}, {_dotted(key_path)}{line}"
 
     def _complain(self, key_path: KeyPath, problem: str) -> None:
-        self.problems.append(f"{self._place(key_path)}: {problem}.")
+        problem = problem.strip()
+        end = "" if problem[-1] in ".?" else "."
+        self.problems.append(f"{self._place(key_path)}: {problem}{end}")
 
     def _check_top(self) -> None:
         for key in self.values:
@@ -105,6 +109,13 @@ class _SpaceFile:
                 self.values[section] = {}
 
     def _gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
+        before = len(self.problems)
+        gene = self._read_gene(key_path, value)
+        if len(self.problems) > before:
+            self.broken.add(_dotted(key_path))
+        return gene
+
+    def _read_gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
         kinds = [kind for kind in GENE_KINDS if kind in value]
         extra = [key for key in value if key not in GENE_KINDS and key != "when"]
         if len(kinds) > 1 or extra:
@@ -157,9 +168,14 @@ class _SpaceFile:
             scopes = [gene.key_path[:depth] for depth in range(len(gene.key_path) - 1, -1, -1)]
             names = [_dotted((*scope, other)) for scope in scopes]
             full = next((name for name in names if name in by_name and name != gene.name), None)
-            if full is None:
-                hint = did_you_mean(by_name, other)
-                self._complain((*gene.key_path, "when"), f'there is no gene "{other}" here. {hint}')
+            if full is None and self.broken & set(names):
+                continue
+            if full is None or not wanted:
+                short = {name.rpartition(".")[2] for name in by_name}
+                hint = did_you_mean({*by_name, *short}, other)
+                missing = f'there is no gene "{other}" here. {hint}'
+                problem = missing if full is None else f"no allele of {other} is named"
+                self._complain((*gene.key_path, "when"), problem)
                 continue
             for allele in wanted:
                 self._check_allele(gene, by_name[full], allele)
@@ -181,16 +197,19 @@ class _SpaceFile:
 
     def _scale(self, name: str, values: Any) -> Scale:
         fields: dict[str, Any] = {"resolution_px": 0}
-        for key, value in (values if isinstance(values, dict) else {}).items():
+        if not isinstance(values, dict):
+            self._complain(("scales", name), f"{values} is no mapping. Write {{resolution_px: 32}}")
+            return Scale(name=name, **fields)
+        for key, value in values.items():
             kind = SCALE_KEYS.get(key)
             if kind is None:
                 hint = did_you_mean(SCALE_KEYS, str(key))
                 self._complain(("scales", name, key), f"there is no such key. {hint}")
-            elif isinstance(value, bool) or not isinstance(value, (int, kind)) or value <= 0:
+            elif not _is_positive(value, kind):
                 self._complain(("scales", name, key), f"{value} is not a number above 0")
             else:
                 fields[key] = value
-        if "resolution_px" not in (values or {}):
+        if "resolution_px" not in values:
             self._complain(("scales", name), "resolution_px is missing")
         return Scale(name=name, **fields)
 
@@ -206,6 +225,11 @@ def _genes_in(values: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Mapping
         items = enumerate(values)
     for key, value in items:
         yield from _genes_in(value, (*key_path, key))
+
+
+def _is_positive(value: Any, kind: type[int] | type[float]) -> bool:
+    is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and value > 0
 
 
 def _dotted(key_path: KeyPath) -> str:

@@ -61,14 +61,25 @@ class SearchSpace:
         """The chromosome of a blueprint; `encode(decode(c))` is the canonical form of `c`.
 
         Raises:
-            ValueError: The space cannot express the blueprint; the message names the gene.
+            ValueError: The space cannot express the blueprint; the message names what is in the
+                way, a gene without the allele or a value that the space fixes otherwise.
         """
-        values = blueprint.to_dict()
+        network, _ = canonical_network(blueprint.network)
+        chromosome = self._encode({**blueprint.to_dict(), "network": network})
+        found = self.decode(chromosome).to_dict()
+        for section in ("network", "training", "compression"):
+            wanted = network if section == "network" else blueprint.to_dict()[section]
+            for key_path, has, asks in _differences(found[section], wanted, (section,)):
+                place = ".".join(str(key) for key in key_path)
+                raise ValueError(f"{place}: the space has {has}, the blueprint {asks}")
+        return chromosome
+
+    def _encode(self, values: Mapping[str, Any]) -> Chromosome:
         return tuple(_encoded(gene, values) for gene in self.genes)
 
     def canonical(self, chromosome: Sequence[float]) -> Chromosome:
         """The one chromosome that all chromosomes of the same design share."""
-        return self.encode(self.decode(chromosome))
+        return self._encode(self.decode(chromosome).to_dict())
 
     def sample(self, rng: np.random.Generator) -> Chromosome:
         """A chromosome with every gene drawn on its own."""
@@ -119,6 +130,19 @@ def _value_at(values: Any, key_path: KeyPath) -> Any:
         return _at(values, key_path)
     except (KeyError, IndexError, TypeError):
         return _MISSING
+
+
+def _differences(first: Any, second: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Any, Any]]:
+    """Places where nested plain values differ, with both values; a missing one is "nothing"."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        for key in dict.fromkeys([*first, *second]):
+            own, other = first.get(key, "nothing"), second.get(key, "nothing")
+            yield from _differences(own, other, (*key_path, key))
+    elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
+        for index, (own, other) in enumerate(zip(first, second, strict=True)):
+            yield from _differences(own, other, (*key_path, index))
+    elif first != second:
+        yield key_path, first, second
 
 
 def _encoded(gene: Gene, values: Mapping[str, Any]) -> float:
