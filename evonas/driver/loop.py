@@ -6,16 +6,13 @@ import numpy as np
 
 from evonas.driver.preparation import Setup
 from evonas.driver.schedules import SCHEDULES
-from evonas.evaluation import is_within
+from evonas.driver.stopping import reason_to_end
 from evonas.executors import Executor
 from evonas.reports.progress import Display
 from evonas.runs.folder import keep_weights
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.trial import Outcome, Trial
-
-MOST_FREE_IN_A_ROW = 1000  # proposals that needed no training before the search gives up
-TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 
 
 class Search:
@@ -41,6 +38,9 @@ class Search:
 
     def run(self) -> str:
         """Works until the search is over; why it is."""
+        over = self._end()
+        if over is not None and not self.records.unfinished:
+            return over
         with self.executor:
             self.ledger.begin_session(self.executor.workers)
             self.display.begin(self.records)
@@ -82,25 +82,18 @@ class Search:
         if key in self.in_flight.values():
             self.waiting.append(trial)
             return
-        known = dict(counted)
         paid = self.trained.get(key)
-        if paid is not None:
-            if paid.status == "failed":
-                self._record(
-                    replace(
-                        paid, number=trial.number, source=paid.number, seconds=0, busy_seconds=0
-                    )
-                )
-                return
-            known |= {name: paid.measures[name] for name in self.evaluator.trained_measures}
-            trial = replace(trial, source=paid.number)
-        trial = replace(trial, known=known)
+        if paid is not None and paid.status == "failed":
+            self._record(replace(paid, number=trial.number, source=paid.number, busy_seconds=0))
+            return
+        source = None if paid is None else paid.number
+        known = {**self.evaluator.reusable(paid), **counted}
         if self.evaluator.is_complete(known):
-            self._record(Outcome(trial.number, "complete", known, source=trial.source))
+            self._record(Outcome(trial.number, "complete", known, source=source))
             return
         self.in_flight[trial.number] = key
         self.display.started(trial)
-        self.executor.submit(trial)
+        self.executor.submit(replace(trial, known=known, source=source))
 
     def _record(self, outcome: Outcome) -> None:
         """An outcome becomes durable, and only then counts."""
@@ -114,7 +107,7 @@ class Search:
         by_number = self.settings.schedule == "generational"
         if self.records.freeze_reference_point(self.settings.reference_point, by_number):
             self.ledger.write_meta({"reference_point": self.records.reference_point})
-        keep_weights(self.setup.folder, self._worth_keeping())
+        keep_weights(self.setup.folder, self.records.worth_keeping() | self.in_flight.keys())
         self.display.finished(outcome, self.records)
         again, self.waiting = self.waiting, []
         for trial in again:
@@ -125,37 +118,19 @@ class Search:
             trial = self.records.trials[outcome.number]
             self.trained.setdefault(self.evaluator.training_key(trial.blueprint), outcome)
 
-    def _worth_keeping(self) -> set[int]:
-        """Trials whose weights stay: in flight, on the front, or among the best."""
-        best = sorted(self.records.feasible, key=lambda n: self._first_fitness(n), reverse=True)
-        numbers = {*self.in_flight, *self.records.front, *best[:TOP_KEPT]}
-        sources = (self.records.outcomes[n].source for n in numbers if n in self.records.outcomes)
-        return numbers | {source for source in sources if source is not None}
-
-    def _first_fitness(self, number: int) -> float:
-        fitness = self.records.fitness(self.records.outcomes[number])
-        assert fitness is not None, "feasible trials have a fitness"
-        return fitness[0]
-
     def _wants_more(self) -> bool:
         busy = len(self.in_flight) + len(self.waiting)
         return busy < self.executor.workers and self._end() is None
 
     def _end(self) -> str | None:
         """Why no further trial is proposed, if so."""
-        budget = self.settings.budget
-        if self.records.evaluations + len(self.in_flight) >= budget.evaluations:
-            return "evaluations"
-        if budget.seconds is not None and self.display.seconds >= budget.seconds:
-            return "seconds"
-        outcomes = self.records.outcomes
-        if budget.target and any(
-            is_within(outcomes[n].measures, budget.target) for n in self.records.feasible
-        ):
-            return "target"
-        if self.free_in_a_row >= MOST_FREE_IN_A_ROW:
-            return "space exhausted" if self.records.feasible else "no feasible design found"
-        return None
+        return reason_to_end(
+            self.records,
+            self.settings.budget,
+            len(self.in_flight),
+            self.display.seconds,
+            self.free_in_a_row,
+        )
 
     def _why_over(self) -> str:
         reason = self._end()

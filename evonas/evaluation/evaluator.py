@@ -64,6 +64,12 @@ class Evaluator(ABC):
             outcome, status="failed", measures={}, error_kind="diverged", error_text=values
         )
 
+    def reusable(self, paid: Outcome | None) -> Mapping[str, float]:
+        """What a trial can take over from a complete one with the same training."""
+        if paid is None:
+            return {}
+        return {n: paid.measures[n] for n in self.trained_measures if n in paid.measures}
+
     def infeasible(self, number: int, measures: Mapping[str, float]) -> Outcome | None:
         """The outcome of a design that breaks a constraint on what is measured so far."""
         broken = violations(measures, self.settings.constraints)

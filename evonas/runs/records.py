@@ -1,5 +1,6 @@
 """All trials of a run in memory, and what follows from them: front, best, hypervolume, counts."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,6 +10,7 @@ from evonas.evolution import pareto
 from evonas.settings import Limits
 from evonas.trial import Finished, History, Outcome, Trial
 
+TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 REFERENCE_TRIALS = 12  # complete trials that fix the reference point
 
 
@@ -102,6 +104,15 @@ class Records:
             return None
         return numbers[int(self.fitness_matrix(numbers)[:, 0].argmax())]
 
+    def worth_keeping(self) -> set[int]:
+        """Trials whose weights stay: of the front and of the best, or those they took over."""
+        numbers = self.feasible
+        first = -self.fitness_matrix(numbers)[:, 0]
+        best = [numbers[index] for index in first.argsort(kind="stable")[:TOP_KEPT]]
+        kept = {*self.front, *best}
+        sources = {self.outcomes[number].source for number in kept}
+        return kept | {source for source in sources if source is not None}
+
     @property
     def knee(self) -> int | None:
         """The member of the front that gives up least of everything (see `pareto.knee`)."""
@@ -111,9 +122,10 @@ class Records:
     def freeze_reference_point(self, given: Mapping[str, float], by_number: bool = False) -> bool:
         """Fixes the reference point once enough trials are complete; True if it did.
 
-        It is the worst value of each objective among the first complete trials, unless given.
+        It is the worst value of each objective among the first complete trials, unless given:
+        the first to finish, or by number, so that it does not depend on which worker was faster.
         """
-        numbers = sorted(self.feasible) if by_number else self.feasible
+        numbers = self._feasible_prefix() if by_number else self.feasible
         missing = [o for o in self.objectives if o.name not in given]
         if self.reference_point is not None or (missing and len(numbers) < REFERENCE_TRIALS):
             return False
@@ -123,6 +135,11 @@ class Records:
             for o, value in zip(self.objectives, worst, strict=True)
         )
         return True
+
+    def _feasible_prefix(self) -> list[int]:
+        """Feasible trials by number, up to the first that is not finished."""
+        end = next(number for number in itertools.count() if number not in self.outcomes)
+        return [number for number in sorted(self.feasible) if number < end]
 
     @property
     def hypervolume(self) -> float | None:
