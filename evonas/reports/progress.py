@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -151,11 +151,12 @@ class LiveDisplay(Display):
         now = time.monotonic()
         running = [f"{n} ({duration(now - since)})" for n, since in list(self.running.items())]
         table = Table.grid(padding=(0, 2))
+        table.add_row("", bar)
         table.add_row("done", " · ".join(self.summary()))
         table.add_row("running", ", ".join(running) or "-")
         counts = {name: n for name, n in self.records.counts().items() if n and name != "running"}
         table.add_row("trials", ", ".join(f"{n} {name}" for name, n in counts.items()) or "-")
-        return Panel(Group(bar, table), title=self.name, title_align="left")
+        return Panel(table, title=self.name, title_align="left")
 
 
 def make_display(name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> Display:

@@ -1,0 +1,115 @@
+"""run.db: what goes in comes out, all or nothing, and survives its writer."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evonas.blueprint import Blueprint
+from evonas.errors import RunError
+from evonas.runs.ledger import Ledger
+from evonas.trial import Outcome, Trial
+
+TRIAL = Trial(
+    0,
+    (1.0, 0.30000000000000004, -2.5),
+    Blueprint({"builder": "stages", "stages": [{"kernel": 3}]}, {"lr0": 0.1}, {}, ("repaired",)),
+    seed=7,
+    parents=(3, 4),
+    operator="uniform+random",
+)
+OUTCOME = Outcome(
+    0,
+    "failed",
+    {"accuracy": 0.1 + 0.2},
+    curve=(2.3, 1.1),
+    seconds=1.5,
+    busy_seconds=1.25,
+    error_kind="diverged",
+    error_text="the loss is nan",
+    details={"latency": {"spread": 0.01}},
+    source=3,
+    attempts=2,
+)
+
+
+def test_trials_and_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "run.db", {"space": "abc"})
+    ledger.add_trials([TRIAL], seen=5)
+    ledger.add_outcome(OUTCOME, {"accuracy": "proxy"})
+    ledger.close()
+    again = Ledger.open(tmp_path / "run.db")
+    assert list(again.trials()) == [(TRIAL, 5)]
+    assert list(again.outcomes()) == [OUTCOME]
+    assert again.meta()["space"] == "abc"
+    again.close()
+
+
+def test_a_second_outcome_for_a_trial_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "run.db", {})
+    ledger.add_trials([TRIAL], seen=0)
+    ledger.add_outcome(OUTCOME, {})
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.add_outcome(OUTCOME, {})
+    assert list(ledger.outcomes()) == [OUTCOME]
+    ledger.close()
+
+
+def test_several_trials_are_recorded_all_or_none(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "run.db", {})
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.add_trials([TRIAL, TRIAL], seen=0)
+    assert list(ledger.trials()) == []
+    ledger.close()
+
+
+def test_values_that_are_no_numbers_never_get_in(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "run.db", {})
+    ledger.add_trials([TRIAL], seen=0)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        ledger.add_outcome(Outcome(0, "complete", {"accuracy": float("nan")}), {})
+    assert list(ledger.outcomes()) == []
+    ledger.close()
+
+
+def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "import test_ledger as t; from dataclasses import replace; from pathlib import Path\n"
+        "ledger = t.Ledger.create(Path(sys.argv[2]), {})\n"
+        "for number in range(10**6):\n"
+        "    ledger.add_trials([replace(t.TRIAL, number=number)], 0)\n"
+        "    ledger.add_outcome(replace(t.OUTCOME, number=number), {})\n"
+        "    print(number, flush=True)\n"
+    )
+    path = tmp_path / "run.db"
+    call = [sys.executable, "-c", script, str(Path(__file__).parent), str(path)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        acknowledged = [int(writer.stdout.readline()) for _ in range(20)][-1]
+        os.kill(writer.pid, signal.SIGKILL)
+    ledger = Ledger.open(path)
+    numbers = [outcome.number for outcome in ledger.outcomes()]
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > acknowledged
+    ledger.close()
+
+
+def test_what_is_no_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is no run: it has no run\.db"):
+        Ledger.open(tmp_path / "run.db")
+    (tmp_path / "run.db").write_text("hello " * 1000)
+    with pytest.raises((RunError, sqlite3.DatabaseError), match="not a database"):
+        Ledger.open(tmp_path / "run.db")
+
+
+def test_another_schema_version_is_refused(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "run.db", {})
+    ledger.write_meta({"schema_version": 99})
+    ledger.close()
+    with pytest.raises(RunError, match="schema version 99, this evonas reads 1"):
+        Ledger.open(tmp_path / "run.db")

@@ -1,0 +1,86 @@
+"""What follows from the records: who is on the front, what is kept, where hypervolume starts."""
+
+from evonas.blueprint import Blueprint
+from evonas.evaluation import OBJECTIVES
+from evonas.runs.records import Records
+from evonas.settings import Limits
+from evonas.trial import Outcome, Trial
+
+TWO = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
+
+
+def records_of(*points: tuple[float, float] | None, order: list[int] | None = None) -> Records:
+    """Complete trials with these measures; None: a failed one."""
+    records = Records(TWO, {})
+    for number in range(len(points)):
+        records.add_trial(Trial(number, (float(number),), Blueprint({}), seed=0), 0)
+    for number in order or range(len(points)):
+        point = points[number]
+        if point is None:
+            records.add_outcome(Outcome(number, "failed", error_kind="error"))
+        else:
+            measures = {"accuracy": point[0], "macs": point[1]}
+            records.add_outcome(Outcome(number, "complete", measures))
+    return records
+
+
+def test_the_front_is_ordered_and_the_best_is_its_first() -> None:
+    records = records_of((0.8, 10), (0.9, 30), (0.7, 20), (0.5, 5), None)
+    assert records.front == [1, 0, 3]
+    assert records.best == 1
+
+
+def test_without_a_complete_trial_there_is_nothing() -> None:
+    records = records_of(None, None)
+    assert (records.front, records.best, records.knee, records.hypervolume) == (
+        [],
+        None,
+        None,
+        None,
+    )
+    assert records.counts()["failed"] == 2
+
+
+def test_constraints_take_trials_off_the_front() -> None:
+    records = records_of((0.8, 10), (0.9, 30))
+    records.constraints = {"macs": Limits(max=20)}
+    assert records.front == [0]
+
+
+def test_weights_are_kept_for_the_front_and_the_best_ten() -> None:
+    points = [(0.5 + number / 100, 100.0) for number in range(20)] + [(0.1, 1.0)]
+    records = records_of(*points)
+    assert records.worth_keeping() == {*range(10, 20), 20}
+
+
+def test_weights_of_a_training_that_was_shared_are_kept() -> None:
+    records = records_of((0.5, 50.0))
+    records.add_trial(Trial(1, (1.0,), Blueprint({}), seed=0), 0)
+    measures = {"accuracy": 0.5, "macs": 20.0}
+    records.add_outcome(Outcome(1, "complete", measures, source=0))
+    assert records.front == [1]
+    assert 0 in records.worth_keeping()
+
+
+def test_the_reference_point_by_number_does_not_depend_on_who_finished_first() -> None:
+    points = [(0.9 - number / 100, 10.0 + number) for number in range(13)]
+    late_eleventh = [*range(10), 12, 11, 10]
+    records = Records(TWO, {})
+    for number in range(13):
+        records.add_trial(Trial(number, (), Blueprint({}), seed=0), 0)
+    for number in late_eleventh:
+        accuracy, macs = points[number]
+        measures = {"accuracy": accuracy, "macs": macs}
+        records.add_outcome(Outcome(number, "complete", measures))
+        frozen = records.freeze_reference_point({}, by_number=True)
+        assert frozen == (number == 10)
+    assert records.reference_point == points[11]
+
+
+def test_history_shows_finished_events_and_what_was_in_flight_then() -> None:
+    records = records_of((0.8, 10), (0.9, 30), None, order=[1, 2, 0])
+    history = records.history(2)
+    assert [done.number for done in history.finished] == [1, 2]
+    assert history.finished[0].fitness == (0.9, -30)
+    assert history.finished[1].fitness is None
+    assert list(history.in_flight) == [0]
