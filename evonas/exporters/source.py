@@ -7,6 +7,7 @@ so the file is the very network that was searched and needs no evonas to run.
 import ast
 import importlib
 import inspect
+import textwrap
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from evonas.models import Layer, Plan
 
 OWN = "evonas."
+WIDTH = 100
 
 
 def network_source(plan: Plan, title: str) -> str:
@@ -94,7 +96,7 @@ def _used_names(node: ast.stmt) -> Iterable[str]:
 
 def _sorted_imports(lines: Iterable[str]) -> str:
     """Standard library first, then the rest, as isort does."""
-    unique = sorted(dict.fromkeys(lines))
+    unique = sorted(dict.fromkeys(lines), key=lambda line: (line.startswith("from"), line))
     others = [line for line in unique if line.split()[1].split(".")[0] in ("torch", "safetensors")]
     standard = [line for line in unique if line not in others]
     return "\n".join(standard) + "\n\n" + "\n".join(others)
@@ -122,14 +124,21 @@ def _network_class(plan: Plan) -> str:
 
 def _part_lines(name: str, layers: tuple[Layer, ...]) -> list[str]:
     if len(layers) == 1:
-        return [f"        self.{name} = {_call(layers[0])}"]
-    calls = [f"            {_call(layer)}," for layer in layers]
+        return _call_lines(f"self.{name} = ", layers[0], "", indent=8)
+    calls = [line for layer in layers for line in _call_lines("", layer, ",", indent=12)]
     return [f"        self.{name} = nn.Sequential(", *calls, "        )"]
 
 
-def _call(layer: Layer) -> str:
+def _call_lines(before: str, layer: Layer, after: str, indent: int) -> list[str]:
+    """The constructor call, on one line if it fits."""
     arguments = ", ".join(f"{name}={_literal(value)}" for name, value in layer.arguments.items())
-    return f"{layer.module.__name__}({arguments})"
+    start = " " * indent + before + layer.module.__name__
+    line = f"{start}({arguments}){after}"
+    if len(line) <= WIDTH:
+        return [line]
+    inner = " " * (indent + 4)
+    wrapped = textwrap.wrap(f"{arguments},", WIDTH, initial_indent=inner, subsequent_indent=inner)
+    return [f"{start}(", *wrapped, " " * indent + f"){after}"]
 
 
 def _literal(value: Any) -> str:

@@ -51,6 +51,20 @@ class SqueezeExcite(nn.Module):
         return maps * torch.sigmoid(self.expand(torch.relu(self.reduce(means))))
 
 
+class Block(nn.Module):
+    """Layers in a row that are skipped around if `skip`: then they keep channels and size."""
+
+    def __init__(self, layers: list[nn.Module], skip: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        self.skip = skip
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, channels, height / stride, ...)."""
+        out: torch.Tensor = self.layers(maps)
+        return maps + out if self.skip else out
+
+
 class ClassifierHead(nn.Module):
     """1x1 convolution, global average pooling, one linear layer."""
 

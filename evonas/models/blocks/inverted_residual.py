@@ -1,12 +1,11 @@
 """MobileNetV2's block, with MnasNet's attention."""
 
-import torch
 from torch import nn
 
-from evonas.models.layers import ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Block, ConvNormActivation, SqueezeExcite
 
 
-class InvertedResidual(nn.Module):
+class InvertedResidual(Block):
     """1x1 expansion, depthwise convolution, attention, linear 1x1 projection.
 
     arXiv 1801.04381, section 3.3; attention between the last two, squeezed relative to the
@@ -24,8 +23,6 @@ class InvertedResidual(nn.Module):
         se_ratio: float = 0,
         skip: bool = False,
     ) -> None:
-        super().__init__()
-        self.skip = skip
         expanded = in_channels * expansion
         layers: list[nn.Module] = [
             ConvNormActivation(in_channels, expanded, 1, activation=activation),
@@ -34,9 +31,4 @@ class InvertedResidual(nn.Module):
         if se_ratio:
             layers.append(SqueezeExcite(expanded, max(1, int(in_channels * se_ratio))))
         layers.append(ConvNormActivation(expanded, out_channels, 1))
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
-        out: torch.Tensor = self.layers(maps)
-        return maps + out if self.skip else out
+        super().__init__(layers, skip)
