@@ -297,9 +297,13 @@ def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
         for error in failure.errors():
             key = ".".join(str(part) for part in error["loc"])
             hint = did_you_mean(group.model_fields, key)
-            known = error["type"] != "extra_forbidden"
-            text = str(error["msg"]) if known else f"there is no such key. {hint}".strip()
-            problems.append(f"{where}, {key}: {text}, got {error.get('input')!r}.")
+            if error["type"] == "extra_forbidden":
+                known = ", ".join(sorted(group.model_fields))
+                problems.append(f'{where}: there is no key "{key}". {hint}Known: {known}.')
+            else:
+                text = str(error["msg"])
+                got = f"{key}: {text[0].lower()}{text[1:]}, got {error.get('input')!r}"
+                problems.append(f"{where}, {got}.")
         raise SettingsError(problems) from None
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from evonas.driver.preparation import Setup
+from evonas.driver.reuse import Reuse
 from evonas.driver.schedules import SCHEDULES
 from evonas.driver.stopping import reason_to_end
 from evonas.executors import Executor
@@ -29,12 +30,12 @@ class Search:
         self.executor = executor
         self.display = display
         self.schedule = SCHEDULES[self.settings.schedule](setup.evolver, records)
-        self.trained: dict[str, Outcome] = {}  # training key to the outcome that paid for it
+        self.reuse = Reuse(setup.evaluator)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight
         self.free_in_a_row = 0
         for outcome in records.outcomes.values():
-            self._remember(outcome)
+            self.reuse.remember(records.trials[outcome.number], outcome)
 
     def run(self) -> str:
         """Works until the search is over; why it is."""
@@ -82,12 +83,12 @@ class Search:
         if key in self.in_flight.values():
             self.waiting.append(trial)
             return
-        paid = self.trained.get(key)
+        paid = self.reuse.training(key)
         if paid is not None and paid.status == "failed":
             self._record(replace(paid, number=trial.number, source=paid.number, busy_seconds=0))
             return
         source = None if paid is None else paid.number
-        known = {**self.evaluator.reusable(paid), **counted}
+        known = {**self.reuse.known(trial.blueprint, paid), **counted}
         if self.evaluator.is_complete(known):
             self._record(Outcome(trial.number, "complete", known, source=source))
             return
@@ -102,7 +103,7 @@ class Search:
         self.ledger.add_outcome(outcome, scales)
         self.records.add_outcome(outcome)
         self.in_flight.pop(outcome.number, None)
-        self._remember(outcome)
+        self.reuse.remember(self.records.trials[outcome.number], outcome)
         self.free_in_a_row = self.free_in_a_row + 1 if outcome.is_free else 0
         by_number = self.settings.schedule == "generational"
         if self.records.freeze_reference_point(self.settings.reference_point, by_number):
@@ -112,11 +113,6 @@ class Search:
         again, self.waiting = self.waiting, []
         for trial in again:
             self._start(trial)
-
-    def _remember(self, outcome: Outcome) -> None:
-        if outcome.source is None and outcome.status in ("complete", "failed"):
-            trial = self.records.trials[outcome.number]
-            self.trained.setdefault(self.evaluator.training_key(trial.blueprint), outcome)
 
     def _wants_more(self) -> bool:
         busy = len(self.in_flight) + len(self.waiting)

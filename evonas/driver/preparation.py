@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data import DATA_SETS, load_data
-from evonas.errors import EvonasError, SettingsError
+from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation import (
     EVALUATORS,
     OBJECTIVES,
@@ -24,7 +24,7 @@ from evonas.hardware import device_fingerprint, reference_ms
 from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales
-from evonas.settings import CHANGEABLE_ON_RESUME, Settings, Words
+from evonas.settings import CHANGEABLE_ON_RESUME, Settings, TrainingSettings, Words, validate
 from evonas.space.load import find_space, load_space_file
 from evonas.space.search_space import SearchSpace
 
@@ -137,11 +137,31 @@ def _added(word: str, settings: Settings) -> str:
 def _checked_space(file: Path, settings: Settings) -> SearchSpace:
     space = load_space_file(file)
     check_space(space)
+    _check_training(space)
     example = space.decode([gene.default_number for gene in space.genes])
     recipe_of(settings.training, example)
     for scale in run_scales(space, settings, None):
         plan_network(example, scale)  # strides and input fit together
     return space
+
+
+def _check_training(space: SearchSpace) -> None:
+    """Every allele of a training gene is a value that the training setting takes."""
+    problems = []
+    for section, key in ((s, k) for s in ("training", "compression") for k in space.template[s]):
+        place = space.place((section, key))
+        if section == "compression":
+            problems.append(f"{place}: this version compresses nothing. Leave the section out.")
+            continue
+        genes = [gene for gene in space.genes if gene.key_path == (section, key)]
+        values = genes[0].extremes if genes else [space.template[section][key]]
+        for value in values:
+            try:
+                validate(TrainingSettings, {key: value}, place)
+            except SettingsError as error:
+                problems += error.problems
+    if problems:
+        raise SpaceError(dict.fromkeys(problems))
 
 
 def _check_measures(

@@ -30,6 +30,15 @@ class Evaluator(ABC):
     def training_key(self, blueprint: Blueprint) -> str:
         """Equal for designs whose training is the same: of these, one is trained."""
 
+    def building_key(self, blueprint: Blueprint) -> str:
+        """Equal for designs whose built network is the same at the scale that is measured."""
+        return blueprint.fingerprint
+
+    @property
+    def built_measures(self) -> Sequence[str]:
+        """Names of what is measured on the built network: known together or not at all."""
+        return [objective.name for objective in self.objectives if objective.cost == "build"]
+
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """The measures that cost nothing, taken by the driver before a trial is submitted."""
         return {}
@@ -63,12 +72,6 @@ class Evaluator(ABC):
         return replace(
             outcome, status="failed", measures={}, error_kind="diverged", error_text=values
         )
-
-    def reusable(self, paid: Outcome | None) -> Mapping[str, float]:
-        """What a trial can take over from a complete one with the same training."""
-        if paid is None:
-            return {}
-        return {n: paid.measures[n] for n in self.trained_measures if n in paid.measures}
 
     def infeasible(self, number: int, measures: Mapping[str, float]) -> Outcome | None:
         """The outcome of a design that breaks a constraint on what is measured so far."""

@@ -51,6 +51,15 @@ class TrainEvaluator(Evaluator):
         recipe = self.recipe(blueprint).model_dump()
         return key_of([network_key(blueprint, self.proxy), recipe, _data_key(self.settings.data)])
 
+    def building_key(self, blueprint: Blueprint) -> str:
+        """See `Evaluator.building_key`."""
+        return network_key(blueprint, self._measured)
+
+    @property
+    def built_measures(self) -> Sequence[str]:
+        """See `Evaluator.built_measures`."""
+        return [name for name in self.measured if OBJECTIVES[name].cost == "build"]
+
     def recipe(self, blueprint: Blueprint) -> TrainingSettings:
         """The run's training settings, overridden by the design's own."""
         return recipe_of(self.settings.training, blueprint)

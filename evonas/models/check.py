@@ -1,6 +1,5 @@
 """Whether every network that a space can express can be built: asked before anything is run."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -107,11 +106,7 @@ class _Check:
 
     def _alleles(self, path: KeyPath, value: Any) -> list[Any]:
         gene = self.genes.get(path)
-        if gene is None:
-            return [value]
-        if math.isinf(gene.size):
-            return [gene.allele(-math.inf), gene.allele(math.inf)]
-        return [gene.allele(float(number)) for number in gene.pygad_space()]
+        return [value] if gene is None else gene.extremes
 
 
 def _dotted(path: KeyPath) -> str:

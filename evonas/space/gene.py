@@ -55,6 +55,12 @@ class Gene(ABC):
         """Kind and range as plain values, for people and JSON."""
 
     @property
+    def extremes(self) -> list[Allele]:
+        """All alleles of a finite gene, else the two ends: what a check has to look at."""
+        numbers = self.pygad_space() if math.isfinite(self.size) else (-math.inf, math.inf)
+        return [self.allele(float(number)) for number in numbers]
+
+    @property
     def is_ordered(self) -> bool:
         """True if neighbouring numbers are similar alleles."""
         return True

@@ -66,13 +66,18 @@ def _scale_stages(network: dict[str, Any], scale: Scale) -> dict[str, Any]:
     strides = [network["stem"]["stride"], *(stage["stride"] for stage in network["stages"])]
     strides = _affordable_strides(strides, scale)
     stem = {**network["stem"], "stride": strides[0]}
-    stem["channels"] = round8(stem["channels"] * scale.width)
+    stem["channels"] = _widened(stem["channels"], scale)
     stages = [
-        {**stage, "stride": stride, "channels": round8(stage["channels"] * scale.width)}
+        {**stage, "stride": stride, "channels": _widened(stage["channels"], scale)}
         for stage, stride in zip(network["stages"], strides[1:], strict=True)
     ]
-    head = {**network["head"], "channels": round8(network["head"]["channels"] * scale.width)}
+    head = {**network["head"], "channels": _widened(network["head"]["channels"], scale)}
     return {**network, "stem": stem, "stages": stages, "head": head}
+
+
+def _widened(channels: int, scale: Scale) -> int:
+    """Channels at this scale: as written at width 1, else multiples of 8."""
+    return channels if scale.width == 1 else round8(channels * scale.width)
 
 
 def _affordable_strides(strides: list[int], scale: Scale) -> list[int]:

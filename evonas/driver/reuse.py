@@ -1,0 +1,36 @@
+"""What earlier trials have found out and later ones need not pay for again."""
+
+from evonas.blueprint import Blueprint
+from evonas.evaluation import Evaluator
+from evonas.trial import Outcome, Trial
+
+
+class Reuse:
+    """Trainings by training key, and measures of the built network by its key."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self.evaluator = evaluator
+        self._trained: dict[str, Outcome] = {}
+        self._built: dict[str, dict[str, float]] = {}
+
+    def remember(self, trial: Trial, outcome: Outcome) -> None:
+        """Notes what this outcome paid for; a failed training is a result like any other."""
+        if outcome.source is None and outcome.status in ("complete", "failed"):
+            key = self.evaluator.training_key(trial.blueprint)
+            self._trained.setdefault(key, outcome)
+        names = self.evaluator.built_measures
+        if names and all(name in outcome.measures for name in names):
+            built = {name: outcome.measures[name] for name in names}
+            self._built.setdefault(self.evaluator.building_key(trial.blueprint), built)
+
+    def training(self, training_key: str) -> Outcome | None:
+        """The outcome that paid for this training, if one did."""
+        return self._trained.get(training_key)
+
+    def known(self, blueprint: Blueprint, paid: Outcome | None) -> dict[str, float]:
+        """Measures that need not be taken again."""
+        known = dict(self._built.get(self.evaluator.building_key(blueprint), {}))
+        if paid is not None:
+            names = self.evaluator.trained_measures
+            known |= {name: paid.measures[name] for name in names if name in paid.measures}
+        return known
