@@ -31,6 +31,14 @@ def _expand_home(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas), Field(min_length=1)]
+
+
+def _absolute(value: Any) -> Any:
+    return os.path.abspath(os.path.expanduser(value)) if isinstance(value, str) else value
+
+
+# Data stay where they are when a run is resumed, or a model retrained, from another folder.
+DataPath = Annotated[Path, BeforeValidator(_absolute)]
 FilePath = Annotated[Path, BeforeValidator(_expand_home)]
 
 
@@ -51,7 +59,7 @@ class DataSettings(Group):
     """Which images; `path` for sets that lie in a folder."""
 
     name: str = "digits"
-    path: FilePath | None = None
+    path: DataPath | None = None
     validation_share: Share = 0.4
     subset: Count | None = None
 

@@ -89,7 +89,7 @@ def test_limits_are_kept_by_measure() -> None:
 
 
 def test_a_value_may_hold_an_equals_sign(config: Path) -> None:
-    assert read_settings(["data.path=a=b"]).data.path == Path("a=b")
+    assert read_settings(["data.path=a=b"]).data.path == Path("a=b").absolute()
 
 
 def test_settings_survive_their_own_file(config: Path) -> None:
@@ -196,10 +196,11 @@ def test_one_group_can_be_validated_alone() -> None:
     assert validate(TrainingSettings, {"epochs": "4"}, "here").epochs == 4
     with pytest.raises(SettingsError) as failure:
         validate(TrainingSettings, {"epoch": 4, "lr0": -1}, "recipe.yaml")
-    assert sorted(failure.value.problems) == [
-        'recipe.yaml, epoch: there is no such key. Did you mean "epochs"?, got 4.',
-        "recipe.yaml, lr0: Input should be greater than 0, got -1.",
-    ]
+    wrong_value, unknown_key = sorted(failure.value.problems)
+    assert wrong_value == "recipe.yaml, lr0: input should be greater than 0, got -1."
+    assert unknown_key.startswith(
+        'recipe.yaml: there is no key "epoch". Did you mean "epochs"? Known: batch_size, epochs,'
+    )
 
 
 def test_settings_cannot_be_changed() -> None:

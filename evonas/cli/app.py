@@ -118,7 +118,12 @@ def runs(json: Json = False) -> None:
     from evonas.reports.tables import print_runs
     from evonas.runs import load_run, run_folders
 
-    found = [runs_summary(load_run(folder)) for folder in run_folders(Path("runs"))]
+    found = []
+    for folder in run_folders(Path("runs")):
+        try:
+            found.append(runs_summary(load_run(folder)))
+        except EvonasError as error:  # one damaged run must not hide the others
+            print(f"{folder}: {error}", file=sys.stderr)
     say(found, json, print_runs)
 
 

@@ -38,9 +38,9 @@ def search(
         words.values["evaluator"] = {"name": "python"}
     checked = check(words, evaluate)
     given = [] if isinstance(settings, Mapping) else list(settings)
-    folder = new_run_folder(checked.settings, given, checked.space_file)
+    folder = new_run_folder(checked.settings, given, checked.space_file, checked.facts)
     with RunLock(folder):
-        ledger = Ledger.create(folder / DATABASE, checked.facts)
+        ledger = Ledger.open(folder / DATABASE)
         return _work(set_up(checked, folder, checked.facts), ledger)
 
 

@@ -42,7 +42,11 @@ class RayExecutor(Executor):
         shared = ray.put(self.evaluate)
         self._start: Callable[[Trial], Any] = lambda trial: task.remote(shared, trial)
         # One task for each worker at the same time, so that all of them start and load.
-        ray.get([task.remote(shared, None) for _ in range(self.workers)])
+        loading = [task.remote(shared, None) for _ in range(self.workers)]
+        try:
+            ray.get(loading)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
 
     def _check_resources(self) -> None:
         """A task that asks for more than there is would wait for ever."""

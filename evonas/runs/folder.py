@@ -5,6 +5,7 @@ import json
 import platform
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from evonas.errors import RunError
 from evonas.hardware.device import device_description, device_fingerprint
+from evonas.runs.ledger import Ledger
 from evonas.settings import RunSettings, Settings
 from evonas.yaml_file import write_yaml
 
@@ -19,27 +21,44 @@ PACKAGES = ("evonas", "numpy", "onnxruntime", "pygad", "ray", "torch")
 DATABASE = "run.db"
 
 
-def new_run_folder(settings: Settings, words: Iterable[str], space_file: Path) -> Path:
-    """Makes the folder of a new run, with its settings, space and environment.
+def new_run_folder(
+    settings: Settings, words: Iterable[str], space_file: Path, facts: Mapping[str, Any]
+) -> Path:
+    """Makes the folder of a new run, all of it or nothing: settings, space, environment, ledger.
 
     Raises:
         RunError: A run of that name is there already.
     """
-    surroundings = environment()
-    folder = run_path(settings.run, settings.run.name or _free_name(settings))
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        folder.mkdir()
-    except FileExistsError:
+    final = run_path(settings.run, settings.run.name or _free_name(settings))
+    if final.exists():
         raise RunError(
-            f"There is a run {folder} already. Go on with it by evonas resume {folder.name}, "
+            f"There is a run {final} already. Go on with it by evonas resume {final.name}, "
             "or give another run.name."
-        ) from None
+        )
+    final.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    try:
+        _fill(folder, settings, words, space_file, facts)
+        folder.chmod(0o755)
+        folder.rename(final)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return final
+
+
+def _fill(
+    folder: Path,
+    settings: Settings,
+    words: Iterable[str],
+    space_file: Path,
+    facts: Mapping[str, Any],
+) -> None:
     write_yaml(folder / "config.yaml", settings.to_dict())
     write_yaml(folder / "overrides.yaml", list(words))
     shutil.copyfile(space_file, folder / "space.yaml")
-    (folder / "environment.json").write_text(as_json(surroundings))
-    return folder
+    (folder / "environment.json").write_text(as_json(environment()))
+    Ledger.create(folder / DATABASE, facts).close()
 
 
 def find_run(name: str, folder: Path = Path("runs")) -> Path:
@@ -57,7 +76,7 @@ def find_run(name: str, folder: Path = Path("runs")) -> Path:
 
 def run_folders(folder: Path) -> list[Path]:
     """All runs in a folder, oldest first."""
-    databases = folder.glob(f"*/{DATABASE}")
+    databases = folder.glob(f"[!.]*/{DATABASE}")
     return sorted((path.parent for path in databases), key=lambda path: path.stat().st_mtime)
 
 
