@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evonas.blueprint import Blueprint
     from evonas.driver import resume, search
     from evonas.models import build
+    from evonas.models.presets import preset
     from evonas.runs import Run, load_run
     from evonas.space import load_space
 
@@ -21,11 +22,12 @@ _HOMES = {
     "build": "evonas.models",
     "load_run": "evonas.runs",
     "load_space": "evonas.space",
+    "preset": "evonas.models.presets",
     "resume": "evonas.driver",
     "search": "evonas.driver",
 }
 
-__all__ = ["Blueprint", "Run", "build", "load_run", "load_space", "resume", "search"]
+__all__ = ["Blueprint", "Run", "build", "load_run", "load_space", "preset", "resume", "search"]
 
 
 def __getattr__(name: str) -> Any:

@@ -158,6 +158,26 @@ def inspect(
 
 
 @command
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them.")] = None,
+    input: Annotated[
+        str | None, typer.Option(metavar="CxHxW", help="Count at this input, as in 3x96x96.")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Count with so many classes.")] = None,
+    json: Json = False,
+) -> None:
+    """List the published networks, or count one of them."""
+    from evonas.models.presets import preset, presets
+    from evonas.reports.models import model_summary, print_model, print_models
+
+    if name is None:
+        found = [model_summary(each, input, classes) for each in presets().values()]
+        say(found, json, print_models)
+    else:
+        say(model_summary(preset(name), input, classes), json, print_model)
+
+
+@command
 def export(
     run: RunName,
     to: Annotated[

@@ -1,6 +1,7 @@
 """Whether every network that a space can express can be built: asked before anything is run."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from evonas.errors import SpaceError
@@ -12,6 +13,15 @@ from evonas.space.gene import Gene, KeyPath
 from evonas.space.search_space import SearchSpace
 
 Problem = tuple[KeyPath, str]
+
+
+@dataclass(frozen=True)
+class MayBeMissing:
+    """Around the rule of a key that has a default."""
+
+    rule: Any
+
+
 Rule = Callable[[Any], str | None]  # a value to what is wrong with it
 
 
@@ -70,12 +80,15 @@ class _Check:
                 yield (*path, key), f'there is no key "{key}" here. {hint}Known: {known}.'
         operations = self._alleles((*path, "operation"), value.get("operation"))
         for key, rule in rules.items():
+            is_optional = isinstance(rule, MayBeMissing)
             if key in value:
-                yield from self._value(value[key], rule, (*path, key))
-            yield from self._presence(key, key in value, operations, path)
+                inner = rule.rule if isinstance(rule, MayBeMissing) else rule
+                yield from self._value(value[key], inner, (*path, key))
+            if key in value or not is_optional:
+                yield from self._presence(key, key in value, is_optional, operations, path)
 
     def _presence(
-        self, key: str, is_there: bool, operations: Iterable[Any], path: KeyPath
+        self, key: str, is_there: bool, is_optional: bool, operations: Iterable[Any], path: KeyPath
     ) -> Iterator[Problem]:
         """A key is there for all operations that take it; as a gene, for no others."""
         owners = [name for name, keys in BLOCK_KEYS.items() if key in keys]
@@ -87,7 +100,7 @@ class _Check:
                 return
             if gene is None:
                 continue
-            if is_taken and not self._is_sure(gene, operation, path):
+            if is_taken and not is_optional and not self._is_sure(gene, operation, path):
                 what = f"{operation} takes {key}" if owners else f"every operation takes {key}"
                 yield (*path, key), f"{what}, and its when lets it vanish."
                 return
@@ -132,6 +145,15 @@ def _whole(low: int, what: str, odd: bool = False) -> Rule:
     return problem
 
 
+def _expansion(value: Any) -> str | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and value >= 1 else f"{value} is not an expansion of at least 1."
+
+
+def _true_or_false(value: Any) -> str | None:
+    return None if isinstance(value, bool) else f"{value} is neither true nor false."
+
+
 def _fraction(value: Any) -> str | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return None if is_number and 0 <= value <= 1 else f"{value} is not a ratio between 0 and 1."
@@ -150,7 +172,9 @@ RULES: Mapping[str, Any] = {
         "stages": [
             {
                 "operation": _one_of(BLOCKS, "operation"),
-                "expansion": _whole(1, "an expansion"),
+                "expansion": _expansion,
+                "linear": MayBeMissing(_true_or_false),
+                "activation": MayBeMissing(_one_of(ACTIVATIONS, "activation")),
                 "kernel": KERNEL,
                 "se_ratio": _fraction,
                 "skip": _one_of(SKIPS, "skip"),
@@ -159,6 +183,18 @@ RULES: Mapping[str, Any] = {
                 "stride": STRIDE,
             }
         ],
-        "head": {"channels": CHANNELS},
+        "head": {
+            "channels": _whole(0, "a number of channels"),
+            "hidden": MayBeMissing(_whole(0, "a number of neurons")),
+            "fixed": MayBeMissing(_true_or_false),
+        },
+        "attention": MayBeMissing(
+            {
+                "base": _one_of({"input": None, "expanded": None}, "base"),
+                "activation": _one_of(ACTIVATIONS, "activation"),
+                "gate": _one_of(ACTIVATIONS, "gate"),
+                "round8": _true_or_false,
+            }
+        ),
     }
 }

@@ -1,5 +1,7 @@
 """The parts that blocks are made of."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -32,23 +34,29 @@ class ConvNormActivation(nn.Sequential):
         super().__init__(*layers)
 
 
+Attention = dict[str, Any]  # arguments of SqueezeExcite but for the channels
+
+
 class SqueezeExcite(nn.Module):
     """Scales each channel by a gate computed from all channels' means (arXiv 1709.01507, eq. 2-4).
 
     Args:
         channels: Of the maps that are scaled.
-        squeezed_channels: Of the hidden layer.
+        squeezed: Channels of the hidden layer.
     """
 
-    def __init__(self, channels: int, squeezed_channels: int) -> None:
+    def __init__(self, channels: int, squeezed: int, activation: str, gate: str) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(channels, squeezed_channels, 1)
-        self.expand = nn.Conv2d(squeezed_channels, channels, 1)
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.activation = ACTIVATIONS[activation]()
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+        self.gate = ACTIVATIONS[gate]()
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to the same shape."""
         means = maps.mean((2, 3), keepdim=True)
-        return maps * torch.sigmoid(self.expand(torch.relu(self.reduce(means))))
+        gates: torch.Tensor = self.gate(self.expand(self.activation(self.reduce(means))))
+        return maps * gates
 
 
 class Block(nn.Module):
@@ -66,12 +74,27 @@ class Block(nn.Module):
 
 
 class ClassifierHead(nn.Module):
-    """1x1 convolution, global average pooling, one linear layer."""
+    """1x1 convolution, global average pooling, maybe a hidden layer, linear layer.
 
-    def __init__(self, in_channels: int, channels: int, classes: int, activation: str) -> None:
+    Args:
+        channels: After the convolution; 0 leaves it out.
+        hidden: Neurons between pooling and classifier; 0 leaves them out.
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, classes: int, activation: str, hidden: int = 0
+    ) -> None:
         super().__init__()
-        self.convolution = ConvNormActivation(in_channels, channels, 1, activation=activation)
-        self.classifier = nn.Linear(channels, classes)
+        self.convolution = (
+            ConvNormActivation(in_channels, channels, 1, activation=activation)
+            if channels
+            else nn.Identity()
+        )
+        features = channels or in_channels
+        layers: list[nn.Module] = []
+        if hidden:
+            layers += [nn.Linear(features, hidden), ACTIVATIONS[activation]()]
+        self.classifier = nn.Sequential(*layers, nn.Linear(hidden or features, classes))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to logits (batch, classes)."""

@@ -1,11 +1,65 @@
-"""What export, retrain and predict did, for a terminal."""
+"""Published networks in figures; what export, retrain and predict did, for a terminal."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from evonas.reports.format import duration, measure
+from evonas.errors import BuildError
+from evonas.models import count, plan_network
+from evonas.models.presets import Preset
+from evonas.reports.format import duration, measure, number
+from evonas.space import Scale
+
+
+def model_summary(preset: Preset, shape: str | None, classes: int | None) -> dict[str, Any]:
+    """A published network with its counts, as published or at another input (`3x96x96`).
+
+    Raises:
+        BuildError: The shape is none, or the network's strides leave nothing of it.
+    """
+    scale = preset.scale if shape is None else _at_shape(preset.scale, shape)
+    scale = replace(scale, classes=classes or scale.classes)
+    counted = count(plan_network(preset.blueprint, scale))
+    return {
+        "name": preset.name,
+        "title": preset.title,
+        "parameters": counted.parameters,
+        "macs": counted.macs,
+        "input": list(scale.input_shape),
+        "classes": scale.classes,
+        "width": scale.width,
+        "depth": scale.depth,
+        "fingerprint": preset.blueprint.fingerprint,
+    }
+
+
+def _at_shape(scale: Scale, shape: str) -> Scale:
+    found = re.fullmatch(r"(\d+)x(\d+)x\2", shape)
+    if found is None or "0" in found.groups():
+        raise BuildError(f'--input: "{shape}" is no square input. Write CxHxW as in 3x96x96.')
+    channels, side = (int(length) for length in found.groups())
+    return replace(scale, input_channels=channels, resolution_px=side)
+
+
+def print_models(models: list[dict[str, Any]], console: Console) -> None:
+    """One line a network."""
+    table = Table("model", "parameters", "macs", "input", "from")
+    for model in models:
+        shape = "x".join(map(str, model["input"]))
+        figures = (number(model["parameters"]), number(model["macs"]))
+        table.add_row(model["name"], *figures, shape, model["title"])
+    console.print(table)
+
+
+def print_model(model: dict[str, Any], console: Console) -> None:
+    """All figures of one network."""
+    grid = Table.grid(padding=(0, 2))
+    for key, value in model.items():
+        grid.add_row(key, f"{value:,}" if key in ("parameters", "macs") else str(value))
+    console.print(grid)
 
 
 def print_export(result: dict[str, Any], console: Console) -> None:

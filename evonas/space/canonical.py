@@ -25,9 +25,14 @@ def can_skip(in_channels: int, out_channels: int, stride: int) -> bool:
     return stride == 1 and in_channels == out_channels
 
 
+# How squeeze-and-excite is built unless the network's `attention` says otherwise (MnasNet).
+DEFAULT_ATTENTION = {"base": "input", "activation": "relu", "gate": "sigmoid", "round8": False}
+
+
 def _fold_stages(network: Mapping[str, Any]) -> Folded:
-    """A stage in which no layer can skip has no skip."""
+    """A stage in which no layer can skip has no skip; what is said by default is not said."""
     stages, repairs = [], []
+    network = _without_defaults(network)
     channels = network["stem"]["channels"]
     for index, stage in enumerate(network["stages"]):
         has_room = stage["layers"] > 1 or can_skip(channels, stage["channels"], stage["stride"])
@@ -35,8 +40,22 @@ def _fold_stages(network: Mapping[str, Any]) -> Folded:
             repairs.append(f"stages.{index}.skip: no layer of the stage can skip, so it has none")
             stage = {**stage, "skip": NO_SKIP}
         channels = stage["channels"]
-        stages.append(dict(stage))
+        defaults = {"activation": network["activation"], "linear": True}
+        stages.append({k: v for k, v in stage.items() if k not in defaults or v != defaults[k]})
     return {**network, "stages": stages}, tuple(repairs)
+
+
+def _without_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
+    attention = {**DEFAULT_ATTENTION, **network.get("attention", {})}
+    squeezes = any(stage["se_ratio"] for stage in network["stages"])
+    head = {k: v for k, v in network["head"].items() if v or k == "channels"}
+    folded = {**network, "head": head}
+    folded.pop("attention", None)
+    return (
+        {**folded, "attention": attention}
+        if squeezes and attention != DEFAULT_ATTENTION
+        else folded
+    )
 
 
 FOLDINGS: Mapping[str, Callable[[Mapping[str, Any]], Folded]] = {

@@ -18,6 +18,7 @@ KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
 SCALE_KEYS: Mapping[str, type[int] | type[float]] = {
     "resolution_px": int,
     "width": float,
+    "depth": float,
     "smallest_map_px": int,
 }
 

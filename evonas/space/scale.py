@@ -15,13 +15,15 @@ from evonas.space.canonical import canonical_network
 class Scale:
     """One size at which a blueprint is built.
 
-    `width` multiplies the channels (MobileNet, arXiv 1704.04861, section 3.3); strides are
-    dropped from the end until the last map has at least `smallest_map_px` pixels a side.
+    `width` multiplies the channels (MobileNet, arXiv 1704.04861, section 3.3), `depth` the layers
+    of each stage, rounded up (EfficientNet, arXiv 1905.11946, section 3.3); strides are dropped
+    from the end until the last map has at least `smallest_map_px` pixels a side.
     """
 
     name: str
     resolution_px: int
     width: float = 1.0
+    depth: float = 1.0
     smallest_map_px: int = 1
     input_channels: int = 3
     classes: int = 10
@@ -68,10 +70,17 @@ def _scale_stages(network: dict[str, Any], scale: Scale) -> dict[str, Any]:
     stem = {**network["stem"], "stride": strides[0]}
     stem["channels"] = _widened(stem["channels"], scale)
     stages = [
-        {**stage, "stride": stride, "channels": _widened(stage["channels"], scale)}
+        {
+            **stage,
+            "layers": math.ceil(stage["layers"] * scale.depth),
+            "stride": stride,
+            "channels": _widened(stage["channels"], scale),
+        }
         for stage, stride in zip(network["stages"], strides[1:], strict=True)
     ]
-    head = {**network["head"], "channels": _widened(network["head"]["channels"], scale)}
+    head = dict(network["head"])
+    if not head.pop("fixed", False):
+        head |= {key: _widened(head[key], scale) for key in ("channels", "hidden") if head.get(key)}
     return {**network, "stem": stem, "stages": stages, "head": head}
 
 

@@ -99,9 +99,8 @@ def test_the_source_of_a_random_design_rebuilds_the_network(
 def test_the_source_needs_torch_and_safetensors_alone(operation: str) -> None:
     source = network_source(plan(operation, 0.25), "A title")
     packages = {module.split(".")[0] for module in imported(source)}
-    assert (
-        {"torch", "safetensors"} <= packages <= {"torch", "safetensors", "pathlib", "collections"}
-    )
+    standard = {"pathlib", "collections", "typing"}
+    assert {"torch", "safetensors"} <= packages <= {"torch", "safetensors", *standard}
 
 
 def plan(operation: str, se_ratio: float = 0) -> Plan:

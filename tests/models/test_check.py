@@ -70,7 +70,8 @@ def test_the_shipped_spaces_pass(name: str) -> None:
             "[relu, relu6]",
             "[relu, gelu]",
             "tiny.yaml, network.activation (line 6): "
-            'There is no activation called "gelu". Did you mean "relu"? Known: relu, relu6.',
+            'There is no activation called "gelu". Did you mean "relu"? '
+            "Known: hard_sigmoid, hard_swish, relu, relu6, sigmoid, swish.",
         ),
         (
             "kernel: {choice: [3, 5]}",
@@ -114,7 +115,8 @@ def test_the_shipped_spaces_pass(name: str) -> None:
         (
             "head: {channels: 16}",
             "head: 16",
-            "tiny.yaml, network.head (line 17): write a mapping with the keys channels.",
+            "tiny.yaml, network.head (line 17): "
+            "write a mapping with the keys channels, hidden, fixed.",
         ),
         (
             "builder: stages",

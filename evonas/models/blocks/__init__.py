@@ -1,8 +1,8 @@
 """Blocks: what a stage repeats. A new one is a file here and a line below.
 
-A block is called with `in_channels, out_channels, kernel, stride, activation, se_ratio, skip`
-and with its own keys from the space file (`BLOCK_KEYS`). Its source is copied into exported
-models, so it imports torch and `evonas.models` only.
+A block is called with `in_channels, out_channels, kernel, stride, activation, attention, skip`
+and with its own arguments, which come from its own keys in the space file (`BLOCK_KEYS`). Its
+source is copied into exported models, so it imports torch and `evonas.models` only.
 """
 
 from collections.abc import Mapping
@@ -21,5 +21,6 @@ BLOCKS: Mapping[str, type[nn.Module]] = {
 
 # Keys that only some blocks take; a space keeps their genes active with `when`.
 BLOCK_KEYS: Mapping[str, tuple[str, ...]] = {
+    "depthwise_separable": ("linear",),
     "inverted_residual": ("expansion",),
 }

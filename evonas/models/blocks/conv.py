@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from evonas.models.layers import Block, ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeExcite
 
 
 class Conv(Block):
@@ -15,12 +15,12 @@ class Conv(Block):
         kernel: int,
         stride: int,
         activation: str,
-        se_ratio: float = 0,
+        attention: Attention | None = None,
         skip: bool = False,
     ) -> None:
         layers: list[nn.Module] = [
             ConvNormActivation(in_channels, out_channels, kernel, stride, activation=activation)
         ]
-        if se_ratio:
-            layers.append(SqueezeExcite(out_channels, max(1, int(in_channels * se_ratio))))
+        if attention:
+            layers.append(SqueezeExcite(out_channels, **attention))
         super().__init__(layers, skip)

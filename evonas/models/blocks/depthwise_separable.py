@@ -1,12 +1,16 @@
-"""MobileNet's block with a linear end, as MnasNet uses it."""
+"""MobileNet's block."""
 
 from torch import nn
 
-from evonas.models.layers import Block, ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeExcite
 
 
 class DepthwiseSeparable(Block):
-    """Depthwise convolution, attention, linear 1x1 convolution (arXiv 1704.04861, section 3.1)."""
+    """Depthwise convolution, attention, 1x1 convolution (arXiv 1704.04861, section 3.1).
+
+    Args:
+        linear: Without activation at the end, as MnasNet has it; MobileNetV1 has one.
+    """
 
     def __init__(
         self,
@@ -15,13 +19,15 @@ class DepthwiseSeparable(Block):
         kernel: int,
         stride: int,
         activation: str,
-        se_ratio: float = 0,
+        attention: Attention | None = None,
         skip: bool = False,
+        linear: bool = True,
     ) -> None:
         layers: list[nn.Module] = [
             ConvNormActivation(in_channels, in_channels, kernel, stride, in_channels, activation)
         ]
-        if se_ratio:
-            layers.append(SqueezeExcite(in_channels, max(1, int(in_channels * se_ratio))))
-        layers.append(ConvNormActivation(in_channels, out_channels, 1))
+        if attention:
+            layers.append(SqueezeExcite(in_channels, **attention))
+        end = None if linear else activation
+        layers.append(ConvNormActivation(in_channels, out_channels, 1, activation=end))
         super().__init__(layers, skip)

@@ -2,14 +2,16 @@
 
 from torch import nn
 
-from evonas.models.layers import Block, ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeExcite
 
 
 class InvertedResidual(Block):
     """1x1 expansion, depthwise convolution, attention, linear 1x1 projection.
 
-    arXiv 1801.04381, section 3.3; attention between the last two, squeezed relative to the
-    block's input (arXiv 1807.11626, figure 7).
+    arXiv 1801.04381, section 3.3; attention between the last two as in arXiv 1807.11626.
+
+    Args:
+        expanded: Channels of the depthwise convolution.
     """
 
     def __init__(
@@ -19,16 +21,15 @@ class InvertedResidual(Block):
         kernel: int,
         stride: int,
         activation: str,
-        expansion: int,
-        se_ratio: float = 0,
+        expanded: int,
+        attention: Attention | None = None,
         skip: bool = False,
     ) -> None:
-        expanded = in_channels * expansion
         layers: list[nn.Module] = [
             ConvNormActivation(in_channels, expanded, 1, activation=activation),
             ConvNormActivation(expanded, expanded, kernel, stride, expanded, activation),
         ]
-        if se_ratio:
-            layers.append(SqueezeExcite(expanded, max(1, int(in_channels * se_ratio))))
+        if attention:
+            layers.append(SqueezeExcite(expanded, **attention))
         layers.append(ConvNormActivation(expanded, out_channels, 1))
         super().__init__(layers, skip)

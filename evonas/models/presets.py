@@ -1,0 +1,63 @@
+"""Published networks as data: `presets.yaml` beside this file, in the words of a space file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from evonas.blueprint import Blueprint
+from evonas.errors import BuildError
+from evonas.registry import pick
+from evonas.space.canonical import canonical_network
+from evonas.space.scale import Scale
+from evonas.yaml_file import read_yaml
+
+CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published network.
+
+    `scale` is the one it was published at: input, width and depth multipliers, classes.
+    """
+
+    name: str
+    title: str
+    blueprint: Blueprint
+    scale: Scale = field(repr=False)
+
+
+def preset(name: str) -> Preset:
+    """The published network of that name.
+
+    Raises:
+        UnknownName: There is none; the message lists all.
+    """
+    return pick(presets(), name, "model")
+
+
+@cache
+def presets() -> Mapping[str, Preset]:
+    """All published networks by name, in the order of the file."""
+    values, _ = read_yaml(Path(__file__).with_name("presets.yaml"), BuildError)
+    return {name: _preset(name, values) for name in values}
+
+
+def _preset(name: str, values: Mapping[str, Mapping[str, Any]]) -> Preset:
+    own = values[name]
+    parent = values[own["of"]] if "of" in own else own
+    network = dict(parent["network"])
+    if parent is not own:  # a member of a family: some sections differ in some keys
+        for section, keys in own.get("network", {}).items():
+            network[section] = {**network[section], **keys}
+    scale = Scale(
+        "published",
+        own.get("resolution_px", parent["resolution_px"]),
+        float(own.get("width", 1)),
+        float(own.get("depth", 1)),
+        classes=CLASSES,
+    )
+    folded, repairs = canonical_network(network)
+    return Preset(name, own["title"], Blueprint(folded, repairs=repairs), scale)
