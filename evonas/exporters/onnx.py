@@ -70,6 +70,9 @@ def dynamo_onnx(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Both exporters warn of things that no user of ours can act on."""
+    if hasattr(torch._C, "_jit_set_onnx_log_output_stream"):
+        # The old one prints graphs it cannot express, from C++, and standard output is for results.
+        torch._C._jit_set_onnx_log_output_stream("stderr")
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
