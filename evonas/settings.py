@@ -279,19 +279,6 @@ class Words:
         return f"{origin}: {message[0].lower()}{message[1:]}{shown}."
 
 
-def read_settings(words: Iterable[str]) -> Settings:
-    """The settings that words and their `config=` files give.
-
-    Raises:
-        SettingsError: With all problems at once.
-    """
-    reader = Words(words)
-    settings = reader.settings()
-    if reader.problems:
-        raise SettingsError(reader.problems)
-    return settings
-
-
 def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
     """`values` as a settings group; for files that hold only one.
 

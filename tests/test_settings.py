@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,17 @@ from evonas.settings import (
     Settings,
     TrainingSettings,
     Words,
-    read_settings,
     validate,
 )
+
+
+def read_settings(words: Iterable[str]) -> Settings:
+    """The settings that words give; all their problems as one error."""
+    reader = Words(words)
+    settings = reader.settings()
+    if reader.problems:
+        raise SettingsError(reader.problems)
+    return settings
 
 
 @pytest.fixture

@@ -71,11 +71,6 @@ class Executor(ABC):
     ) -> None:
         self._close()
 
-    @property
-    def free_slots(self) -> int:
-        """How many trials could start at once."""
-        return max(0, self.workers - len(self._running) - len(self._queue))
-
     def submit(self, trial: Trial) -> None:
         """Takes a trial; it starts as soon as a worker is free."""
         self._queue.append(trial)

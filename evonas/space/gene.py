@@ -61,11 +61,6 @@ class Gene(ABC):
         return [self.allele(float(number)) for number in numbers]
 
     @property
-    def is_ordered(self) -> bool:
-        """True if neighbouring numbers are similar alleles."""
-        return True
-
-    @property
     def default_number(self) -> float:
         """What an inactive gene has in a canonical chromosome."""
         return self.number(self.allele(-math.inf))
@@ -99,12 +94,6 @@ class Choice(Gene):
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "choice", "alleles": list(self.alleles)}
-
-    @property
-    def is_ordered(self) -> bool:
-        return all(
-            isinstance(own, int | float) and not isinstance(own, bool) for own in self.alleles
-        )
 
 
 @dataclass(frozen=True)

@@ -99,14 +99,6 @@ class TestEveryExecutor:
         assert "executor.timeout_s=2" in (late.error_text or "")
         assert next_one.status == "complete"
 
-    def test_counts_free_slots(self, name: str, tmp_path: Path) -> None:
-        with open_executor(name, tmp_path) as executor:
-            assert executor.free_slots == executor.workers
-            executor.submit(trial(0))
-            assert executor.free_slots == executor.workers - 1
-            executor.wait()
-            assert executor.free_slots == executor.workers
-
 
 @pytest.mark.usefixtures("needs")
 @pytest.mark.parametrize("name", OWN_PROCESSES)

@@ -128,10 +128,6 @@ def test_an_allele_of_another_gene_is_refused(gene: Gene, allele: object, messag
         gene.number(allele)  # type: ignore[arg-type]
 
 
-def test_only_words_have_no_order() -> None:
-    assert [gene.is_ordered for gene in GENES] == [False, True, True, True, True]
-
-
 def test_ends_may_be_written_in_scientific_notation_that_yaml_reads_as_a_word() -> None:
     assert make_log(["1e-4", 1]) == {"low": 1e-4, "high": 1.0}
 
