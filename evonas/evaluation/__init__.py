@@ -5,6 +5,7 @@ from evonas.evaluation.objectives import (
     OBJECTIVES,
     Objective,
     is_within,
+    measure_scale,
     parse_objective,
     violations,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "TrainEvaluator",
     "find_function",
     "is_within",
+    "measure_scale",
     "parse_objective",
     "recipe_of",
     "violations",

@@ -77,6 +77,13 @@ OBJECTIVES: Mapping[str, Objective] = {
     "size_mib": Objective("size_mib", "MiB", "minimise", "count", size_mib),
 }
 
+
+def measure_scale(name: str, measured: str) -> str:
+    """The scale that a measure describes: what is trained is the proxy, the rest `measured`."""
+    known = OBJECTIVES.get(name)
+    return "proxy" if known and known.cost == "train" else measured
+
+
 DIRECTIONS: Mapping[str, Direction] = {"max": "maximise", "min": "minimise"}
 
 

@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from evonas.blueprint import Blueprint, key_of
-from evonas.cache_folder import write_atomically
 from evonas.data import Dataset, load_data
 from evonas.data.cache import data_key
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.objectives import OBJECTIVES, measure_scale
 from evonas.evaluation.subject import Subject, Trained
+from evonas.exporters.model_folder import write_weights
 from evonas.hardware import Clock
 from evonas.models import build
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
@@ -72,8 +71,7 @@ class TrainEvaluator(Evaluator):
 
     def scale_of(self, measure: str) -> str:
         """See `Evaluator.scale_of`."""
-        known = OBJECTIVES.get(measure)
-        return "proxy" if known and known.cost == "train" else self._measured.name
+        return measure_scale(measure, self._measured.name)
 
     @property
     def trained_measures(self) -> Sequence[str]:
@@ -144,8 +142,7 @@ class TrainEvaluator(Evaluator):
         """Writes the weights; the driver deletes those of all but the best."""
         folder = self.trials / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-        write_atomically(folder / "weights.safetensors", safetensors.torch.save(state))
+        write_weights(folder, network)
 
 
 def recipe_of(settings: TrainingSettings, blueprint: Blueprint) -> TrainingSettings:

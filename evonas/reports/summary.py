@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from evonas.evaluation import OBJECTIVES
+from evonas.evaluation import measure_scale
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 
@@ -108,8 +108,7 @@ def measure_scales(run: Run, names: Iterable[str]) -> dict[str, str]:
     """The scale that each measure describes; nothing for a user's own measures."""
     if run.settings.evaluator.name != "train":
         return dict.fromkeys(names, "")
-    measured = run.settings.measure.scale
-    return {n: "proxy" if OBJECTIVES[n].cost == "train" else measured for n in names}
+    return {name: measure_scale(name, run.settings.measure.scale) for name in names}
 
 
 def top_trials(run: Run, count: int) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunError
+from evonas.exporters.model_folder import WEIGHTS
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.runs.ledger import Ledger
 from evonas.settings import RunSettings, Settings
@@ -106,7 +107,7 @@ def keep_weights(run: Path, numbers: Iterable[int]) -> None:
 
 def weights_file(run: Path, number: int) -> Path:
     """Where the trained proxy weights of a trial are, if they were kept."""
-    return run / "trials" / str(number) / "weights.safetensors"
+    return run / "trials" / str(number) / WEIGHTS
 
 
 def write_config(folder: Path, settings: Settings, words: Iterable[str]) -> None:

@@ -49,13 +49,10 @@ def _without_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
     attention = {**DEFAULT_ATTENTION, **network.get("attention", {})}
     squeezes = any(stage["se_ratio"] for stage in network["stages"])
     head = {k: v for k, v in network["head"].items() if v or k == "channels"}
-    folded = {**network, "head": head}
-    folded.pop("attention", None)
-    return (
-        {**folded, "attention": attention}
-        if squeezes and attention != DEFAULT_ATTENTION
-        else folded
-    )
+    folded = {**network, "head": head, "attention": attention}
+    if not squeezes or attention == DEFAULT_ATTENTION:
+        del folded["attention"]
+    return folded
 
 
 FOLDINGS: Mapping[str, Callable[[Mapping[str, Any]], Folded]] = {
