@@ -1,11 +1,12 @@
 """What was chosen, in words: the one record that evolution and models share."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from evonas.key import key_of
+from evonas.networks import Scale, built_meaning, meaning, scaled
 
 SCHEMA_VERSION = 1
 
@@ -26,8 +27,8 @@ class Blueprint:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that designs of equal meaning share (see `space.canonical`)."""
-        return key_of([self.network, self.training, self.compression])
+        """16 hexadecimal digits that designs of the same function share (`networks.meaning`)."""
+        return key_of([meaning(self.network), self.training, self.compression])
 
     def to_dict(self) -> dict[str, Any]:
         """The plain values behind `blueprint.json`."""
@@ -57,7 +58,15 @@ class Blueprint:
         )
 
 
-def key_of(values: Any) -> str:
-    """A short hash of plain values that does not depend on the order of mapping keys."""
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def scaled_network(blueprint: Blueprint, scale: Scale) -> dict[str, Any]:
+    """The network section with every number as it is built at this scale.
+
+    Raises:
+        BuildError: The strides leave nothing of the input.
+    """
+    return scaled(blueprint.network, scale)
+
+
+def network_key(blueprint: Blueprint, scale: Scale) -> str:
+    """Equal for designs that are the same network at this scale, whatever else differs."""
+    return key_of(built_meaning(scaled_network(blueprint, scale)))

@@ -12,7 +12,6 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from evonas.blueprint import key_of
 from evonas.cache_folder import write_atomically
 from evonas.data import DATA_SETS, Dataset, load_data
 from evonas.data.cache import data_key
@@ -28,6 +27,7 @@ from evonas.exporters.model_folder import (
     write_weights,
 )
 from evonas.hardware import usable_cores
+from evonas.key import key_of
 from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs
 from evonas.registry import pick

@@ -30,7 +30,7 @@ def _expand_home(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas), Field(min_length=1)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 
 
 def _absolute(value: Any) -> Any:
@@ -80,19 +80,26 @@ class MeasureSettings(Group):
 
 
 class FullSettings(Group):
-    """What is deployed: resolution and width override the space, the rest the training recipe.
+    """What is deployed: the first five override the space, the rest the training recipe.
 
-    A retraining is long enough to profit from moved images; a search's short training is not.
+    `phi` is EfficientNet's compound coefficient, on top of what the others say. A retraining is
+    long enough to profit from moved images; a search's short training is not.
     """
 
     resolution_px: Count | None = None
     width: Positive | None = None
+    filters: Count | None = None
+    repeats: Count | None = None
+    phi: float = 0.0
     epochs: Count = 30
     translate: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
 class EvolverSettings(Group):
-    """How designs are proposed; operator names are PyGAD's."""
+    """How designs are proposed; operator names are PyGAD's.
+
+    `start` names published networks that are the first designs.
+    """
 
     name: str = "pygad"
     population: Annotated[int, Field(ge=4)] = 20
@@ -102,6 +109,7 @@ class EvolverSettings(Group):
     crossover: Literal["uniform", "single_point", "two_points", "scattered", "none"] = "uniform"
     mutation: Literal["random", "swap", "inversion", "scramble", "none"] = "random"
     mutation_genes: Count = 2
+    start: Names = ()
 
 
 class BudgetSettings(Group):
@@ -163,7 +171,7 @@ class Settings(Group):
     space: str = "mobile_cells"
     data: DataSettings = DataSettings()
     run: RunSettings = RunSettings()
-    objectives: Names = ("accuracy", "latency_ms")
+    objectives: Annotated[Names, Field(min_length=1)] = ("accuracy", "latency_ms")
     constraints: dict[str, Limits] = Field(default_factory=dict)
     reference_point: dict[str, float] = Field(default_factory=dict)
     measure: MeasureSettings = MeasureSettings()

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import EVONAS, REPOSITORY, evonas
 
-from evonas.settings import Settings
+from evonas.driver.preparation import check
+from evonas.settings import Settings, Words
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -34,6 +35,12 @@ def test_the_tour_works_as_typed(working_folder: Path) -> None:
         )
         assert result.returncode == 0, f"{line}\n{result.stderr}"
     assert (working_folder / "tour-model" / "training.json").exists()
+
+
+def test_the_joined_space_works(working_folder: Path) -> None:
+    (working_folder / "recipe.yaml").write_text(block("yaml", "Spaces join"))
+    space = check(Words(["space=mobile_cells+./recipe.yaml"])).space
+    assert space.genes[-1].name == "training.translate"
 
 
 def test_the_python_example_works(working_folder: Path) -> None:

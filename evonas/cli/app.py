@@ -9,7 +9,7 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from evonas.errors import EvonasError
+from evonas.errors import EvonasError, SettingsError
 
 Parameters = ParamSpec("Parameters")
 
@@ -155,6 +155,38 @@ def inspect(
         say(summary.top_trials(found, top), json, tables.print_trials)
     elif csv is None or json:
         say(summary.run_summary(found), json, tables.print_run)
+
+
+@command
+def spaces(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One of them, or the path of a file.")
+    ] = None,
+    words: Words = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Show so many designs drawn by run.seed.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the search spaces, or show one of them.
+
+    Words may set constraints.* on counted measures, full.*, measure.scale and run.seed.
+    """
+    if name is None and sample is not None:
+        raise SettingsError("--sample draws from one space. Write evonas spaces NAME --sample 3.")
+    from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
+    from evonas.space import known_spaces, load_space
+
+    if name is not None:
+        say(space_summary(name, words or [], sample), json, print_space)
+        return
+    found = []
+    for known in known_spaces():
+        try:
+            found.append(spaces_summary(load_space(known)))
+        except EvonasError as error:  # one damaged file must not hide the others
+            print(error, file=sys.stderr)
+    say(found, json, print_spaces)
 
 
 @command

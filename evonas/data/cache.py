@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from evonas.blueprint import key_of
 from evonas.cache_folder import cache_folder
 from evonas.data.dataset import Dataset, Source, Split, split_source
 from evonas.data.readers import DATA_SETS
+from evonas.key import key_of
 from evonas.registry import pick
 from evonas.settings import DataSettings
 

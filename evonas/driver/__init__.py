@@ -4,20 +4,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evonas.blueprint import key_of
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
 from evonas.errors import RunError
 from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
 from evonas.hardware import device_fingerprint, usable_cores
+from evonas.key import key_of
 from evonas.reports.progress import make_display
-from evonas.runs.folder import DATABASE, new_run_folder, write_config
+from evonas.runs.folder import DATABASE, SPACE, new_run_folder, write_config
 from evonas.runs.ledger import Ledger
 from evonas.runs.lock import RunLock
 from evonas.runs.run import Run, load_run, read_run
 from evonas.settings import Settings, Words
-from evonas.space.load import load_space_file
+from evonas.space.document import read_space_file
 
 
 def search(
@@ -38,7 +38,7 @@ def search(
         words.values["evaluator"] = {"name": "python"}
     checked = check(words, evaluate)
     given = [] if isinstance(settings, Mapping) else list(settings)
-    folder = new_run_folder(checked.settings, given, checked.space_file, checked.facts)
+    folder = new_run_folder(checked.settings, given, checked.document.values, checked.facts)
     with RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
         return _work(set_up(checked, folder, checked.facts), ledger)
@@ -74,17 +74,14 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
             f"{run.facts['device'][:4]}, this is {device_fingerprint()[:4]}). Resume it there, or "
             "start a new run here."
         )
-    words = Words((), {**settings.to_dict(), "space": str(run.folder.absolute() / "space.yaml")})
-    checked = check(words, evaluate)
+    document = read_space_file(run.folder / SPACE, run.space.name)
+    checked = check(Words((), settings.to_dict()), evaluate, document)
     if key_of(checked.facts["data"]) != key_of(run.facts["data"]):
         raise RunError(
             f"Run {run.name} was made with other images in {settings.data.path}. Put the old ones "
             "back, or start a new run."
         )
-    space = load_space_file(run.folder / "space.yaml", run.space.name)
-    return Checked(
-        settings, space, checked.space_file, checked.objectives, checked.function, checked.facts
-    )
+    return checked
 
 
 def _work(setup: Setup, ledger: Ledger) -> Run:

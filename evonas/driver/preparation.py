@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data import DATA_SETS, load_data
-from evonas.errors import EvonasError, SettingsError, SpaceError
+from evonas.driver.start import start_chromosomes
+from evonas.errors import EvonasError, SettingsError
 from evonas.evaluation import (
     EVALUATORS,
     OBJECTIVES,
@@ -24,9 +25,12 @@ from evonas.hardware import device_fingerprint, reference_ms
 from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales
-from evonas.settings import CHANGEABLE_ON_RESUME, Settings, TrainingSettings, Words, validate
-from evonas.space.load import find_space, load_space_file
+from evonas.settings import CHANGEABLE_ON_RESUME, Settings, Words
+from evonas.space.document import SpaceDocument, read_space
+from evonas.space.load import space_of
+from evonas.space.recipe import check_recipe
 from evonas.space.search_space import SearchSpace
+from evonas.trial import Chromosome
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ class Checked:
 
     settings: Settings
     space: SearchSpace
-    space_file: Path
+    document: SpaceDocument
     objectives: tuple[Objective, ...]
     function: UserFunction | None
+    start: tuple[Chromosome, ...]
     facts: dict[str, Any]
 
 
@@ -68,8 +73,13 @@ class _Problems:
             return None
 
 
-def check(words: Words, function: UserFunction | None = None) -> Checked:
+def check(
+    words: Words, function: UserFunction | None = None, document: SpaceDocument | None = None
+) -> Checked:
     """Settings with every name looked up, the space checked and the data read.
+
+    Args:
+        document: The space to take in place of that which the settings name.
 
     Raises:
         SettingsError: With all problems of words, names, space and data at once.
@@ -83,22 +93,25 @@ def check(words: Words, function: UserFunction | None = None) -> Checked:
         function = problems.attempt(lambda: find_function(settings.evaluator.function))
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
     _check_measures(settings, objectives, problems)
-    space_file = problems.attempt(lambda: find_space(settings.space))
-    space = problems.attempt(lambda: _checked_space(space_file, settings)) if space_file else None
+    document = document or problems.attempt(lambda: read_space(settings.space))
+    space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
+    start = problems.attempt(lambda: start_chromosomes(settings, space)) if space else ()
     known_data = problems.attempt(lambda: pick(DATA_SETS, settings.data.name, "data set"))
     if problems.messages:
         if space is not None and known_data is not None and settings.evaluator.name == "train":
             problems.attempt(lambda: load_data(settings.data, space.scales["proxy"].resolution_px))
         raise SettingsError(problems.messages)
+    assert document is not None, "without problems there is a document"
     assert isinstance(space, SearchSpace), "without problems there is a space"
     facts = _facts(settings, space)
-    return Checked(settings, space, space_file, objectives, function, facts)
+    return Checked(settings, space, document, objectives, function, start, facts)
 
 
 def set_up(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Setup:
     """The parts of a search over a run's folder; `facts` are those of its ledger."""
     settings, space = checked.settings, checked.space
-    evolver = EVOLVERS[settings.evolver.name](settings.evolver, space, settings.run.seed)
+    build_evolver = EVOLVERS[settings.evolver.name]
+    evolver = build_evolver(settings.evolver, space, settings.run.seed, checked.start)
     return Setup(settings, space, _evaluator(checked, folder, facts), evolver, folder, facts)
 
 
@@ -134,34 +147,16 @@ def _added(word: str, settings: Settings) -> str:
     return word
 
 
-def _checked_space(file: Path, settings: Settings) -> SearchSpace:
-    space = load_space_file(file)
-    check_space(space)
-    _check_training(space)
+def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
+    space = space_of(document)
+    scales = run_scales(space, settings, None)
+    check_space(space, scales)
+    check_recipe(space)
     example = space.decode([gene.default_number for gene in space.genes])
     recipe_of(settings.training, example)
-    for scale in run_scales(space, settings, None):
-        plan_network(example, scale)  # strides and input fit together
+    for scale in scales:
+        plan_network(example, scale)
     return space
-
-
-def _check_training(space: SearchSpace) -> None:
-    """Every allele of a training gene is a value that the training setting takes."""
-    problems = []
-    for section, key in ((s, k) for s in ("training", "compression") for k in space.template[s]):
-        place = space.place((section, key))
-        if section == "compression":
-            problems.append(f"{place}: this version compresses nothing. Leave the section out.")
-            continue
-        genes = [gene for gene in space.genes if gene.key_path == (section, key)]
-        values = genes[0].extremes if genes else [space.template[section][key]]
-        for value in values:
-            try:
-                validate(TrainingSettings, {key: value}, place)
-            except SettingsError as error:
-                problems += error.problems
-    if problems:
-        raise SpaceError(dict.fromkeys(problems))
 
 
 def _check_measures(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from evonas.blueprint import Blueprint, key_of
+from evonas.blueprint import Blueprint
 from evonas.data import Dataset, load_data
 from evonas.data.cache import data_key
 from evonas.evaluation.evaluator import Evaluator
@@ -17,6 +17,7 @@ from evonas.evaluation.objectives import OBJECTIVES, measure_scale
 from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.model_folder import write_weights
 from evonas.hardware import Clock
+from evonas.key import key_of
 from evonas.models import build
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
 from evonas.space import Scale, network_key

@@ -22,19 +22,34 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Evolver(ABC):
-    """Proposes designs. Has no state beyond its settings: caches are fine, memories are not."""
+    """Proposes designs. Has no state beyond its settings: caches are fine, memories are not.
+
+    `start` holds designs that the user names; they have the first numbers.
+    """
 
     settings: EvolverSettings
     space: SearchSpace
     run_seed: int
+    start: tuple[Chromosome, ...] = ()
 
-    @abstractmethod
     def propose(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """One proposal for each number.
 
         Called again with the same history and numbers, in this process or another, it gives
-        the same proposals. All randomness comes from `rng(numbers[0])`.
+        the same proposals.
         """
+        given = [number for number in numbers if number < len(self.start)]
+        left = [number for number in numbers if number >= len(self.start)]
+        proposals = [Proposal(self.start[number], (), "start") for number in given]
+        return proposals + self.invent(history, left) if left else proposals
+
+    @abstractmethod
+    def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
+        """New designs, one for each number; all randomness comes from `rng(numbers[0])`."""
+
+    def seen(self, history: History) -> "Seen":
+        """The designs that are taken, those of the start among them."""
+        return Seen(self.space, history, self.start)
 
     def rng(self, number: int) -> np.random.Generator:
         """The generator of a proposal: depends on the run's seed and the number alone."""
@@ -47,10 +62,12 @@ ATTEMPTS = 100  # draws before a repeated design is accepted
 class Seen:
     """Canonical chromosomes that are taken: no design is proposed twice while another is left."""
 
-    def __init__(self, space: SearchSpace, history: History) -> None:
+    def __init__(
+        self, space: SearchSpace, history: History, start: Sequence[Chromosome] = ()
+    ) -> None:
         self.space = space
         self.taken = {finished.chromosome for finished in history.finished}
-        self.taken |= set(history.in_flight.values())
+        self.taken |= {*history.in_flight.values(), *start}
 
     def claim(self, chromosome: Sequence[float]) -> Chromosome | None:
         """The canonical form, now taken, or None if it was."""

@@ -44,10 +44,10 @@ class FastGA(pygad.GA):  # type: ignore[misc]
 class PygadEvolver(Evolver):
     """Random designs until the population is full, then children of its best members."""
 
-    def propose(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.propose`."""
+    def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
+        """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
-        seen = Seen(self.space, history)
+        seen = self.seen(history)
         population = self._population(history)
         breeder = _Breeder(self, population, rng) if len(population) >= 2 else None
         return [self._one(number, breeder, seen, rng) for number in numbers]

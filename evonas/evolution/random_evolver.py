@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from evonas.evolution.evolver import Evolver, Proposal, Seen
+from evonas.evolution.evolver import Evolver, Proposal
 from evonas.trial import History
 
 
 class RandomEvolver(Evolver):
     """Designs drawn gene by gene, none twice."""
 
-    def propose(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.propose`."""
+    def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
+        """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
-        seen = Seen(self.space, history)
+        seen = self.seen(history)
         return [Proposal(seen.claim_random(rng), (), "random") for _ in numbers]

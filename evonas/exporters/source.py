@@ -20,7 +20,7 @@ WIDTH = 100
 
 def network_source(plan: Plan, title: str) -> str:
     """The text of model.py: imports, classes, `Network`, `example_input` and `load`."""
-    modules = [layer.module for _, layers in plan.parts for layer in layers]
+    modules = [module for _, layers in plan.parts for layer in layers for module in layer.modules]
     collected = _Collected()
     for module in dict.fromkeys(modules):
         collected.take(module.__name__, importlib.import_module(module.__module__))
@@ -123,25 +123,47 @@ def _network_class(plan: Plan) -> str:
 
 
 def _part_lines(name: str, layers: tuple[Layer, ...]) -> list[str]:
+    start = f"        self.{name} = "
     if len(layers) == 1:
-        return _call_lines(f"self.{name} = ", layers[0], "", indent=8)
-    calls = [line for layer in layers for line in _call_lines("", layer, ",", indent=12)]
-    return [f"        self.{name} = nn.Sequential(", *calls, "        )"]
+        return _lines(start, layers[0], "", indent=8)
+    calls = [line for layer in layers for line in _lines(" " * 12, layer, ",", indent=12)]
+    return [f"{start}nn.Sequential(", *calls, "        )"]
 
 
-def _call_lines(before: str, layer: Layer, after: str, indent: int) -> list[str]:
-    """The constructor call, on one line if it fits."""
-    arguments = ", ".join(f"{name}={_literal(value)}" for name, value in layer.arguments.items())
-    start = " " * indent + before + layer.module.__name__
-    line = f"{start}({arguments}){after}"
-    if len(line) <= WIDTH:
+def _lines(start: str, value: Any, end: str, indent: int) -> list[str]:
+    """A value behind `start`: on one line if it fits, else one line for each of its parts."""
+    line = f"{start}{_expression(value)}{end}"
+    if len(line) <= WIDTH or not isinstance(value, Layer | list):
         return [line]
     inner = " " * (indent + 4)
-    wrapped = textwrap.wrap(f"{arguments},", WIDTH, initial_indent=inner, subsequent_indent=inner)
-    return [f"{start}(", *wrapped, " " * indent + f"){after}"]
+    if isinstance(value, Layer) and not any(map(_is_nested, value.arguments.values())):
+        arguments = f"{_arguments(value)},"
+        wrapped = textwrap.wrap(arguments, WIDTH, initial_indent=inner, subsequent_indent=inner)
+        return [f"{start}{value.module.__name__}(", *wrapped, " " * indent + ")" + end]
+    if isinstance(value, Layer):
+        opened, closed = f"{value.module.__name__}(", ")"
+        parts = [(f"{inner}{name}=", part) for name, part in value.arguments.items()]
+    else:
+        opened, closed = "[", "]"
+        parts = [(inner, part) for part in value]
+    lines = [line for before, part in parts for line in _lines(before, part, ",", indent + 4)]
+    return [start + opened, *lines, " " * indent + closed + end]
 
 
-def _literal(value: Any) -> str:
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Layer | list)
+
+
+def _arguments(layer: Layer) -> str:
+    return ", ".join(f"{name}={_expression(part)}" for name, part in layer.arguments.items())
+
+
+def _expression(value: Any) -> str:
+    """A value as Python writes it."""
+    if isinstance(value, Layer):
+        return f"{value.module.__name__}({_arguments(value)})"
+    if isinstance(value, list):
+        return f"[{', '.join(_expression(part) for part in value)}]"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 

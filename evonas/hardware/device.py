@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from evonas.blueprint import key_of
+from evonas.key import key_of
 
 
 @cache

@@ -19,10 +19,11 @@ import numpy as np
 import onnxruntime
 import torch
 
-from evonas.blueprint import Blueprint, key_of
+from evonas.blueprint import Blueprint
 from evonas.cache_folder import cache_folder, write_atomically
 from evonas.exporters.onnx import INPUT_NAME, quick_onnx
 from evonas.hardware.device import device_fingerprint
+from evonas.key import key_of
 from evonas.models import build
 from evonas.settings import LatencySettings
 from evonas.space import Scale

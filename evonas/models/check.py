@@ -1,32 +1,24 @@
 """Whether every network that a space can express can be built: asked before anything is run."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from evonas.errors import SpaceError
-from evonas.models.activations import ACTIVATIONS
-from evonas.models.blocks import BLOCK_KEYS, BLOCKS
+from evonas.errors import BuildError, SpaceError
+from evonas.models.rules import RULES, AnyNames, MayBeMissing, Problem, Rules
+from evonas.networks import BUILDERS, Scale, scaled
 from evonas.registry import did_you_mean, unknown_name
-from evonas.space.canonical import FOLDINGS, NO_SKIP
+from evonas.space.document import told_once
 from evonas.space.gene import Gene, KeyPath
 from evonas.space.search_space import SearchSpace
 
-Problem = tuple[KeyPath, str]
+NEEDS_CELLS = ("cells", "nas_bench_201")  # builders whose scales say how many cells there are
 
 
-@dataclass(frozen=True)
-class MayBeMissing:
-    """Around the rule of a key that has a default."""
-
-    rule: Any
-
-
-Rule = Callable[[Any], str | None]  # a value to what is wrong with it
-
-
-def check_space(space: SearchSpace) -> None:
+def check_space(space: SearchSpace, scales: Iterable[Scale] | None = None) -> None:
     """Holds every fixed value and every allele of the network section against the builder.
+
+    Args:
+        scales: At which the networks are to be built; those of the space unless others are given.
 
     Raises:
         SpaceError: With all problems, each with its place in the file.
@@ -38,8 +30,39 @@ def check_space(space: SearchSpace) -> None:
         f"{space.place(('network', *path))}: {problem}"
         for path, problem in check.network(space.template["network"])
     ]
+    if not problems:
+        problems = [
+            problem
+            for scale in (space.scales.values() if scales is None else scales)
+            for problem in _scale_problems(space, scale)
+        ]
     if problems:
-        raise SpaceError(problems)
+        raise SpaceError(told_once(problems))
+
+
+def _scale_problems(space: SearchSpace, scale: Scale) -> Iterator[str]:
+    """Cells need to know how many there are; the largest strides must leave something."""
+    place = space.place(("scales", scale.name))
+    missing = [key for key in ("filters", "repeats") if not getattr(scale, key)]
+    if space.template["network"]["builder"] in NEEDS_CELLS and missing:
+        yield (
+            f"{place}: a network of cells needs {' and '.join(missing)}. "
+            "Write as in filters: 16, repeats: 2."
+        )
+        return
+    numbers = [
+        gene.number(max(gene.extremes, key=float))  # type: ignore[arg-type]
+        if gene.key_path[-1] == "stride"
+        else gene.default_number
+        for gene in space.genes
+    ]
+    try:
+        scaled(space.decode(numbers).network, scale)
+    except BuildError as error:
+        is_own = scale.resolution_px == space.scales[scale.name].resolution_px
+        own_place = space.place(("scales", scale.name, "resolution_px"))
+        where = own_place if is_own else f"full.resolution_px={scale.resolution_px}"
+        yield f"{where}: {error}"
 
 
 class _Check:
@@ -47,13 +70,16 @@ class _Check:
 
     def __init__(self, genes: Mapping[KeyPath, Gene]) -> None:
         self.genes = genes
+        self.rules = Rules({})
 
     def network(self, network: Mapping[str, Any]) -> Iterator[Problem]:
         builder = network.get("builder")
         if not isinstance(builder, str) or builder not in RULES:
-            yield ("builder",), unknown_name(FOLDINGS, str(builder), "builder")
+            yield ("builder",), unknown_name(BUILDERS, str(builder), "builder")
             return
-        yield from self._value(network, RULES[builder], ())
+        self.rules = RULES[builder]
+        yield from self._value(network, self.rules.keys, ())
+        yield from self.rules.across(network, self._alleles)
 
     def _value(self, value: Any, rule: Any, path: KeyPath) -> Iterator[Problem]:
         if callable(rule):
@@ -65,6 +91,11 @@ class _Check:
                 return
             for index, item in enumerate(value):
                 yield from self._value(item, rule[0], (*path, index))
+        elif isinstance(rule, AnyNames) and isinstance(value, dict):
+            for key, item in value.items():
+                yield from self._value(item, rule.rule, (*path, key))
+        elif isinstance(rule, AnyNames):
+            yield path, "write a mapping."
         elif not isinstance(value, dict) or path in self.genes:
             yield path, f"write a mapping with the keys {', '.join(rule)}."
         else:
@@ -91,7 +122,7 @@ class _Check:
         self, key: str, is_there: bool, is_optional: bool, operations: Iterable[Any], path: KeyPath
     ) -> Iterator[Problem]:
         """A key is there for all operations that take it; as a gene, for no others."""
-        owners = [name for name, keys in BLOCK_KEYS.items() if key in keys]
+        owners = self.rules.owners.get(key, ())
         for operation in operations:
             is_taken = not owners or operation in owners
             gene = self.genes.get((*path, key))
@@ -124,77 +155,3 @@ class _Check:
 
 def _dotted(path: KeyPath) -> str:
     return ".".join(["network", *map(str, path)])
-
-
-def _one_of(table: Mapping[str, Any], kind: str) -> Rule:
-    def problem(value: Any) -> str | None:
-        is_known = isinstance(value, str) and value in table
-        return None if is_known else unknown_name(table, str(value), kind)
-
-    return problem
-
-
-def _whole(low: int, what: str, odd: bool = False) -> Rule:
-    def problem(value: Any) -> str | None:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if is_whole and value >= low and (value % 2 or not odd):
-            return None
-        wanted = "an odd" if odd else "a"
-        return f"{value} is not {what}. Write {wanted} whole number of at least {low}."
-
-    return problem
-
-
-def _expansion(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and value >= 1 else f"{value} is not an expansion of at least 1."
-
-
-def _true_or_false(value: Any) -> str | None:
-    return None if isinstance(value, bool) else f"{value} is neither true nor false."
-
-
-def _fraction(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 <= value <= 1 else f"{value} is not a ratio between 0 and 1."
-
-
-SKIPS = {NO_SKIP: None, "identity": None}
-CHANNELS = _whole(1, "a number of channels")
-KERNEL = _whole(1, "a kernel that keeps the map's size", odd=True)
-STRIDE = _whole(1, "a stride")
-
-RULES: Mapping[str, Any] = {
-    "stages": {
-        "builder": _one_of(FOLDINGS, "builder"),
-        "activation": _one_of(ACTIVATIONS, "activation"),
-        "stem": {"channels": CHANNELS, "kernel": KERNEL, "stride": STRIDE},
-        "stages": [
-            {
-                "operation": _one_of(BLOCKS, "operation"),
-                "expansion": _expansion,
-                "linear": MayBeMissing(_true_or_false),
-                "activation": MayBeMissing(_one_of(ACTIVATIONS, "activation")),
-                "kernel": KERNEL,
-                "se_ratio": _fraction,
-                "skip": _one_of(SKIPS, "skip"),
-                "channels": CHANNELS,
-                "layers": _whole(1, "a number of layers"),
-                "stride": STRIDE,
-            }
-        ],
-        "head": {
-            "channels": _whole(0, "a number of channels"),
-            "hidden": MayBeMissing(_whole(0, "a number of neurons")),
-            "fixed": MayBeMissing(_true_or_false),
-        },
-        "attention": MayBeMissing(
-            {
-                "base": _one_of({"input": None, "expanded": None}, "base"),
-                "activation": _one_of(ACTIVATIONS, "activation"),
-                "gate": _one_of(ACTIVATIONS, "gate"),
-                "round8": _true_or_false,
-            }
-        ),
-    }
-}

@@ -1,6 +1,6 @@
 """A network as a list of layers with their arguments: built, and written as source, from this."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,35 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Layer:
-    """One module: its class and the keyword arguments, all plain values."""
+    """One module: its class and the keyword arguments: plain values, layers, or lists of them."""
 
     module: type[nn.Module]
     arguments: Mapping[str, Any]
 
     def build(self) -> nn.Module:
         """The module, freshly initialised."""
-        return self.module(**self.arguments)
+        return self.module(**{name: _built(value) for name, value in self.arguments.items()})
+
+    @property
+    def modules(self) -> Iterator[type[nn.Module]]:
+        """Its class, and those of the layers in its arguments."""
+        yield self.module
+        for value in self.arguments.values():
+            yield from _modules(value)
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, Layer):
+        return value.build()
+    return [_built(item) for item in value] if isinstance(value, list) else value
+
+
+def _modules(value: Any) -> Iterator[type[nn.Module]]:
+    if isinstance(value, Layer):
+        yield from value.modules
+    elif isinstance(value, list):
+        for item in value:
+            yield from _modules(item)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Any
 
 from evonas.blueprint import Blueprint
 from evonas.errors import BuildError
+from evonas.networks import Scale, tidied
+from evonas.networks.scale import STACKS
 from evonas.registry import pick
-from evonas.space.canonical import canonical_network
-from evonas.space.scale import Scale
 from evonas.yaml_file import read_yaml
 
 CLASSES = 1000
+NOT_OF_SCALE = ("title", "of", "network")
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,9 @@ def _preset(name: str, values: Mapping[str, Mapping[str, Any]]) -> Preset:
     if parent is not own:  # a member of a family: some sections differ in some keys
         for section, keys in own.get("network", {}).items():
             network[section] = {**network[section], **keys}
-    scale = Scale(
-        "published",
-        own.get("resolution_px", parent["resolution_px"]),
-        float(own.get("width", 1)),
-        float(own.get("depth", 1)),
-        classes=CLASSES,
-    )
-    folded, repairs = canonical_network(network)
-    return Preset(name, own["title"], Blueprint(folded, repairs=repairs), scale)
+    published = {"name": "published", "classes": CLASSES, "resolution_px": parent["resolution_px"]}
+    published |= {key: own[key] for key in own if key not in NOT_OF_SCALE}
+    repeats = published.pop("repeats", ())
+    published["repeats"] = tuple(repeats) if isinstance(repeats, list) else (repeats,) * STACKS
+    tidy, repairs = tidied(network)
+    return Preset(name, own["title"], Blueprint(tidy, repairs=repairs), Scale(**published))

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,16 +17,21 @@ from evonas.exporters.model_folder import WEIGHTS
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.runs.ledger import Ledger
 from evonas.settings import RunSettings, Settings
+from evonas.space.document import space_name
 from evonas.yaml_file import write_yaml
 
 PACKAGES = ("evonas", "numpy", "onnxruntime", "pygad", "ray", "torch")
 DATABASE = "run.db"
+SPACE = "space.yaml"
 
 
 def new_run_folder(
-    settings: Settings, words: Iterable[str], space_file: Path, facts: Mapping[str, Any]
+    settings: Settings, words: Iterable[str], space: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> Path:
     """Makes the folder of a new run, all of it or nothing: settings, space, environment, ledger.
+
+    Args:
+        space: What the space's files say (`SpaceDocument.values`), kept in one file from now on.
 
     Raises:
         RunError: A run of that name is there already.
@@ -39,7 +45,7 @@ def new_run_folder(
     final.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
     try:
-        _fill(folder, settings, words, space_file, facts)
+        _fill(folder, settings, words, space, facts)
         folder.chmod(0o755)
         folder.rename(final)
     except BaseException:
@@ -52,12 +58,12 @@ def _fill(
     folder: Path,
     settings: Settings,
     words: Iterable[str],
-    space_file: Path,
+    space: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> None:
     write_yaml(folder / "config.yaml", settings.to_dict())
     write_yaml(folder / "overrides.yaml", list(words))
-    shutil.copyfile(space_file, folder / "space.yaml")
+    write_yaml(folder / SPACE, dict(space))
     (folder / "environment.json").write_text(as_json(environment()))
     Ledger.create(folder / DATABASE, facts).close()
 
@@ -118,7 +124,8 @@ def write_config(folder: Path, settings: Settings, words: Iterable[str]) -> None
 
 
 def _free_name(settings: Settings) -> str:
-    space = Path(settings.space).stem
+    """SPACE-DATE-N of the letters that a run's name may have; N is the first that is free."""
+    space = re.sub(r"[^A-Za-z0-9._-]+", "-", space_name(settings.space)).strip("._-") or "run"
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     number = 1
     while run_path(settings.run, f"{space}-{day}-{number}").exists():

@@ -7,12 +7,14 @@ from typing import Any
 
 from evonas.errors import RunError, SettingsError
 from evonas.evaluation import OBJECTIVES, Objective, parse_objective
-from evonas.runs.folder import DATABASE
+from evonas.networks.scale import STACKS
+from evonas.runs.folder import DATABASE, SPACE
 from evonas.runs.ledger import Ledger
 from evonas.runs.lock import is_locked
 from evonas.runs.records import Records
 from evonas.settings import Settings
 from evonas.space import Scale, SearchSpace
+from evonas.space.document import space_name
 from evonas.space.load import load_space_file
 from evonas.trial import Outcome, Trial
 
@@ -132,7 +134,7 @@ def read_run(folder: Path, ledger: Ledger) -> Run:
     """
     facts = ledger.meta()
     settings = Settings.model_validate(facts["settings"])
-    space = load_space_file(folder / "space.yaml", name=Path(settings.space).stem)
+    space = load_space_file(folder / SPACE, space_name(settings.space))
     if space.fingerprint != facts["space"]:
         raise RunError(
             f"Run {folder.name} was made with another space (fingerprint {facts['space'][:4]}, "
@@ -177,9 +179,15 @@ def run_scales(
     if data:
         given = {"input_channels": data["channels"], "classes": len(data["classes"])}
     full = settings.full
-    wanted: dict[str, Any] = {"resolution_px": full.resolution_px, "width": full.width}
+    wanted: dict[str, Any] = {
+        "resolution_px": full.resolution_px,
+        "width": full.width,
+        "filters": full.filters,
+        "repeats": None if full.repeats is None else (full.repeats,) * STACKS,
+    }
     chosen = {key: value for key, value in wanted.items() if value is not None}
+    largest = replace(space.scales["full"], **given, **chosen)
     return (
         replace(space.scales["proxy"], **given),
-        replace(space.scales["full"], **given, **chosen),
+        largest.compound(full.phi) if full.phi else largest,
     )

@@ -1,12 +1,15 @@
 """What may be chosen: genes, their conditions, and how numbers become a Blueprint.
 
 A space file is a blueprint with choices left open. `gene` holds the kinds of choice,
-`search_space` turns chromosomes into blueprints and back, `load` reads the files, `canonical`
-gives designs of equal meaning one form, `scale` says how large a network is built.
+`search_space` turns chromosomes into blueprints and back, `document` reads and joins the files,
+`load` makes spaces of them, `conditions` finds those that cannot hold, `networks` says what a
+network section means.
 """
 
-from evonas.space.load import known_spaces, load_space
-from evonas.space.scale import Scale, network_key, scaled_network
+from evonas.blueprint import network_key, scaled_network
+from evonas.networks import Scale
+from evonas.space.document import known_spaces
+from evonas.space.load import load_space
 from evonas.space.search_space import SearchSpace
 
 __all__ = ["Scale", "SearchSpace", "known_spaces", "load_space", "network_key", "scaled_network"]

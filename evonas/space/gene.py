@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -190,10 +190,12 @@ def make_choice(alleles: Any) -> dict[str, Any]:
     if not isinstance(alleles, list) or not alleles:
         raise ValueError(f"{alleles!r} is not a list of alleles. Write for example choice: [3, 5]")
     for allele in alleles:
-        if isinstance(allele, list | dict):
+        if not isinstance(allele, str | int | float | None):
             raise ValueError(
                 f"{allele!r} is not a plain value. Alleles are words, numbers, true or false"
             )
+        if isinstance(allele, float) and not math.isfinite(allele):
+            raise ValueError(f"{allele} is not finite")
     if len({(type(allele), allele) for allele in alleles}) < len(alleles):
         raise ValueError(f"{alleles} has an allele twice")
     return {"alleles": tuple(alleles)}
@@ -239,6 +241,21 @@ GENE_KINDS: Mapping[str, tuple[type[Gene], Any]] = {
     "float": (Float, make_float),
     "log": (Log, make_log),
 }
+
+
+def is_gene(value: Any) -> bool:
+    """True for a mapping that names a kind of gene, as genes are written in space files."""
+    return isinstance(value, dict) and any(kind in value for kind in GENE_KINDS)
+
+
+def is_one_of(allele: Any, alleles: Iterable[Allele]) -> bool:
+    """True if the allele is there; 1, 1.0 and true are three, though Python calls them equal."""
+    return any(type(own) is type(allele) and own == allele for own in alleles)
+
+
+def dotted(key_path: KeyPath) -> str:
+    """A place in a space as genes are called after it: `network.stages.0.kernel`."""
+    return ".".join(str(key) for key in key_path) or "the file"
 
 
 def _ends(ends: Any) -> tuple[float, float]:

@@ -1,57 +1,34 @@
-"""Reading space files: `network:`, `training:` and `compression:` with genes in them."""
+"""From what space files say to a search space: genes, their conditions and the scales."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evonas.errors import SpaceError
-from evonas.registry import did_you_mean, unknown_name
-from evonas.space.gene import GENE_KINDS, Gene, KeyPath, When
-from evonas.space.scale import Scale
+from evonas.networks import Scale
+from evonas.networks.scale import STACKS, STEMS
+from evonas.registry import did_you_mean
+from evonas.space.conditions import contradictions
+from evonas.space.document import (
+    SECTIONS,
+    SpaceDocument,
+    read_space,
+    read_space_file,
+    told_once,
+)
+from evonas.space.gene import GENE_KINDS, Allele, Gene, KeyPath, When, dotted, is_gene
 from evonas.space.search_space import SearchSpace
-from evonas.yaml_file import read_yaml
-
-SECTIONS = ("network", "training", "compression")
-KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
-SCALE_KEYS: Mapping[str, type[int] | type[float]] = {
-    "resolution_px": int,
-    "width": float,
-    "depth": float,
-    "smallest_map_px": int,
-}
 
 
-def known_spaces() -> dict[str, Path]:
-    """Names and files of the spaces that `space=NAME` finds; the user's own come first."""
-    package = Path(__file__).resolve().parent.parent
-    # A wheel carries the files inside the package, a source tree beside it.
-    folders = [package / "_search_spaces", package.parent / "search_spaces", Path("search_spaces")]
-    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
-
-
-def find_space(name: str) -> Path:
-    """The file of the space of that name, or of that path if it has a slash or ends in `.yaml`.
+def load_space(words: str) -> SearchSpace:
+    """The space called so, in the file at that path, or joined of several as in `a+./b.yaml`.
 
     Raises:
-        SpaceError: There is no such space.
+        SpaceError: No such space, or files with mistakes; the message lists all of them.
     """
-    if "/" in name or name.endswith(".yaml"):
-        return Path(name).expanduser()
-    known = known_spaces()
-    if name not in known:
-        raise SpaceError(unknown_name(known, name, "space"))
-    return known[name]
-
-
-def load_space(name: str) -> SearchSpace:
-    """The space that a name or path means (see `find_space`).
-
-    Raises:
-        SpaceError: No such space, or a file with mistakes; the message lists all of them.
-    """
-    return load_space_file(find_space(name))
+    return space_of(read_space(words))
 
 
 def load_space_file(path: Path, name: str | None = None) -> SearchSpace:
@@ -60,60 +37,54 @@ def load_space_file(path: Path, name: str | None = None) -> SearchSpace:
     Raises:
         SpaceError: With all mistakes in the file.
     """
-    return _SpaceFile(path, name or path.stem).space()
+    return space_of(read_space_file(path, name))
 
 
-class _SpaceFile:
-    """One file on its way to a SearchSpace; collects all problems before it complains."""
+def space_of(document: SpaceDocument) -> SearchSpace:
+    """The space that a document describes.
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.path = path
-        self.name = name
-        self.values, self.lines = read_yaml(path, SpaceError)
-        self.problems: list[str] = []
+    Raises:
+        SpaceError: With all mistakes in it.
+    """
+    return _SpaceReader(document).space()
+
+
+class _SpaceReader:
+    """A document on its way to a SearchSpace; collects all problems before it complains."""
+
+    def __init__(self, document: SpaceDocument) -> None:
+        self.document = document
+        self.values = document.values
+        self.problems = list(document.problems)
         self.broken: set[str] = set()  # genes with a mistake: it is reported once
 
     def space(self) -> SearchSpace:
-        if not isinstance(self.values, dict) or "network" not in self.values:
-            raise SpaceError(f"{self.path.name} is no search space: it has no section network.")
-        self._check_top()
-        template = {section: self.values.get(section) or {} for section in SECTIONS}
+        template = {section: self.values.get(section, {}) for section in SECTIONS}
         genes = [self._gene(path, value) for path, value in _genes_in(template, ())]
         ordered = self._resolve_conditions([gene for gene in genes if gene is not None])
+        self._check_contradictions(ordered)
         scales = self._scales()
         if self.problems:
-            raise SpaceError(self.problems)
-        title = str(self.values.get("title", self.name))
-        return SearchSpace(self.name, title, template, tuple(ordered), scales, self._place)
-
-    def _place(self, key_path: KeyPath) -> str:
-        while key_path and key_path not in self.lines:
-            key_path = key_path[:-1]
-        line = f" (line {self.lines[key_path]})" if key_path in self.lines else ""
-        return f"{self.path.name}, {_dotted(key_path)}{line}"
+            raise SpaceError(told_once(self.problems))
+        return SearchSpace(
+            name=self.document.name,
+            title=self.values["title"],
+            source=self.values.get("source", ""),
+            template=template,
+            genes=tuple(ordered),
+            scales=scales,
+            place=self.document.place,
+        )
 
     def _complain(self, key_path: KeyPath, problem: str) -> None:
         problem = problem.strip()
         end = "" if problem[-1] in ".?" else "."
-        self.problems.append(f"{self._place(key_path)}: {problem}{end}")
-
-    def _check_top(self) -> None:
-        for key in self.values:
-            if key not in KNOWN_KEYS:
-                hint = did_you_mean(KNOWN_KEYS, str(key))
-                self._complain(
-                    (key,), f"there is no such section. {hint}Known: {', '.join(KNOWN_KEYS)}"
-                )
-        for section in SECTIONS:
-            if not isinstance(self.values.get(section) or {}, dict):
-                self._complain((section,), "a section holds keys with values")
-                self.values[section] = {}
+        self.problems.append(f"{self.document.place(key_path)}: {problem}{end}")
 
     def _gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
-        before = len(self.problems)
         gene = self._read_gene(key_path, value)
-        if len(self.problems) > before:
-            self.broken.add(_dotted(key_path))
+        if gene is None:
+            self.broken.add(dotted(key_path))
         return gene
 
     def _read_gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
@@ -141,7 +112,7 @@ class _SpaceFile:
             (str(other), tuple(wanted) if isinstance(wanted, list) else (wanted,))
             for other, wanted in raw_when.items()
         )
-        return cls(name=_dotted(key_path), key_path=key_path, when=when, **fields)
+        return cls(name=dotted(key_path), key_path=key_path, when=when, **fields)
 
     def _resolve_conditions(self, genes: list[Gene]) -> list[Gene]:
         by_name = {gene.name: gene for gene in genes}
@@ -167,27 +138,43 @@ class _SpaceFile:
         when = []
         for other, wanted in gene.when:
             scopes = [gene.key_path[:depth] for depth in range(len(gene.key_path) - 1, -1, -1)]
-            names = [_dotted((*scope, other)) for scope in scopes]
+            names = [dotted((*scope, other)) for scope in scopes]
             full = next((name for name in names if name in by_name and name != gene.name), None)
             if full is None and self.broken & set(names):
                 continue
             if full is None or not wanted:
-                short = {name.rpartition(".")[2] for name in by_name}
-                hint = did_you_mean({*by_name, *short}, other)
+                hint = _nearest_gene(other, [name for name in by_name if name != gene.name])
                 missing = f'there is no gene "{other}" here. {hint}'
                 problem = missing if full is None else f"no allele of {other} is named"
                 self._complain((*gene.key_path, "when"), problem)
                 continue
-            for allele in wanted:
-                self._check_allele(gene, by_name[full], allele)
-            when.append((full, wanted))
+            alleles = self._alleles(gene, by_name[full], wanted)
+            if len(alleles) == len(wanted):
+                when.append((full, alleles))
         return replace(gene, when=tuple(when))
 
-    def _check_allele(self, gene: Gene, other: Gene, allele: Any) -> None:
-        try:
-            other.number(allele)
-        except ValueError as problem:
-            self._complain((*gene.key_path, "when"), f"{other.name}: {problem}")
+    def _alleles(self, gene: Gene, other: Gene, wanted: Iterable[Allele]) -> tuple[Allele, ...]:
+        """What a condition asks for in the other gene's type: 1.0, not 1, of a real number."""
+        alleles = []
+        for allele in wanted:
+            try:
+                alleles.append(other.allele(other.number(allele)))
+            except ValueError as problem:
+                self._complain((*gene.key_path, "when"), f"{other.name}: {problem}")
+        return tuple(alleles)
+
+    def _check_contradictions(self, genes: Iterable[Gene]) -> None:
+        for gene, demands in contradictions(genes):
+            asked = [
+                f"{self.document.place((*asker.key_path, 'when'))} asks for {other} "
+                f"{' or '.join(map(str, wanted))}"
+                for asker, other, wanted in demands
+            ]
+            self._complain(
+                gene.key_path,
+                f"this gene can never be active: {' and '.join(asked)}. "
+                "Change one of these conditions, or leave the gene out",
+            )
 
     def _scales(self) -> dict[str, Scale]:
         values = self.values.get("scales")
@@ -202,21 +189,23 @@ class _SpaceFile:
             self._complain(("scales", name), f"{values} is no mapping. Write {{resolution_px: 32}}")
             return Scale(name=name, **fields)
         for key, value in values.items():
-            kind = SCALE_KEYS.get(key)
-            if kind is None:
+            read = SCALE_KEYS.get(key)
+            if read is None:
                 hint = did_you_mean(SCALE_KEYS, str(key))
                 self._complain(("scales", name, key), f"there is no such key. {hint}")
-            elif not _is_positive(value, kind):
-                self._complain(("scales", name, key), f"{value} is not a number above 0")
-            else:
-                fields[key] = value
+                continue
+            try:
+                fields[key] = read(value)
+            except ValueError as problem:
+                self._complain(("scales", name, key), str(problem))
         if "resolution_px" not in values:
             self._complain(("scales", name), "resolution_px is missing")
-        return Scale(name=name, **fields)
+        phi = fields.pop("phi", 0)
+        return Scale(name=name, **fields).compound(phi) if phi else Scale(name=name, **fields)
 
 
 def _genes_in(values: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
-    if isinstance(values, dict) and any(kind in values for kind in GENE_KINDS):
+    if is_gene(values):
         yield key_path, values
         return
     items: Any = ()
@@ -228,10 +217,56 @@ def _genes_in(values: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Mapping
         yield from _genes_in(value, (*key_path, key))
 
 
-def _is_positive(value: Any, kind: type[int] | type[float]) -> bool:
-    is_number = isinstance(value, (int, kind)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value > 0
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise ValueError(f"{value} is not a number above 0")
+    return value
 
 
-def _dotted(key_path: KeyPath) -> str:
-    return ".".join(str(key) for key in key_path) or "the file"
+def _positive(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{value} is not a number above 0")
+    return float(value)
+
+
+def _true_or_false(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value} is neither true nor false")
+    return value
+
+
+def _repeats(value: Any) -> tuple[int, ...]:
+    """`4`, the cells of each stack, or `[4, 3, 3]`."""
+    counts = value if isinstance(value, list) else [value] * STACKS
+    if len(counts) != STACKS:
+        raise ValueError(f"{value} are not the cells of {STACKS} stacks. Write 4 or [4, 3, 3]")
+    return tuple(_whole(count) for count in counts)
+
+
+def _stem(value: Any) -> str:
+    if value not in STEMS:
+        raise ValueError(f"{value} is no stem. Write {' or '.join(STEMS)}")
+    return str(value)
+
+
+SCALE_KEYS: Mapping[str, Callable[[Any], Any]] = {
+    "resolution_px": _whole,
+    "width": _positive,
+    "depth": _positive,
+    "phi": _positive,
+    "smallest_map_px": _whole,
+    "filters": _whole,
+    "repeats": _repeats,
+    "stem": _stem,
+    "stem_channels": _whole,
+    "far_input": _true_or_false,
+}
+
+
+def _nearest_gene(name: str, known: Iterable[str]) -> str:
+    """A hint at the gene that a condition may mean: one that is called so elsewhere, or nearly."""
+    short = {full.rpartition(".")[2]: full for full in known}
+    if name in short:
+        return f'Did you mean "{short[name]}"? '
+    return did_you_mean({*known, *short}, name)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from evonas.blueprint import Blueprint, key_of
-from evonas.space.canonical import canonical_network
-from evonas.space.gene import Allele, Gene, KeyPath
-from evonas.space.scale import Scale
+from evonas.blueprint import Blueprint
+from evonas.key import key_of
+from evonas.networks import Scale, aligned, tidied
+from evonas.space.gene import Allele, Gene, KeyPath, is_one_of
 
 Chromosome = tuple[float, ...]
 
@@ -28,6 +28,7 @@ class SearchSpace:
 
     name: str
     title: str
+    source: str
     template: Mapping[str, Any]
     genes: tuple[Gene, ...]
     scales: Mapping[str, Scale]
@@ -54,7 +55,7 @@ class SearchSpace:
                 holder[gene.key_path[-1]] = alleles[gene.name]
             else:
                 del holder[gene.key_path[-1]]
-        network, repairs = canonical_network(values["network"])
+        network, repairs = tidied(values["network"])
         return Blueprint(network, values["training"], values["compression"], repairs)
 
     def encode(self, blueprint: Blueprint) -> Chromosome:
@@ -64,7 +65,7 @@ class SearchSpace:
             ValueError: The space cannot express the blueprint; the message names what is in the
                 way, a gene without the allele or a value that the space fixes otherwise.
         """
-        network, _ = canonical_network(blueprint.network)
+        network, _ = tidied(aligned(blueprint.network, self.template["network"]))
         chromosome = self._encode({**blueprint.to_dict(), "network": network})
         found = self.decode(chromosome).to_dict()
         for section in ("network", "training", "compression"):
@@ -111,12 +112,17 @@ class SearchSpace:
     def _active_alleles(self, chromosome: Sequence[float]) -> dict[str, Allele]:
         alleles: dict[str, Allele] = {}
         for gene, number in zip(self.genes, chromosome, strict=True):
-            if all(alleles.get(other, _MISSING) in wanted for other, wanted in gene.when):
+            if _is_active(gene, alleles):
                 alleles[gene.name] = gene.allele(number)
         return alleles
 
 
 _MISSING: Any = object()
+
+
+def _is_active(gene: Gene, alleles: Mapping[str, Allele]) -> bool:
+    """True if every condition holds."""
+    return all(is_one_of(alleles.get(other, _MISSING), wanted) for other, wanted in gene.when)
 
 
 def _at(values: Any, key_path: KeyPath) -> Any:
@@ -189,7 +195,7 @@ def _count_linked(genes: Sequence[Gene], alleles: dict[str, Allele]) -> float:
     if not genes:
         return 1
     gene, rest = genes[0], genes[1:]
-    if not all(alleles.get(other, _MISSING) in wanted for other, wanted in gene.when):
+    if not _is_active(gene, alleles):
         return _count_linked(rest, alleles)
     if math.isinf(gene.size) or not any(gene.name == name for g in rest for name, _ in g.when):
         return gene.size * _count_linked(rest, alleles)

@@ -1,7 +1,8 @@
 """One training: images that stay in memory, one recipe, one seed, no data loader."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -78,16 +79,26 @@ def train(
     images = torch.from_numpy(split.images.copy()).to(device)
     labels = torch.from_numpy(split.labels.copy()).to(device)
     for epoch in range(progress.epochs_done, recipe.epochs):
-        generator = torch.Generator().manual_seed(seed + 1_000_003 * epoch)
-        loss = _train_epoch(
-            network, images, labels, normalisation, recipe, optimizer, epoch, generator
-        )
+        epoch_seed = seed + 1_000_003 * epoch
+        generator = torch.Generator().manual_seed(epoch_seed)
+        with _seeded(epoch_seed, device):  # what modules draw by themselves: drop path
+            loss = _train_epoch(
+                network, images, labels, normalisation, recipe, optimizer, epoch, generator
+            )
         progress.curve.append(loss)
         progress.epochs_done = epoch + 1
         progress.momenta = _momenta(optimizer)
         if after_epoch is not None:
             after_epoch(progress)
     return progress
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's global generators begin at the seed, and are afterwards as they were before."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _train_epoch(

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import QUICK, evonas
 
+from evonas.errors import SpaceError
+from evonas.yaml_file import read_yaml, write_yaml
+
 WRONG_ALLELE = """
 scales: {proxy: {resolution_px: 16}, full: {resolution_px: 32}}
 network:
@@ -27,6 +30,9 @@ network:
     ("words", "messages"),
     [
         (["space=moble_cells"], ['no space called "moble_cells". Did you mean "mobile_cells"?']),
+        (["space=nano+moble_cells"], ['no space called "moble_cells". Did you mean "mob']),
+        (["space=nano+mobile_cells"], ["mobile_cells.yaml (line", "as in space=nano."]),
+        (["space=nano+"], ["space=nano+ has an empty part."]),
         (["budget.evalutions=3"], ['no key "evalutions". Did you mean "evaluations"?']),
         (["data=folder", "data.path=/nowhere"], ["There is no folder /nowhere."]),
         (["data=folder"], ["data=folder needs data.path=DIR"]),
@@ -68,6 +74,22 @@ def test_a_space_file_with_wrong_alleles_names_every_line(working_folder: Path) 
     assert not Path("runs").exists()
 
 
+def test_a_joined_space_names_the_file_of_every_mistake() -> None:
+    Path("mine.yaml").write_text("training:\n  lr: 0.1\n  lr0: {log: [0.1, 1]}\n")
+    Path("twice.yaml").write_text("training: {lr0: 0.1}\ncompression: {bits: 8}\n")
+    result = evonas("search", "space=nano+./mine.yaml")
+    assert result.returncode == 2
+    assert result.stderr.startswith(
+        'mine.yaml, training.lr (line 2): there is no key "lr". Did you'
+    )
+    result = evonas("search", "space=nano+./mine.yaml+twice.yaml")
+    assert result.returncode == 2
+    assert result.stderr == (
+        "training.lr0 stands in mine.yaml (line 3) and in twice.yaml (line 1). Keep one.\n"
+    )
+    assert not Path("runs").exists()
+
+
 def test_a_settings_file_is_read_and_its_mistakes_have_lines() -> None:
     Path("mine.yaml").write_text("space: nano\nbudget:\n  evaluatons: 3\n")
     result = evonas("search", "config=mine.yaml")
@@ -102,7 +124,9 @@ def test_resume_changes_only_budget_executor_and_display(
 
 def test_resume_with_another_space_file_is_refused(run_copy: Path) -> None:
     file = run_copy / "space.yaml"
-    file.write_text(file.read_text().replace("[16, 24]", "[16, 32]"))
+    values, _ = read_yaml(file, SpaceError)
+    values["network"]["stages"][0]["channels"]["choice"] = [16, 32]
+    write_yaml(file, values)
     result = evonas("resume", "finished")
     assert result.returncode == 2
     assert "was made with another space (fingerprint" in result.stderr

@@ -9,26 +9,35 @@ from evonas.exporters.onnx import INPUT_NAME, quick_onnx
 from evonas.models import initialise
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
-from evonas.models.layers import SqueezeExcite
+from evonas.models.layers import DropPath, SqueezeExcite
+from evonas.models.norms import NORMS
 from evonas.models.stages import plan_stages
 
 OWN_ARGUMENTS = {"inverted_residual": {"expanded": 24}}  # of blocks that need more than others
+KEY_ARGUMENTS = {"kernel": ("kernel",), "se_ratio": ("attention",), "skip": ("skip", "drop_path")}
+
+SKIPPING = [name for name, keys in BLOCK_KEYS.items() if "skip" in keys]
+ATTENTIVE = [name for name, keys in BLOCK_KEYS.items() if "se_ratio" in keys]
 
 blocks = pytest.mark.parametrize("name", BLOCKS)
-attention = pytest.mark.parametrize("squeezed", [0, 2])
+skipping = pytest.mark.parametrize("name", SKIPPING)
+with_and_without_attention = pytest.mark.parametrize(
+    ("name", "squeezed"), [*((name, 0) for name in BLOCKS), *((name, 2) for name in ATTENTIVE)]
+)
+norms = pytest.mark.parametrize("norm", NORMS)
 
 
 def block(name: str, squeezed: int = 0, **arguments: Any) -> nn.Module:
     """A block from 8 to 16 channels at stride 1, with weights of seed 0."""
     attention = {"squeezed": squeezed, "activation": "relu", "gate": "sigmoid"}
+    of_keys = {"kernel": 3, "attention": attention if squeezed else None, "skip": False}
+    taken = [taken for key in BLOCK_KEYS[name] for taken in KEY_ARGUMENTS.get(key, ())]
     default = {
         "in_channels": 8,
         "out_channels": 16,
-        "kernel": 3,
         "stride": 1,
         "activation": "relu",
-        "attention": attention if squeezed else None,
-        "skip": False,
+        **{argument: value for argument, value in of_keys.items() if argument in taken},
         **OWN_ARGUMENTS.get(name, {}),
     }
     made = BLOCKS[name](**{**default, **arguments})
@@ -41,37 +50,58 @@ def images(side: int = 9, channels: int = 8) -> torch.Tensor:
     return torch.randn(4, channels, side, side, generator=generator)
 
 
-@blocks
-@attention
-@pytest.mark.parametrize("kernel", [1, 3, 5])
-@pytest.mark.parametrize(("stride", "side"), [(1, 9), (2, 5)])
+@with_and_without_attention
+@norms
+@pytest.mark.parametrize(("stride", "side"), [(1, 9), (2, 5), (3, 3)])
 def test_a_block_gives_its_channels_and_the_size_of_its_stride(
-    name: str, squeezed: int, kernel: int, stride: int, side: int
+    name: str, squeezed: int, norm: str, stride: int, side: int
 ) -> None:
-    made = block(name, kernel=kernel, stride=stride, squeezed=squeezed)
+    made = block(name, stride=stride, squeezed=squeezed, norm=norm)
     assert made(images(9)).shape == (4, 16, side, side)
 
 
-@blocks
-@attention
-def test_a_skip_adds_the_input_and_keeps_its_shape(name: str, squeezed: int) -> None:
+@pytest.mark.parametrize("name", [name for name, keys in BLOCK_KEYS.items() if "kernel" in keys])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_kernel_changes_weights_but_no_shape(name: str, kernel: int, stride: int) -> None:
+    made = block(name, stride=stride, kernel=kernel)
+    sides = {layer.kernel_size for layer in made.modules() if isinstance(layer, nn.Conv2d)}
+    assert (kernel, kernel) in sides
+    assert made(images(9)).shape == (4, 16, 9 // stride + stride - 1, 9 // stride + stride - 1)
+
+
+@skipping
+@pytest.mark.parametrize("squeezed", [0, 2])
+@norms
+def test_a_skip_adds_the_input_and_keeps_its_shape(name: str, squeezed: int, norm: str) -> None:
     with_skip, without = (
-        block(name, out_channels=8, skip=skip, squeezed=squeezed).eval() for skip in (True, False)
+        block(name, out_channels=8, skip=skip, squeezed=squeezed, norm=norm).eval()
+        for skip in (True, False)
     )
     given = images()
     torch.testing.assert_close(with_skip(given), given + without(given))
 
 
-@blocks
-@pytest.mark.parametrize("squeezed", [0, 8])  # 8: hidden units enough that some are not dead
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("skip", [True, False])
-def test_the_gradient_reaches_every_weight(
-    name: str, squeezed: int, activation: str, skip: bool
-) -> None:
-    made = block(
-        name, out_channels=8 if skip else 16, skip=skip, squeezed=squeezed, activation=activation
-    )
+@skipping
+def test_a_dropped_path_leaves_the_skip_alone(name: str) -> None:
+    made = block(name, out_channels=8, skip=True, drop_path=0.5)
+    given = images()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        out = made(given.repeat(16, 1, 1, 1))
+    changed = (out != given.repeat(16, 1, 1, 1)).flatten(1).any(1)
+    assert 16 < changed.sum() < 48
+    torch.testing.assert_close(made.eval()(given), given + made.get_submodule("layers")(given))
+
+
+@skipping
+@pytest.mark.parametrize(("skip", "drop_path"), [(False, 0.5), (True, 0.0)])
+def test_what_drops_no_path_has_no_module_for_it(name: str, skip: bool, drop_path: float) -> None:
+    made = block(name, out_channels=8, skip=skip, drop_path=drop_path)
+    assert not any(isinstance(module, DropPath) for module in made.modules())
+
+
+def assert_gradient_reaches_every_weight(made: nn.Module) -> None:
     out = made(images())
     # Not the sum: a norm keeps it from changing.
     (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
@@ -81,18 +111,42 @@ def test_the_gradient_reaches_every_weight(
 
 
 @blocks
-@attention
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_block_computes_the_same_in_onnxruntime(
-    name: str, squeezed: int, activation: str
-) -> None:
-    made = block(name, stride=2, squeezed=squeezed, activation=activation)
+@norms
+def test_the_gradient_reaches_every_weight(name: str, activation: str, norm: str) -> None:
+    assert_gradient_reaches_every_weight(block(name, activation=activation, norm=norm))
+
+
+@pytest.mark.parametrize("name", sorted({*SKIPPING} & {*ATTENTIVE}))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_the_gradient_reaches_every_weight_beside_a_skip(name: str, activation: str) -> None:
+    # 8 hidden units of attention are enough that some are not dead.
+    made = block(name, out_channels=8, skip=True, squeezed=8, activation=activation)
+    assert_gradient_reaches_every_weight(made)
+
+
+def assert_same_in_onnxruntime(made: nn.Module) -> None:
     made(2 * images() + 1)  # norms that do more than nothing
     model = quick_onnx(made, (8, 9, 9), batch=4)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (exported,) = session.run(None, {INPUT_NAME: images().numpy()})
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(exported), made(images()), atol=1e-4, rtol=1e-4)
+
+
+@with_and_without_attention
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_block_computes_the_same_in_onnxruntime(
+    name: str, squeezed: int, activation: str
+) -> None:
+    assert_same_in_onnxruntime(block(name, stride=2, squeezed=squeezed, activation=activation))
+
+
+@skipping
+@norms
+def test_a_block_that_drops_paths_computes_the_same_in_onnxruntime(name: str, norm: str) -> None:
+    made = block(name, out_channels=8, skip=True, drop_path=0.5, norm=norm)
+    assert_same_in_onnxruntime(made)
 
 
 @blocks
@@ -138,10 +192,10 @@ def test_attention_is_squeezed_relative_to_input_or_expansion(
     assert layer.arguments["attention"]["squeezed"] == squeezed
 
 
-@blocks
-@attention
-def test_a_block_of_one_channel_still_has_attention(name: str, squeezed: int) -> None:
-    made = block(name, in_channels=1, squeezed=squeezed)
+@with_and_without_attention
+@norms
+def test_a_block_takes_a_single_channel(name: str, squeezed: int, norm: str) -> None:
+    made = block(name, in_channels=1, squeezed=squeezed, norm=norm)
     assert made(images(channels=1)).shape == (4, 16, 9, 9)
 
 
@@ -163,5 +217,23 @@ def test_a_block_that_ends_linearly_gives_negative_values_and_one_that_does_not_
     assert not bool((activated < 0).any())
 
 
-def test_keys_of_blocks_belong_to_blocks() -> None:
-    assert set(BLOCK_KEYS) <= set(BLOCKS)
+@norms
+def test_identity_passes_maps_on_or_maps_them_linearly(norm: str) -> None:
+    given = images()
+    assert torch.equal(block("identity", out_channels=8, norm=norm)(given), given)
+    for changes in ({"out_channels": 16}, {"out_channels": 8, "stride": 2}):
+        made = block("identity", norm=norm, **changes).eval()
+        bias = made(torch.zeros(1, 8, 9, 9))
+        torch.testing.assert_close(made(-given) - bias, bias - made(given))
+
+
+@blocks
+def test_a_convolution_has_a_bias_where_there_is_no_norm(name: str) -> None:
+    for norm in NORMS:
+        convolutions = [m for m in block(name, norm=norm).modules() if isinstance(m, nn.Conv2d)]
+        assert convolutions
+        assert all((m.bias is not None) == (norm == "none") for m in convolutions)
+
+
+def test_each_block_says_which_keys_it_takes() -> None:
+    assert set(BLOCK_KEYS) == set(BLOCKS)

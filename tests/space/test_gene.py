@@ -1,4 +1,5 @@
 import math
+from datetime import date
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from evonas.space.gene import (
     Gene,
     Int,
     Log,
+    dotted,
+    is_gene,
+    is_one_of,
     make_choice,
     make_float,
     make_int,
@@ -138,6 +142,8 @@ def test_ends_may_be_written_in_scientific_notation_that_yaml_reads_as_a_word() 
         (make_choice, "relu", "is not a list of alleles. Write for example"),
         (make_choice, [], "is not a list of alleles"),
         (make_choice, [3, [5]], "is not a plain value"),
+        (make_choice, [3, date(2026, 1, 1)], "is not a plain value"),
+        (make_choice, [3, float("nan")], "nan is not finite"),
         (make_choice, [3, 5, 3], "has an allele twice"),
         (make_int, [1], r"is not a range. Write \[low, high\]"),
         (make_int, 4, "is not a range"),
@@ -156,3 +162,21 @@ def test_what_is_no_range_is_refused_with_the_reason(
     assert callable(make)
     with pytest.raises(ValueError, match=message):
         make(written)
+
+
+def test_alleles_of_different_types_are_different() -> None:
+    values = (1, 1.0, True, "1", 0, False, None, "")
+    for own in values:
+        assert [value for value in values if is_one_of(value, (own,))] == [own]
+        assert is_one_of(own, values)
+    assert not is_one_of(object(), values)
+
+
+def test_a_gene_is_known_by_its_kind() -> None:
+    assert all(is_gene({kind: [1, 2]}) for kind in GENE_KINDS)
+    assert not any(is_gene(value) for value in ({}, {"when": {}}, "choice", ["choice"], None))
+
+
+def test_a_gene_is_called_after_its_place() -> None:
+    assert dotted(("network", "stages", 0, "kernel")) == "network.stages.0.kernel"
+    assert dotted(()) == "the file"

@@ -41,8 +41,10 @@ def test_a_gene_stands_where_its_allele_will_stand(tmp_path: Path) -> None:
 
 
 def test_scales_title_and_name_come_from_the_file(tmp_path: Path) -> None:
-    space = load(tmp_path, "title: A tiny space")
-    assert (space.name, space.title) == ("tiny", "A tiny space")
+    space = load(tmp_path, "title: A tiny space\nsource: a paper")
+    assert (space.name, space.title, space.source) == ("tiny", "A tiny space", "a paper")
+    untitled = load(tmp_path, "title:")
+    assert (untitled.name, untitled.title, untitled.source) == ("tiny", "tiny", "")
     assert space.scales["proxy"].width == 0.5
     assert space.scales["full"].input_shape == (3, 16, 16)
 
@@ -81,6 +83,62 @@ training:
         "training.outer.far": (("training.mode", ("a", "b")),),
         "training.outer.full": (("training.inner.mode", ("d",)),),
     }
+
+
+def test_a_full_name_means_the_same_gene_from_anywhere(tmp_path: Path) -> None:
+    space = load(
+        tmp_path,
+        """
+training:
+  mode: {choice: [a, b]}
+  deep: {mode: {choice: [c, d]}, far: {mode: {choice: [e, f], when: {training.mode: a}}}}
+  list: [{x: {choice: [1, 2], when: {training.list.1.x: 2}}}, {x: {choice: [1, 2]}}]
+""",
+        REST.replace("kernel: 3, se", "kernel: {choice: [3, 5], when: {training.mode: b}}, se"),
+    )
+    conditions = {gene.name: gene.when for gene in space.genes if gene.when}
+    assert conditions == {
+        "network.stages.0.kernel": (("training.mode", ("b",)),),
+        "training.deep.far.mode": (("training.mode", ("a",)),),
+        "training.list.0.x": (("training.list.1.x", (2,)),),
+    }
+
+
+def test_conditions_tell_alleles_of_different_types_apart(tmp_path: Path) -> None:
+    space = load(
+        tmp_path,
+        """
+training:
+  mode: {choice: [1, true, 1.0]}
+  number: {choice: [a, b], when: {mode: 1}}
+  truth: {choice: [a, b], when: {mode: true}}
+  either: {choice: [a, b], when: {mode: [true, 1.0]}}
+""",
+    )
+    active = [set(space.decode([mode, 0, 0, 0]).training) for mode in range(3)]
+    assert active == [
+        {"mode", "number"},
+        {"mode", "truth", "either"},
+        {"mode", "either"},
+    ]
+    assert space.size == 2 + 4 + 2
+
+
+def test_a_condition_on_a_real_number_takes_it_as_the_gene_has_it(tmp_path: Path) -> None:
+    space = load(
+        tmp_path,
+        """
+training:
+  lr0: {log: [1e-4, 1]}
+  drop: {float: [0, 1]}
+  low: {choice: [a, b], when: {lr0: 1e-4}}
+  none: {choice: [a, b], when: {drop: 0}}
+""",
+    )
+    conditions = [gene.when for gene in space.genes if gene.when]
+    assert conditions == [(("training.lr0", (0.0001,)),), (("training.drop", (0.0,)),)]
+    assert set(space.decode([-9, -1, 0, 0]).training) == {"lr0", "drop", "low", "none"}
+    assert set(space.decode([-1, 1, 0, 0]).training) == {"lr0", "drop"}
 
 
 def test_merge_keys_make_each_stage_a_gene_of_its_own() -> None:
@@ -140,6 +198,22 @@ def test_merge_keys_make_each_stage_a_gene_of_its_own() -> None:
             'Did you mean "training"? Known: title, source, scales, network, training, '
             "compression.",
         ),
+        (
+            "training:\n  a: {choice: [x, y]}\n  g: {int: [1, 2], when: {a: x, training.a: y}}",
+            "tiny.yaml, training.g (line 3): this gene can never be active: "
+            "tiny.yaml, training.g.when (line 3) asks for training.a x and "
+            "tiny.yaml, training.g.when (line 3) asks for training.a y. "
+            "Change one of these conditions, or leave the gene out.",
+        ),
+        (
+            "training:\n  a: {choice: [1, 2, true]}\n  b: {int: [1, 2], when: {a: [1, 2]}}\n"
+            "  c: {int: [1, 2], when: {b: 1}}\n  d:\n    int: [1, 2]\n"
+            "    when: {c: 2, a: true}\n  e: {int: [1, 2], when: {d: 1}}",
+            "tiny.yaml, training.d (line 5): this gene can never be active: "
+            "tiny.yaml, training.b.when (line 3) asks for training.a 1 or 2 and "
+            "tiny.yaml, training.d.when (line 7) asks for training.a True. "
+            "Change one of these conditions, or leave the gene out.",
+        ),
         ("training: fast", "tiny.yaml, training (line 1): a section holds keys with values."),
     ],
 )
@@ -150,13 +224,20 @@ def test_a_mistake_is_told_with_file_key_line_and_way_out(
 
 
 @pytest.mark.parametrize(
-    ("other", "hint"), [("training.lr", 'lr0"?'), ("lr", 'lr0"?'), ("zzz", "")]
+    ("other", "hint"),
+    [
+        ("training.lr", 'lr0"?'),
+        ("lr", 'lr0"?'),
+        ("kernel", 'Did you mean "network.stages.0.kernel"?'),
+        ("zzz", ""),
+    ],
 )
 def test_a_condition_on_an_unknown_gene_is_told_with_the_nearest_one(
     tmp_path: Path, other: str, hint: str
 ) -> None:
     training = f"training:\n  lr0: {{int: [1, 2]}}\n  g: {{int: [1, 2], when: {{{other}: 1}}}}"
-    (problem,) = problems(tmp_path, training)
+    rest = REST.replace("kernel: 3, se", "kernel: {choice: [3, 5]}, se")
+    (problem,) = problems(tmp_path, training, rest)
     assert problem.startswith("tiny.yaml, training.g.when (line 3): there is no gene")
     assert hint in problem
     assert " ." not in problem
@@ -232,10 +313,26 @@ def test_what_is_not_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "- 1\n- 2\n", "title: nothing else\n"])
-def test_a_file_without_a_network_is_no_space(tmp_path: Path, text: str) -> None:
+def test_a_file_without_sections_is_no_space(tmp_path: Path, text: str) -> None:
     assert problems(tmp_path, text, "") == [
-        "tiny.yaml is no search space: it has no section network."
+        "tiny.yaml is no search space: it has none of the sections network, training, compression."
     ]
+
+
+@pytest.mark.parametrize("text", ["training: {lr0: 0.1}", "scales: {}", "training:"])
+def test_a_file_without_a_network_is_no_space_by_itself(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text, "") == [
+        "tiny.yaml has no section network. Join a space that has one, as in "
+        f"space=mobile_cells+{tmp_path}/tiny.yaml."
+    ]
+
+
+def test_a_network_that_is_misspelt_is_told_with_the_right_word(tmp_path: Path) -> None:
+    first, second = problems(tmp_path, "", REST.replace("network:", "netwrok:"))
+    assert first.startswith(
+        'tiny.yaml, netwrok (line 6): there is no such section. Did you mean "n'
+    )
+    assert second.startswith("tiny.yaml has no section network.")
 
 
 def test_an_unknown_space_is_told_with_the_nearest_and_all_known() -> None:

@@ -6,7 +6,10 @@ from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeEx
 
 
 class Conv(Block):
-    """Convolution with norm and activation, then attention; may be skipped around."""
+    """Convolution with norm and activation, then attention; may be skipped around.
+
+    (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)).
+    """
 
     def __init__(
         self,
@@ -17,10 +20,14 @@ class Conv(Block):
         activation: str,
         attention: Attention | None = None,
         skip: bool = False,
+        norm: str = "batch",
+        drop_path: float = 0.0,
     ) -> None:
         layers: list[nn.Module] = [
-            ConvNormActivation(in_channels, out_channels, kernel, stride, activation=activation)
+            ConvNormActivation(
+                in_channels, out_channels, kernel, stride, activation=activation, norm=norm
+            )
         ]
         if attention:
             layers.append(SqueezeExcite(out_channels, **attention))
-        super().__init__(layers, skip)
+        super().__init__(layers, skip, drop_path)

@@ -1,0 +1,139 @@
+"""The parts of a network of cells: what a cell is made of, and how cells follow each other."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from evonas.models.activations import ACTIVATIONS
+from evonas.models.layers import ActivationConvNorm, DropPath
+from evonas.models.norms import NORMS
+
+
+def add(maps: list[torch.Tensor]) -> torch.Tensor:
+    """The sum of maps of one shape."""
+    total = maps[0]
+    for more in maps[1:]:
+        total = total + more
+    return total
+
+
+def concat(maps: list[torch.Tensor]) -> torch.Tensor:
+    """All channels, one behind the other."""
+    return torch.cat(maps, 1) if len(maps) > 1 else maps[0]
+
+
+def mean(maps: list[torch.Tensor]) -> torch.Tensor:
+    """The mean of maps of one shape (FractalNet's join, arXiv 1605.07648, section 3)."""
+    return add(maps) / len(maps)
+
+
+COMBINES: Mapping[str, Callable[[list[torch.Tensor]], torch.Tensor]] = {
+    "add": add,
+    "concat": concat,
+    "mean": mean,
+}
+
+
+class Dropped(nn.Sequential):
+    """An operation whose result is left out for some images while training."""
+
+    def __init__(self, operation: nn.Module, probability: float) -> None:
+        super().__init__(operation, DropPath(probability))
+
+
+class Node(nn.Module):
+    """One state of a cell: operations on earlier states, combined.
+
+    Args:
+        operations: One for each of `states`.
+        combine: `add`, `concat` or `mean`.
+    """
+
+    def __init__(self, operations: list[nn.Module], states: list[int], combine: str) -> None:
+        super().__init__()
+        self.operations = nn.ModuleList(operations)
+        self.states = states
+        self.combine = COMBINES[combine]
+
+    def forward(self, states: list[torch.Tensor]) -> torch.Tensor:
+        """The states so far, each (batch, channels, height, width), to the next one."""
+        pairs = zip(self.operations, self.states, strict=True)
+        return self.combine([operation(states[state]) for operation, state in pairs])
+
+
+class Cell(nn.Module):
+    """A small graph of operations (NASNet, arXiv 1707.07012, section 3.1).
+
+    Args:
+        inputs: What makes each given map a state.
+        nodes: The other states, in order.
+        outputs: The states that are concatenated.
+    """
+
+    def __init__(self, inputs: list[nn.Module], nodes: list[nn.Module], outputs: list[int]) -> None:
+        super().__init__()
+        self.inputs = nn.ModuleList(inputs)
+        self.nodes = nn.ModuleList(nodes)
+        self.outputs = outputs
+
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        """The outputs of earlier cells to that of this one."""
+        states = [fit(maps) for fit, maps in zip(self.inputs, given, strict=True)]
+        for node in self.nodes:
+            states.append(node(states))
+        return concat([states[state] for state in self.outputs])
+
+
+class CellStack(nn.Module):
+    """Cells in order, each reading the outputs of one or two earlier ones.
+
+    Args:
+        sources: For each cell which outputs it reads; 0 is what the stack is given, n the
+            output of the nth cell.
+    """
+
+    def __init__(self, cells: list[nn.Module], sources: list[list[int]]) -> None:
+        super().__init__()
+        self.cells = nn.ModuleList(cells)
+        self.sources = sources
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to the output of the last cell."""
+        outputs = [maps]
+        for cell, sources in zip(self.cells, self.sources, strict=True):
+            outputs.append(cell(*[outputs[source] for source in sources]))
+        return outputs[-1]
+
+
+class ResidualReduction(nn.Module):
+    """Two 3x3 convolutions beside a pooled 1x1 one: halves the map, changes the channels.
+
+    The reduction of NAS-Bench-201 (arXiv 2001.00326, section 2.1), a basic residual block.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, activation: str, norm: str
+    ) -> None:
+        super().__init__()
+        self.first = ActivationConvNorm(
+            in_channels, out_channels, 3, stride, activation=activation, norm=norm
+        )
+        self.second = ActivationConvNorm(
+            out_channels, out_channels, 3, activation=activation, norm=norm
+        )
+        self.pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+        self.project = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
+        shortcut: torch.Tensor = self.project(self.pool(maps))
+        residual: torch.Tensor = self.second(self.first(maps))
+        return residual + shortcut
+
+
+class NormActivation(nn.Sequential):
+    """A norm and an activation, in front of a head."""
+
+    def __init__(self, channels: int, activation: str, norm: str) -> None:
+        super().__init__(NORMS[norm](channels), ACTIVATIONS[activation]())

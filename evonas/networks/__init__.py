@@ -1,0 +1,72 @@
+"""What the network section of a blueprint means: its tidy form, its form at a scale, its equals.
+
+Each way of writing a network down (`builder`) is one file here and one line in `BUILDERS`. No
+torch: `models` turns what `scaled` gives into modules.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from evonas.networks.builder import Builder, Tidied
+from evonas.networks.cells import CELLS
+from evonas.networks.nas_bench_201 import NAS_BENCH_201
+from evonas.networks.nas_bench_macro import NAS_BENCH_MACRO
+from evonas.networks.scale import Scale
+from evonas.networks.stages import STAGES
+from evonas.registry import pick
+
+Network = Mapping[str, Any]
+
+BUILDERS: Mapping[str, Builder] = {
+    "stages": STAGES,
+    "cells": CELLS,
+    "nas_bench_201": NAS_BENCH_201,
+    "nas_bench_macro": NAS_BENCH_MACRO,
+}
+
+
+def tidied(network: Network) -> Tidied:
+    """The section without what changes nothing, and a sentence for each choice made in vain."""
+    return _builder(network).tidied(network)
+
+
+def scaled(network: Network, scale: Scale) -> dict[str, Any]:
+    """The section with every number as it is built at this scale, in the words of `models`.
+
+    Raises:
+        BuildError: The strides leave nothing of the input.
+    """
+    sized = _builder(network).scaled(network, scale)
+    return {"input": list(scale.input_shape), "classes": scale.classes, **sized}
+
+
+def meaning(network: Network) -> Any:
+    """Plain values that are equal for networks that compute the same function.
+
+    Two copies of an operation and one that is read twice count as the same: their weights may
+    agree. `built_meaning` tells them apart.
+    """
+    return _builder(network).meaning(network)
+
+
+def built_meaning(scaled_network: Network) -> Any:
+    """Plain values that are equal for scaled networks that are the same when built."""
+    return _builder(scaled_network).built_meaning(scaled_network)
+
+
+def aligned(network: Network, template: Network) -> dict[str, Any]:
+    """The same network, written as a search space writes it; as it is if that is no question.
+
+    Raises:
+        ValueError: The space has no place for a part of it.
+    """
+    if network["builder"] != template["builder"]:
+        return dict(network)
+    return _builder(network).aligned(network, template)
+
+
+def _builder(network: Network) -> Builder:
+    return pick(BUILDERS, str(network["builder"]), "builder")
+
+
+__all__ = ["BUILDERS", "Scale", "aligned", "built_meaning", "meaning", "scaled", "tidied"]

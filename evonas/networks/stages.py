@@ -1,0 +1,142 @@
+"""Stem, stages of equal blocks, classifier: how MnasNet and MobileNet are written down."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evonas.networks.builder import Builder, Tidied, without_defaults
+from evonas.networks.scale import Scale, affordable_strides, round8
+
+NO_SKIP = "none"
+IDENTITY = "identity"  # the operation that passes maps on unchanged, where shapes allow it
+IDENTITY_KEYS = ("operation", "channels", "layers", "stride")
+
+# How squeeze-and-excite is built unless the network's `attention` says otherwise (MnasNet).
+DEFAULT_ATTENTION = {"base": "input", "activation": "relu", "gate": "sigmoid", "round8": False}
+
+
+def can_skip(in_channels: int, out_channels: int, stride: int) -> bool:
+    """True if an identity can be added around a layer: same channels, same size."""
+    return stride == 1 and in_channels == out_channels
+
+
+def _tidied(network: Mapping[str, Any]) -> Tidied:
+    """A stage in which no layer can skip has no skip; what is said by default is not said."""
+    stages, repairs = [], []
+    network = _without_defaults(network)
+    channels = network["stem"]["channels"]
+    for index, stage in enumerate(network["stages"]):
+        if stage["operation"] == IDENTITY:
+            stage = {key: stage[key] for key in IDENTITY_KEYS}
+        has_room = stage["layers"] > 1 or can_skip(channels, stage["channels"], stage["stride"])
+        if stage.get("skip", NO_SKIP) != NO_SKIP and not has_room:
+            repairs.append(f"stages.{index}.skip: no layer of the stage can skip, so it has none")
+            stage = {**stage, "skip": NO_SKIP}
+        channels = stage["channels"]
+        defaults = {"activation": network["activation"], "linear": True}
+        stages.append({k: v for k, v in stage.items() if k not in defaults or v != defaults[k]})
+    return {**network, "stages": stages}, tuple(repairs)
+
+
+def _without_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
+    attention = {**DEFAULT_ATTENTION, **network.get("attention", {})}
+    squeezes = any(stage.get("se_ratio") for stage in network["stages"])
+    head = {k: v for k, v in network["head"].items() if v or k == "channels"}
+    short = {**without_defaults(network), "head": head, "attention": attention}
+    if not squeezes or attention == DEFAULT_ATTENTION:
+        del short["attention"]
+    return short
+
+
+def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    strides = [network["stem"]["stride"], *(stage["stride"] for stage in network["stages"])]
+    strides = affordable_strides(strides, scale)
+    stem = {**network["stem"], "stride": strides[0]}
+    stem["channels"] = _widened(stem["channels"], scale)
+    stages = [
+        {
+            **stage,
+            "layers": math.ceil(stage["layers"] * scale.depth),
+            "stride": stride,
+            "channels": _widened(stage["channels"], scale),
+        }
+        for stage, stride in zip(network["stages"], strides[1:], strict=True)
+    ]
+    head = dict(network["head"])
+    if not head.pop("fixed", False):
+        head |= {key: _widened(head[key], scale) for key in ("channels", "hidden") if head.get(key)}
+    sized, _ = _tidied({**network, "stem": stem, "stages": stages, "head": head})
+    return {**sized, "stages": [s for channels, s in _fed(sized) if not _is_noop(channels, s)]}
+
+
+def _widened(channels: int, scale: Scale) -> int:
+    """Channels at this scale: as written at width 1, else multiples of 8."""
+    return channels if scale.width == 1 else round8(channels * scale.width)
+
+
+def _fed(network: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Each stage behind the channels that it is given."""
+    channels = network["stem"]["channels"]
+    for stage in network["stages"]:
+        yield channels, stage
+        channels = stage["channels"]
+
+
+def _is_noop(in_channels: int, stage: Mapping[str, Any]) -> bool:
+    shape = (in_channels, stage["channels"], stage["stride"])
+    return stage["operation"] == IDENTITY and can_skip(*shape)
+
+
+def _meaning(network: Mapping[str, Any]) -> Any:
+    """Layer by layer: however they are grouped into stages, and without those that do nothing."""
+    tidy, _ = _tidied(network)
+    return {**tidy, "stages": list(_layers(tidy))}
+
+
+def _layers(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The layers as stages of one layer each."""
+    for in_channels, stage in _fed(network):
+        channels = in_channels
+        for index in range(stage["layers"]):
+            stride = stage["stride"] if index == 0 else 1
+            layer = {**stage, "layers": 1, "stride": stride}
+            if "skip" in stage and not can_skip(channels, stage["channels"], stride):
+                layer["skip"] = NO_SKIP
+            if not _is_noop(channels, layer):
+                yield layer
+            channels = stage["channels"]
+
+
+def _aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+    """Layers in the places that a space with one layer a stage has for them, identities between."""
+    places = template["stages"]
+    if len(places) == len(network["stages"]) or any(place["layers"] != 1 for place in places):
+        return dict(network)
+    layers = list(_layers(_tidied(network)[0]))
+    count = len(layers)
+    stages: list[Mapping[str, Any]] = []
+    for place in places:
+        if layers and _fits(layers[0], place):
+            stages.append(layers.pop(0))
+        elif layers or stages:
+            stages.append({key: place.get(key) for key in IDENTITY_KEYS} | {"operation": IDENTITY})
+    if layers:
+        left = layers[0]
+        raise ValueError(
+            f"network.stages: no place for a layer of {left['channels']} channels at stride "
+            f"{left['stride']} after {count - len(layers)} others"
+        )
+    return {**network, "stages": stages}
+
+
+def _fits(layer: Mapping[str, Any], place: Mapping[str, Any]) -> bool:
+    return all(_allows(place[key], layer[key]) for key in ("channels", "stride", "operation"))
+
+
+def _allows(wanted: Any, value: Any) -> bool:
+    """True if a fixed value of a space equals this, or the alleles of a gene contain it."""
+    alleles = wanted.get("choice", [value]) if isinstance(wanted, Mapping) else [wanted]
+    return value in alleles
+
+
+STAGES = Builder(_tidied, _scaled, _meaning, _meaning, _aligned)

@@ -1,0 +1,295 @@
+"""Search spaces in figures: genes, number of designs, and how large the designs are."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from statistics import median_low
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evonas.blueprint import Blueprint
+from evonas.errors import BuildError, EvonasError, SettingsError
+from evonas.evaluation import OBJECTIVES, TrainEvaluator
+from evonas.models import check_space, plan_network
+from evonas.registry import unknown_name
+from evonas.reports.format import number
+from evonas.runs.run import run_scales
+from evonas.settings import Settings, Words
+from evonas.space import Scale, SearchSpace, load_space
+from evonas.space.gene import Gene
+from evonas.space.recipe import check_recipe
+
+SAMPLE = 50  # designs that the figures are from: with 100, mobile_cells takes two seconds longer
+SAMPLE_SEED = 0
+COUNTED = ("parameters", "macs")
+
+
+def spaces_summary(space: SearchSpace) -> dict[str, Any]:
+    """One space in a line; `size` is exact, None if a gene of real numbers makes it infinite."""
+    return {
+        "name": space.name,
+        "title": space.title,
+        "genes": len(space.genes),
+        "size": _size(space),
+    }
+
+
+def space_summary(
+    name: str, words: Iterable[str], listed: int | None = None, designs: int = SAMPLE
+) -> dict[str, Any]:
+    """One space with its genes and the figures of a random sample.
+
+    Counts are those of images with three channels and ten classes: data are not read. A design
+    is feasible if it builds at both scales and keeps the constraints; minimum, median (the lower
+    of the middle two) and maximum are over all designs that build. `size` is as in
+    `spaces_summary`.
+
+    Args:
+        name: Anything that `space=` takes.
+        words: Settings; those that matter are constraints, full, measure and run.seed.
+        listed: How many designs to draw by run.seed and list; None for no list.
+        designs: How many to count for the sample, which is the same for every seed.
+
+    Raises:
+        SettingsError: With all problems of words and space at once.
+        BuildError: No design of the sample can be built.
+    """
+    space, settings = _checked(name, words)
+    evaluator = _evaluator(space, settings)
+    summary = {
+        "name": space.name,
+        "title": space.title,
+        "source": space.source or None,
+        "size": _size(space),
+        "genes": [_gene(gene) for gene in space.genes],
+        "scales": {scale.name: scale.to_dict() for scale in (evaluator.proxy, evaluator.full)},
+        "sample": _sample(space, evaluator, designs),
+    }
+    if listed is not None:
+        rng = np.random.default_rng(settings.run.seed)
+        drawn = (space.sample(rng) for _ in range(listed))
+        summary["designs"] = [_design(space, evaluator, chromosome) for chromosome in drawn]
+    return summary
+
+
+def _checked(name: str, given: Iterable[str]) -> tuple[SearchSpace, Settings]:
+    if "=" in name and "/" not in name:
+        raise SettingsError(f"{name}: name a space first, as in evonas spaces nano run.seed=7.")
+    given = list(given)
+    words = Words(given)
+    settings = words.settings()
+    problems = [
+        *words.problems,
+        *(f"{w}: the space is named already, {name}." for w in given if w.startswith("space=")),
+        *_unjudged(settings),
+    ]
+    try:
+        space = load_space(name)
+        check_space(space, run_scales(space, settings, None))
+        check_recipe(space)
+    except EvonasError as error:
+        problems += error.problems
+    if problems:
+        raise SettingsError(problems)
+    return space, settings
+
+
+def _unjudged(settings: Settings) -> Iterator[str]:
+    """What is wrong with the measures that settings name: unknown, or known by a search only."""
+    counted = sorted(name for name, known in OBJECTIVES.items() if known.cost == "count")
+    for name in dict.fromkeys([*settings.constraints, *settings.budget.target]):
+        if name not in OBJECTIVES:
+            yield unknown_name(OBJECTIVES, name, "measure")
+        elif name in settings.constraints and name not in counted:
+            yield (
+                f"constraints.{name}: {name} is known only from a search. "
+                f"A space can be held against {', '.join(counted)}."
+            )
+
+
+def _evaluator(space: SearchSpace, settings: Settings) -> TrainEvaluator:
+    """The evaluator of a search, to count and to judge with: it gets no folder and no clock."""
+    proxy, full = run_scales(space, settings, None)
+    return TrainEvaluator(settings, (), proxy, full, Path(), math.nan)
+
+
+def _counted(evaluator: TrainEvaluator, blueprint: Blueprint) -> Mapping[str, float]:
+    """The counted measures of a design.
+
+    Raises:
+        BuildError: It cannot be built at both scales.
+    """
+    for scale in (evaluator.proxy, evaluator.full):
+        plan_network(blueprint, scale)
+    return evaluator.count(blueprint)
+
+
+def _sample(space: SearchSpace, evaluator: TrainEvaluator, designs: int) -> dict[str, Any]:
+    rng = np.random.default_rng(SAMPLE_SEED)
+    found: list[Mapping[str, float]] = []
+    problem = ""
+    for _ in range(designs):
+        try:
+            found.append(_counted(evaluator, space.decode(space.sample(rng))))
+        except BuildError as error:
+            problem = str(error)
+    if not found:
+        raise BuildError(f"None of {designs} designs of {space.name} can be built. {problem}")
+    feasible = sum(evaluator.infeasible(0, measures) is None for measures in found)
+    return {
+        "designs": designs,
+        "feasible_share": feasible / designs,
+        **{name: _spread([int(measures[name]) for measures in found]) for name in COUNTED},
+        "scale": evaluator.settings.measure.scale,
+    }
+
+
+def _spread(values: list[int]) -> dict[str, int]:
+    return {"min": min(values), "median": median_low(values), "max": max(values)}
+
+
+def _design(
+    space: SearchSpace, evaluator: TrainEvaluator, chromosome: tuple[float, ...]
+) -> dict[str, Any]:
+    """One design by its active genes; what cannot be built has no counts."""
+    blueprint = space.decode(chromosome)
+    try:
+        measures = _counted(evaluator, blueprint)
+    except BuildError:
+        measures = {}
+    return {
+        "genes": space.alleles(chromosome),
+        **{name: int(measures[name]) if measures else None for name in COUNTED},
+        "fingerprint": blueprint.fingerprint,
+    }
+
+
+def _gene(gene: Gene) -> dict[str, Any]:
+    when = {other: list(wanted) for other, wanted in gene.when}
+    return {"name": gene.name, **gene.describe(), "when": when or None}
+
+
+def _size(space: SearchSpace) -> int | None:
+    return None if space.size == math.inf else int(space.size)
+
+
+def print_spaces(spaces: list[dict[str, Any]], console: Console) -> None:
+    """One line a space (see `spaces_summary`)."""
+    table = _table("space", "genes", "designs", "title")
+    for space in spaces:
+        _add(table, space["name"], space["genes"], _many(space["size"]), space["title"])
+    console.print(table)
+
+
+def print_space(summary: dict[str, Any], console: Console) -> None:
+    """One space in full (see `space_summary`)."""
+    grid = Table.grid(padding=(0, 2))
+    for key in ("name", "title", "source"):
+        if summary[key]:
+            _add(grid, key, summary[key])
+    _add(grid, "designs", _many(summary["size"]))
+    for name, scale in summary["scales"].items():
+        _add(grid, name, _scale(scale))
+    console.print(grid)
+    console.print(_genes(summary["genes"]))
+    _print_sample(summary, console)
+    for place, design in enumerate(summary.get("designs", ()), 1):
+        _print_design(place, design, console)
+
+
+def _genes(genes: list[dict[str, Any]]) -> Table:
+    """One line a gene; conditions only if there are any."""
+    are_conditional = any(gene["when"] for gene in genes)
+    table = _table("gene", "kind", "alleles", *(["when"] if are_conditional else []))
+    for gene in genes:
+        condition = [_when(gene)] if are_conditional else []
+        _add(table, gene["name"], gene["kind"], _range(gene), *condition)
+    return table
+
+
+def _scale(values: dict[str, Any]) -> str:
+    """A scale as in a space file: what is as by default is not said."""
+    usual = Scale("", 0).to_dict()
+    said = {key: value for key, value in values.items() if value != usual[key] and key != "name"}
+    return ", ".join(f"{key} {_plain(value)}" for key, value in said.items())
+
+
+def _print_sample(summary: dict[str, Any], console: Console) -> None:
+    sample = summary["sample"]
+    scale = summary["scales"][sample["scale"]]
+    console.print(
+        f"\nOf {sample['designs']} designs drawn at random, {sample['feasible_share']:.0%} are "
+        f"feasible. At {sample['scale']} scale, with {scale['input_channels']} channels and "
+        f"{scale['classes']} classes, they have:"
+    )
+    table = _table("", "min", "median", "max")
+    for name in COUNTED:
+        _add(table, name, *(number(sample[name][key]) for key in ("min", "median", "max")))
+    console.print(table)
+
+
+def _print_design(place: int, design: dict[str, Any], console: Console) -> None:
+    """A line for each mapping in the blueprint, with the genes that stand in it."""
+    counts = ", ".join(f"{number(design[name])} {name}" for name in COUNTED if design[name])
+    text = f"\nDesign {place}, {design['fingerprint']}: {counts or 'cannot be built'}"
+    console.print(Text(text), soft_wrap=True)
+    homes: dict[str, list[str]] = {}
+    for name, allele in design["genes"].items():
+        home, _, short = name.rpartition(".")
+        homes.setdefault(home, []).append(f"{short}={_plain(allele)}")
+    grid = Table.grid(padding=(0, 2))
+    for home, genes in homes.items():
+        _add(grid, f"  {home}", " ".join(genes))
+    console.print(grid)
+
+
+def _range(gene: dict[str, Any]) -> str:
+    if "alleles" in gene:
+        return ", ".join(_plain(allele) for allele in gene["alleles"])
+    return f"{_plain(gene['low'])} .. {_plain(gene['high'])}"
+
+
+def _when(gene: dict[str, Any]) -> str:
+    """`operation is inverted_residual`, the other gene by its full name if it stands elsewhere."""
+    home = gene["name"].rpartition(".")[0]
+    return ", ".join(
+        f"{other.removeprefix(f'{home}.')} is {' or '.join(_plain(allele) for allele in wanted)}"
+        for other, wanted in (gene["when"] or {}).items()
+    )
+
+
+def _plain(allele: Any) -> str:
+    """An allele as it would stand in a space file."""
+    if allele is None or isinstance(allele, bool):
+        return {None: "null", True: "true", False: "false"}[allele]
+    return f"{allele:.6g}" if isinstance(allele, float) else str(allele)
+
+
+def _many(size: int | None) -> str:
+    """A number of designs: exact below a million.
+
+    >>> [_many(size) for size in (12288, 115422332637413376, None)]
+    ['12288', '1.2e17', 'infinitely many']
+    """
+    if size is None:
+        return "infinitely many"
+    return str(size) if size < 10**6 else f"{Decimal(size):.1e}".replace("e+", "e")
+
+
+def _table(first: str, *heads: str) -> Table:
+    """An empty table whose first column keeps to one line; the others break but lose nothing."""
+    table = Table()
+    table.add_column(first, no_wrap=True)
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _add(table: Table, *cells: Any) -> None:
+    """A row of plain texts: brackets in a user's file are no markup."""
+    table.add_row(*(Text(str(cell)) for cell in cells))

@@ -1,0 +1,297 @@
+"""Space files as they are written: found, their repeated items written out, joined as in `a+b`."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evonas.errors import SpaceError
+from evonas.registry import did_you_mean, unknown_name
+from evonas.space.gene import KeyPath, dotted, is_gene
+from evonas.yaml_file import read_yaml
+
+SECTIONS = ("network", "training", "compression")
+KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
+
+# A path runs to its `.yaml`, so that it may lead through a folder called c++.
+PART = re.compile(r"[^+]*/.*?\.yaml(?=\+|$)|[^+]+")
+
+Line = tuple[str, int]  # file and line
+
+# A message as `SpaceDocument.place` begins it.
+MESSAGE = re.compile(r"(?P<file>[^\n]+?), (?P<keys>\S+) \(line (?P<line>\d+)\): (?P<text>.*)", re.S)
+
+
+@dataclass(frozen=True)
+class SpaceDocument:
+    """What the files of a space say together, every item of a list written out.
+
+    `values` are plain: written to one file and read again, they make the same space. `lines` has
+    the place of each key path in them, `problems` what was found wrong on the way.
+    """
+
+    name: str
+    values: dict[str, Any]
+    lines: Mapping[KeyPath, Line]
+    problems: tuple[str, ...]
+
+    def place(self, key_path: KeyPath) -> str:
+        """File, dotted key and line, for messages; of what is around a key that is not there."""
+        while key_path and key_path not in self.lines:
+            key_path = key_path[:-1]
+        file, line = self.lines[key_path]
+        return f"{file}, {dotted(key_path)} (line {line})"
+
+
+def told_once(problems: Iterable[str]) -> list[str]:
+    """Messages of which each says something new.
+
+    What is written once may stand in many places, by an alias or a `repeat`: the same mistake in
+    the same line is told once, and in other lines of the file by their numbers.
+    """
+    lines: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], re.Match[str] | str] = {}
+    for problem in problems:
+        found = MESSAGE.fullmatch(problem)
+        key = (found["file"], found["text"]) if found else ("", problem)
+        first.setdefault(key, found or problem)
+        lines.setdefault(key, []).extend([found["line"]] if found else [])
+    return [_with_lines(message, dict.fromkeys(lines[key])) for key, message in first.items()]
+
+
+def _with_lines(message: re.Match[str] | str, lines: Iterable[str]) -> str:
+    if isinstance(message, str):
+        return message
+    others = [line for line in lines if line != message["line"]]
+    also = f"; also line{'s' if len(others) > 1 else ''} {', '.join(others)}" if others else ""
+    file, keys, line, text = message.groups()
+    return f"{file}, {keys} (line {line}{also}): {text}"
+
+
+def known_spaces() -> dict[str, Path]:
+    """Names and files of the spaces that `space=NAME` finds; the user's own come first."""
+    package = Path(__file__).resolve().parent.parent
+    # A wheel carries the files inside the package, a source tree beside it.
+    folders = [package / "_search_spaces", package.parent / "search_spaces", Path("search_spaces")]
+    return {file.stem: file for folder in folders for file in sorted(folder.glob("*.yaml"))}
+
+
+def find_space(part: str) -> Path:
+    """The file of that name, or of that path if it has a slash or ends in `.yaml`.
+
+    Raises:
+        SpaceError: There is no such space.
+    """
+    if _is_path(part):
+        return Path(os.path.expanduser(part))
+    known = known_spaces()
+    if part not in known:
+        raise SpaceError(unknown_name(known, part, "space"))
+    return known[part]
+
+
+def space_name(words: str) -> str:
+    """What the space `a+./b.yaml` is called: `a+b`.
+
+    Raises:
+        SpaceError: Nothing stands before or behind a plus.
+    """
+    return "+".join(_called(part) for part in space_parts(words))
+
+
+def space_parts(words: str) -> list[str]:
+    """The names and paths that are joined.
+
+    >>> space_parts("nano+./c++/mine.yaml+more")
+    ['nano', './c++/mine.yaml', 'more']
+
+    Raises:
+        SpaceError: Nothing stands before or behind a plus.
+    """
+    parts = PART.findall(words)
+    if not parts or "+".join(parts) != words:
+        raise SpaceError(
+            f"space={words} has an empty part. Join names and paths by one plus, as in "
+            "space=mobile_cells+./mine.yaml."
+        )
+    return parts
+
+
+def read_space(words: str) -> SpaceDocument:
+    """What the files of the space say together, each part a name or a path (see `find_space`).
+
+    Raises:
+        SpaceError: There is no such space, or its files cannot be read or joined.
+    """
+    parts, problems = [], []
+    for word in space_parts(words):
+        try:
+            parts.append(_Part(word, find_space(word), _called(word)))
+        except SpaceError as error:
+            problems += error.problems
+    if problems:
+        raise SpaceError(problems)
+    names = [part.file for part in parts]
+    for part in parts:
+        if names.count(part.path.name) > 1:
+            part.file = str(part.path)
+    return _joined(parts, words)
+
+
+def read_space_file(file: Path, name: str | None = None) -> SpaceDocument:
+    """What one file says, called like the file unless it is given a name.
+
+    Raises:
+        SpaceError: As in `read_space`.
+    """
+    return _joined([_Part(str(file), file, name or file.stem)], str(file))
+
+
+class _Part:
+    """One file: its sections with all items written out, and the line of each key path.
+
+    `file` is what messages call it.
+    """
+
+    def __init__(self, word: str, path: Path, name: str) -> None:
+        self.word = word
+        self.path = path
+        self.name = name
+        self.file = path.name
+        self._problems: list[tuple[KeyPath, str]] = []
+        self.lines: dict[KeyPath, int] = {}
+        read, self._written = read_yaml(path, SpaceError)
+        values = read if isinstance(read, dict) else {}
+        self.title = str(values.pop("title", None) or name)
+        self.source = str(values.pop("source", None) or "")
+        self._check_keys(values)
+        if not values and not self._problems:
+            sections = ", ".join(SECTIONS)
+            raise SpaceError(
+                f"{self.file} is no search space: it has none of the sections {sections}."
+            )
+        self.values = self._written_out(values, (), ())
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, with its place as it is written."""
+        return [
+            f"{self.file}, {dotted(written)} (line {self._written[written]}): {problem}"
+            for written, problem in self._problems
+        ]
+
+    def where(self, key_path: KeyPath) -> str:
+        """File and line of a key that is there."""
+        return f"{self.file} (line {self.lines[key_path]})"
+
+    def _check_keys(self, values: dict[str, Any]) -> None:
+        for key in list(values):
+            if key not in KNOWN_KEYS:
+                known = f"Known: {', '.join(KNOWN_KEYS)}."
+                hint = did_you_mean(KNOWN_KEYS, str(key))
+                self._problems.append(((key,), f"there is no such section. {hint}{known}"))
+                del values[key]
+            elif key in SECTIONS and not isinstance(values[key] or {}, dict):
+                self._problems.append(((key,), "a section holds keys with values."))
+                values[key] = {}
+            elif key in SECTIONS:
+                values[key] = values[key] or {}
+
+    def _written_out(self, value: Any, written: KeyPath, key_path: KeyPath) -> Any:
+        """The value with its repeated items; takes down the line of each key path in it."""
+        self.lines[key_path] = self._written[written]
+        if isinstance(value, dict):
+            return {
+                key: self._written_out(inner, (*written, key), (*key_path, key))
+                for key, inner in value.items()
+            }
+        if not isinstance(value, list):
+            return value
+        items: list[Any] = []
+        for index, item in enumerate(value):
+            once, count = self._once_and_count(item, (*written, index))
+            for _ in range(count):
+                path = (*key_path, len(items))
+                items.append(self._written_out(once, (*written, index), path))
+        return items
+
+    def _once_and_count(self, item: Any, written: KeyPath) -> tuple[Any, int]:
+        """An item of a list without its `repeat`, and how often it stands there."""
+        if not isinstance(item, dict) or "repeat" not in item:
+            return item, 1
+        count = item["repeat"]
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            problem = f"{count} is no number of copies. Write a whole number of at least 1."
+            self._problems.append(((*written, "repeat"), problem))
+            count = 1
+        return {key: inner for key, inner in item.items() if key != "repeat"}, count
+
+
+def _joined(parts: Sequence[_Part], words: str) -> SpaceDocument:
+    problems = [problem for part in parts for problem in part.problems]
+    fault = _network_fault(parts, words)
+    if fault:
+        raise SpaceError([*problems, fault])
+    values: dict[str, Any] = {}
+    owners: dict[KeyPath, _Part] = {}
+    for part in parts:
+        for path in _lay_into(values, part.values, ()):
+            places = f"{owners[path].where(path)} and in {part.where(path)}"
+            problems.append(f"{dotted(path)} stands in {places}. Keep one.")
+        if "network" in part.values:
+            owners[()] = part  # what is missing is missing there
+        for path in part.lines:
+            owners.setdefault(path, part)
+    source = "; ".join(part.source for part in parts if part.source)
+    values["title"] = " + ".join(part.title for part in parts)
+    values |= {"source": source} if source else {}
+    return SpaceDocument(
+        "+".join(part.name for part in parts),
+        {key: values[key] for key in KNOWN_KEYS if key in values},
+        {path: (part.file, part.lines[path]) for path, part in owners.items()},
+        tuple(problems),
+    )
+
+
+def _network_fault(parts: Sequence[_Part], words: str) -> str | None:
+    """What is wrong if not exactly one part says what is built."""
+    having = [part for part in parts if "network" in part.values]
+    if not having:
+        files = " and ".join(part.file for part in parts)
+        return (
+            f"{files} {'has' if len(parts) == 1 else 'have'} no section network. Join a space "
+            f"that has one, as in space=mobile_cells+{words}."
+        )
+    if len(having) == 1:
+        return None
+    places = " and ".join(part.where(("network",)) for part in having)
+    rest = "+".join(part.word for part in parts if part not in having[1:])
+    return f"{places} have a section network each. Keep one, as in space={rest}."
+
+
+def _lay_into(
+    own: dict[str, Any], other: Mapping[str, Any], key_path: KeyPath
+) -> Iterator[KeyPath]:
+    """Adds the other's keys, sections key by key; gives the key paths that both have."""
+    for key, value in other.items():
+        path = (*key_path, key)
+        if key not in own:
+            own[key] = value
+        elif path[0] in SECTIONS and _is_group(own[key]) and _is_group(value):
+            yield from _lay_into(own[key], value, path)
+        else:
+            yield path
+
+
+def _is_group(value: Any) -> bool:
+    return isinstance(value, dict) and not is_gene(value)
+
+
+def _is_path(part: str) -> bool:
+    return "/" in part or part.endswith(".yaml")
+
+
+def _called(part: str) -> str:
+    return Path(part).stem if _is_path(part) else part

@@ -1,0 +1,29 @@
+"""Whether the training section of a space says what a training can be told."""
+
+from evonas.errors import SettingsError, SpaceError
+from evonas.settings import TrainingSettings, validate
+from evonas.space.document import told_once
+from evonas.space.search_space import SearchSpace
+
+
+def check_recipe(space: SearchSpace) -> None:
+    """Every allele of a training gene is a value that the training setting takes.
+
+    Raises:
+        SpaceError: With all problems, each with its place in the file.
+    """
+    problems = []
+    for section, key in ((s, k) for s in ("training", "compression") for k in space.template[s]):
+        place = space.place((section, key))
+        if section == "compression":
+            problems.append(f"{place}: this version compresses nothing. Leave the section out.")
+            continue
+        genes = [gene for gene in space.genes if gene.key_path == (section, key)]
+        values = genes[0].extremes if genes else [space.template[section][key]]
+        for value in values:
+            try:
+                validate(TrainingSettings, {key: value}, place)
+            except SettingsError as error:
+                problems += error.problems
+    if problems:
+        raise SpaceError(told_once(dict.fromkeys(problems)))

@@ -1,0 +1,63 @@
+"""The example in CONTRIBUTING.md, followed to the letter in a copy of the source tree."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+
+TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
+MAIN = "from evonas.cli import main; main()"
+
+
+def block_after(words: str) -> str:
+    found = re.search(rf"`{re.escape(words)}`.*?```\w+\n(.*?)```", TEXT, re.DOTALL)
+    assert found is not None, f"CONTRIBUTING.md shows nothing for {words}"
+    return found.group(1)
+
+
+@pytest.fixture
+def tree(working_folder: Path) -> Path:
+    """A copy of the package and its spaces."""
+    for folder in ("evonas", "search_spaces"):
+        shutil.copytree(REPOSITORY / folder, working_folder / "tree" / folder)
+    return working_folder / "tree"
+
+
+def evonas_of(tree: Path, *words: str) -> dict[str, Any]:
+    call = [sys.executable, "-c", MAIN, *words, "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    result = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=300)
+    assert result.returncode == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.mark.slow
+def test_an_operation_takes_two_files_and_a_space_one(tree: Path) -> None:
+    (tree / "evonas/models/operations/blur.py").write_text(
+        block_after("evonas/models/operations/blur.py")
+    )
+    table = tree / "evonas/models/operations/__init__.py"
+    imported, line = block_after("evonas/models/operations/__init__.py").strip("\n").split("\n\n")
+    body = table.read_text().rstrip()
+    assert body.endswith("}")
+    table.write_text(f"{imported}\n{body[:-1]}{line}\n}}\n")
+    (tree / "search_spaces/blur_cells.yaml").write_text(
+        block_after("search_spaces/blur_cells.yaml")
+    )
+
+    space = evonas_of(tree, "spaces", "blur_cells")
+    assert space["size"] == 6**4
+    words = ["space=blur_cells", "data.subset=100", "training.epochs=1", "executor=inline"]
+    words += ["display=none", "run.name=blurred", "budget.evaluations=3"]
+    assert evonas_of(tree, "search", *words)["counts"]["complete"] == 3
+    evonas_of(tree, "export", "blurred", "--to", "model", "--pick", "0")
+    assert "blur_3x3" in Path("model/blueprint.json").read_text()
+    assert "class Blur" in Path("model/model.py").read_text()

@@ -1,0 +1,96 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from evonas.errors import UnknownName
+from evonas.models.initialise import INITIALISATIONS, initialise
+from evonas.models.norms import GroupNorm
+
+schemes = pytest.mark.parametrize("scheme", INITIALISATIONS)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "variance"),
+    [("he", 2 / (128 * 9)), ("xavier", 2 / ((64 + 128) * 9)), ("selu", 1 / (64 * 9))],
+)
+def test_a_full_convolution_has_the_variance_of_its_scheme(scheme: str, variance: float) -> None:
+    layer = nn.Conv2d(64, 128, 3)
+    initialise(layer, seed=0, scheme=scheme)
+    assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
+    assert layer.weight.mean().item() == pytest.approx(0, abs=0.03 * math.sqrt(variance))
+
+
+@pytest.mark.parametrize(
+    ("scheme", "variance"), [("he", 2 / 25), ("xavier", 1 / 25), ("selu", 1 / 25)]
+)
+def test_a_depthwise_convolution_counts_its_own_channel_alone(scheme: str, variance: float) -> None:
+    layer = nn.Conv2d(1024, 1024, 5, groups=1024)
+    initialise(layer, seed=0, scheme=scheme)
+    assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "variance"),
+    [("he", 2 / (16 * 9)), ("xavier", 2 / ((32 + 16) * 9)), ("selu", 1 / (32 * 9))],
+)
+def test_groups_divide_what_is_counted(scheme: str, variance: float) -> None:
+    layer = nn.Conv2d(32 * 8, 16 * 8, 3, groups=8)
+    initialise(layer, seed=0, scheme=scheme)
+    assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
+
+
+def test_a_selu_network_of_twenty_layers_keeps_mean_and_variance() -> None:
+    layers = [layer for _ in range(20) for layer in (nn.Conv2d(256, 256, 1), nn.SELU())]
+    network = nn.Sequential(*layers)
+    initialise(network, seed=0, scheme="selu")
+    with torch.no_grad():
+        out = network(torch.randn(64, 256, 3, 3, generator=torch.Generator().manual_seed(1)))
+    assert out.mean().item() == pytest.approx(0, abs=0.1)
+    assert out.var().item() == pytest.approx(1, abs=0.2)
+
+
+@schemes
+def test_linear_layers_norms_and_slopes_are_the_same_by_every_scheme(scheme: str) -> None:
+    linear, batch_norm, group_norm = nn.Linear(400, 100), nn.BatchNorm2d(4), GroupNorm(4)
+    slopes = nn.PReLU()
+    network = nn.ModuleList([linear, batch_norm, group_norm, slopes])
+    batch_norm(torch.randn(8, 4, 2, 2) + 3)
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights += 5
+    initialise(network, seed=0, scheme=scheme)
+    assert linear.weight.std().item() == pytest.approx(0.01, rel=0.03)
+    assert not linear.bias.any()
+    for norm in (batch_norm, group_norm):
+        assert torch.equal(norm.weight, torch.ones(4))
+        assert torch.equal(norm.bias, torch.zeros(4))
+    assert batch_norm.running_mean is not None
+    assert not batch_norm.running_mean.any()
+    assert slopes.weight.tolist() == [0.25]
+
+
+def test_he_draws_the_numbers_it_always_drew() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.PReLU(), nn.Linear(4, 2))
+    initialise(network, seed=7)
+    generator = torch.Generator().manual_seed(7)
+    first = torch.empty(4, 3, 3, 3).normal_(std=math.sqrt(2 / 36), generator=generator)
+    second = torch.empty(2, 4).normal_(std=0.01, generator=generator)
+    assert torch.equal(network[0].weight, first)
+    assert torch.equal(network[3].weight, second)
+
+
+@schemes
+def test_the_seed_alone_decides(scheme: str) -> None:
+    one, other = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
+    initialise(one, 5, scheme)
+    initialise(other, 5, scheme)
+    assert torch.equal(one.weight, other.weight)
+    initialise(other, 6, scheme)
+    assert not torch.equal(one.weight, other.weight)
+
+
+def test_an_unknown_scheme_is_told_with_the_known_ones() -> None:
+    with pytest.raises(UnknownName, match='Did you mean "selu"'):
+        initialise(nn.Conv2d(1, 1, 1), 0, "sely")
