@@ -3,13 +3,18 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from evonas.blueprint import SCHEMA_VERSION, Blueprint, key_of
+from evonas.blueprint import SCHEMA_VERSION, Blueprint
+from evonas.key import key_of
 
 DESIGN = Blueprint(
-    network={"builder": "stages", "stages": [{"kernel": 3, "skip": "none"}]},
+    network={
+        "builder": "nas_bench_macro",
+        "activation": "relu",
+        **{f"layer{index}": "mb_k3_e3" for index in range(8)},
+    },
     training={"lr0": 0.1},
     compression={"bits": 8},
-    repairs=("stages.0.skip: none",),
+    repairs=("layer0: none",),
 )
 
 
@@ -29,7 +34,7 @@ def test_another_version_of_the_format_is_refused(version: object) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"network": {**DESIGN.network, "builder": "cells"}},
+        {"network": {**DESIGN.network, "layer7": "identity"}},
         {"training": {"lr0": 0.2}},
         {"compression": {}},
     ],
@@ -49,7 +54,7 @@ def test_a_value_in_another_section_is_another_design() -> None:
 
 
 def test_the_fingerprint_of_a_design_never_changes() -> None:
-    assert Blueprint({"builder": "stages"}).fingerprint == "6e0be7427fa10e37"
+    assert DESIGN.fingerprint == "82cf11f2dfc080c8"
 
 
 def test_a_blueprint_cannot_be_changed() -> None:

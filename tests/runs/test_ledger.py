@@ -14,10 +14,15 @@ from evonas.errors import RunError
 from evonas.runs.ledger import Ledger
 from evonas.trial import Outcome, Trial
 
+NETWORK = {
+    "builder": "nas_bench_macro",
+    "activation": "relu",
+    **{f"layer{n}": "identity" for n in range(8)},
+}
 TRIAL = Trial(
     0,
     (1.0, 0.30000000000000004, -2.5),
-    Blueprint({"builder": "stages", "stages": [{"kernel": 3}]}, {"lr0": 0.1}, {}, ("repaired",)),
+    Blueprint(NETWORK, {"lr0": 0.1}, {}, ("repaired",)),
     seed=7,
     parents=(3, 4),
     operator="uniform+random",
