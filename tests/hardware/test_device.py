@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from evonas.blueprint import key_of
+from evonas.key import key_of
 from evonas.hardware import device_description, device_fingerprint, usable_cores
 
 
