@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from evonas.errors import BuildError, SpaceError
+from evonas.models.blocks import BLOCKS
 from evonas.models.rules import RULES, AnyNames, MayBeMissing, Problem, Rules
 from evonas.networks import BUILDERS, Scale, scaled
 from evonas.registry import did_you_mean, unknown_name
@@ -135,7 +136,11 @@ class _Check:
                 what = f"{operation} takes {key}" if owners else f"every operation takes {key}"
                 yield (*path, key), f"{what}, and its when lets it vanish."
                 return
-            if not is_taken and self._may_be_active(gene, operation, path):
+            if (
+                not is_taken
+                and operation in tuple(BLOCKS)
+                and self._may_be_active(gene, operation, path)
+            ):
                 wanted = f"when: {{operation: {' or '.join(owners)}}}"
                 yield (*path, key), f"{operation} takes no {key}. Add {wanted}."
                 return

@@ -55,7 +55,7 @@ def _preset(name: str, values: Mapping[str, Mapping[str, Any]]) -> Preset:
             network[section] = {**network[section], **keys}
     published = {"name": "published", "classes": CLASSES, "resolution_px": parent["resolution_px"]}
     published |= {key: own[key] for key in own if key not in NOT_OF_SCALE}
-    repeats = published.pop("repeats", ())
+    repeats = published.pop("repeats", [])
     published["repeats"] = tuple(repeats) if isinstance(repeats, list) else (repeats,) * STACKS
     tidy, repairs = tidied(network)
     return Preset(name, own["title"], Blueprint(tidy, repairs=repairs), Scale(**published))

@@ -26,7 +26,7 @@ BUILDERS: Mapping[str, Builder] = {
 
 
 def tidied(network: Network) -> Tidied:
-    """The section without what changes nothing, and a sentence for each choice made in vain."""
+    """The section without choices that cannot be met, and a sentence for each of them."""
     return _builder(network).tidied(network)
 
 
@@ -38,6 +38,11 @@ def scaled(network: Network, scale: Scale) -> dict[str, Any]:
     """
     sized = _builder(network).scaled(network, scale)
     return {"input": list(scale.input_shape), "classes": scale.classes, **sized}
+
+
+def short(network: Network) -> dict[str, Any]:
+    """The section without keys that say what holds anyway: equal if the same was chosen."""
+    return _builder(network).short(network)
 
 
 def meaning(network: Network) -> Any:
@@ -69,4 +74,13 @@ def _builder(network: Network) -> Builder:
     return pick(BUILDERS, str(network["builder"]), "builder")
 
 
-__all__ = ["BUILDERS", "Scale", "aligned", "built_meaning", "meaning", "scaled", "tidied"]
+__all__ = [
+    "BUILDERS",
+    "Scale",
+    "aligned",
+    "built_meaning",
+    "meaning",
+    "scaled",
+    "short",
+    "tidied",
+]

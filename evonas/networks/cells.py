@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, without_defaults
+from evonas.networks.builder import Builder, Tidied, with_defaults, without_defaults
 from evonas.networks.graph import Graph, Node
 from evonas.networks.scale import Scale, affordable_strides
 
@@ -34,7 +34,7 @@ def state_name(state: int) -> str:
 
 def _tidied(network: Mapping[str, Any]) -> Tidied:
     """Outputs as `unused` where that says the same; a mask that lets nothing out is none."""
-    tidy = without_defaults(network)
+    tidy = dict(network)
     repairs: list[str] = []
     for name in CELLS_OF:
         tidy[name], repaired = _tidied_cell(network[name])
@@ -85,7 +85,7 @@ def cell_graph(cell: Mapping[str, Any]) -> Graph:
 
 def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     graphs = {name: cell_graph(network[name]).live.to_dict() for name in CELLS_OF}
-    return {**without_defaults(network), **graphs, **assembled(network["assembly"], scale)}
+    return {**network, **graphs, **assembled(network["assembly"], scale)}
 
 
 def assembled(assembly: str, scale: Scale) -> dict[str, Any]:
@@ -129,4 +129,4 @@ def _each_cell(network: Mapping[str, Any], what: Any) -> dict[str, Any]:
     }
 
 
-CELLS = Builder(_tidied, _scaled, _meaning, _built_meaning)
+CELLS = Builder(_tidied, without_defaults, _scaled, _meaning, _built_meaning, with_defaults)

@@ -7,7 +7,7 @@ that of the second. A state is the sum of what its edges bring; state 3 goes out
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, without_defaults
+from evonas.networks.builder import Builder, as_it_is, with_defaults, without_defaults
 from evonas.networks.cells import assembled
 from evonas.networks.graph import Graph, Node
 from evonas.networks.scale import Scale
@@ -34,11 +34,7 @@ def cell_graph(network: Mapping[str, Any]) -> Graph:
 def _as_cells(network: Mapping[str, Any], cell: Any) -> dict[str, Any]:
     edges = {edge_name(*edge) for edge in EDGES}
     rest = {key: value for key, value in network.items() if key not in edges}
-    return {**without_defaults(rest), "builder": "cells", "assembly": ASSEMBLY, "normal": cell}
-
-
-def _tidied(network: Mapping[str, Any]) -> Tidied:
-    return without_defaults(network), ()
+    return {**rest, "builder": "cells", "assembly": ASSEMBLY, "normal": cell}
 
 
 def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
@@ -47,7 +43,7 @@ def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
 
 
 def _meaning(network: Mapping[str, Any]) -> Any:
-    return _as_cells(network, cell_graph(network).meaning)
+    return without_defaults(_as_cells(network, cell_graph(network).meaning))
 
 
-NAS_BENCH_201 = Builder(_tidied, _scaled, _meaning, _meaning)
+NAS_BENCH_201 = Builder(as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults)

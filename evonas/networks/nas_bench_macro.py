@@ -6,7 +6,7 @@ arXiv 2103.11922, section 4.1. Keys `layer0` to `layer7`; built as stages.
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, without_defaults
+from evonas.networks.builder import Builder, as_it_is, with_defaults, without_defaults
 from evonas.networks.scale import Scale
 from evonas.networks.stages import IDENTITY, STAGES
 
@@ -44,10 +44,6 @@ def _as_stages(network: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "builder": "stages", "stem": STEM, "stages": stages, "head": HEAD}
 
 
-def _tidied(network: Mapping[str, Any]) -> Tidied:
-    return without_defaults(network), ()
-
-
 def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     return STAGES.scaled(_as_stages(network), scale)
 
@@ -56,4 +52,4 @@ def _meaning(network: Mapping[str, Any]) -> Any:
     return STAGES.meaning(_as_stages(network))
 
 
-NAS_BENCH_MACRO = Builder(_tidied, _scaled, _meaning, _meaning)
+NAS_BENCH_MACRO = Builder(as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults)

@@ -1,10 +1,10 @@
 """Stem, stages of equal blocks, classifier: how MnasNet and MobileNet are written down."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, without_defaults
+from evonas.networks.builder import Builder, Tidied, filled, with_defaults, without_defaults
 from evonas.networks.scale import Scale, affordable_strides, round8
 
 NO_SKIP = "none"
@@ -21,9 +21,8 @@ def can_skip(in_channels: int, out_channels: int, stride: int) -> bool:
 
 
 def _tidied(network: Mapping[str, Any]) -> Tidied:
-    """A stage in which no layer can skip has no skip; what is said by default is not said."""
+    """A stage in which no layer can skip has no skip; one that does nothing has no more keys."""
     stages, repairs = [], []
-    network = _without_defaults(network)
     channels = network["stem"]["channels"]
     for index, stage in enumerate(network["stages"]):
         if stage["operation"] == IDENTITY:
@@ -33,16 +32,25 @@ def _tidied(network: Mapping[str, Any]) -> Tidied:
             repairs.append(f"stages.{index}.skip: no layer of the stage can skip, so it has none")
             stage = {**stage, "skip": NO_SKIP}
         channels = stage["channels"]
-        defaults = {"activation": network["activation"], "linear": True}
-        stages.append({k: v for k, v in stage.items() if k not in defaults or v != defaults[k]})
+        stages.append(stage)
     return {**network, "stages": stages}, tuple(repairs)
 
 
-def _without_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
+def _stage_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
+    return {"activation": network["activation"], "linear": True}
+
+
+def _short(network: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said by default is not said."""
+    defaults = _stage_defaults(network)
+    stages = [
+        {key: value for key, value in stage.items() if defaults.get(key) != value}
+        for stage in network["stages"]
+    ]
     attention = {**DEFAULT_ATTENTION, **network.get("attention", {})}
     squeezes = any(stage.get("se_ratio") for stage in network["stages"])
     head = {k: v for k, v in network["head"].items() if v or k == "channels"}
-    short = {**without_defaults(network), "head": head, "attention": attention}
+    short = {**without_defaults(network), "stages": stages, "head": head, "attention": attention}
     if not squeezes or attention == DEFAULT_ATTENTION:
         del short["attention"]
     return short
@@ -90,7 +98,7 @@ def _is_noop(in_channels: int, stage: Mapping[str, Any]) -> bool:
 def _meaning(network: Mapping[str, Any]) -> Any:
     """Layer by layer: however they are grouped into stages, and without those that do nothing."""
     tidy, _ = _tidied(network)
-    return {**tidy, "stages": list(_layers(tidy))}
+    return _short({**tidy, "stages": list(_layers(tidy))})
 
 
 def _layers(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -108,10 +116,26 @@ def _layers(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
-    """Layers in the places that a space with one layer a stage has for them, identities between."""
+    """With the defaults that the space writes out, and each layer in the place it has for it."""
     places = template["stages"]
-    if len(places) == len(network["stages"]) or any(place["layers"] != 1 for place in places):
-        return dict(network)
+    network = with_defaults(network, template)
+    network["head"] = filled(network["head"], template["head"], {"hidden": 0, "fixed": False})
+    if "attention" in template:
+        network["attention"] = {**DEFAULT_ATTENTION, **network.get("attention", {})}
+    if len(places) != len(network["stages"]) and all(place["layers"] == 1 for place in places):
+        network["stages"] = _placed(network, places)
+    if len(places) == len(network["stages"]):
+        network["stages"] = [
+            filled(stage, place, _stage_defaults(network))
+            for stage, place in zip(network["stages"], places, strict=True)
+        ]
+    return network
+
+
+def _placed(
+    network: Mapping[str, Any], places: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Layers in the places that a space of single layers has for them, identities between."""
     layers = list(_layers(_tidied(network)[0]))
     count = len(layers)
     stages: list[Mapping[str, Any]] = []
@@ -126,7 +150,7 @@ def _aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[st
             f"network.stages: no place for a layer of {left['channels']} channels at stride "
             f"{left['stride']} after {count - len(layers)} others"
         )
-    return {**network, "stages": stages}
+    return stages
 
 
 def _fits(layer: Mapping[str, Any], place: Mapping[str, Any]) -> bool:
@@ -139,4 +163,4 @@ def _allows(wanted: Any, value: Any) -> bool:
     return value in alleles
 
 
-STAGES = Builder(_tidied, _scaled, _meaning, _meaning, _aligned)
+STAGES = Builder(_tidied, _short, _scaled, _meaning, _meaning, _aligned)

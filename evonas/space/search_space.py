@@ -11,7 +11,7 @@ import numpy as np
 
 from evonas.blueprint import Blueprint
 from evonas.key import key_of
-from evonas.networks import Scale, aligned, tidied
+from evonas.networks import Scale, aligned, short, tidied
 from evonas.space.gene import Allele, Gene, KeyPath, is_one_of
 
 Chromosome = tuple[float, ...]
@@ -67,10 +67,14 @@ class SearchSpace:
         """
         network, _ = tidied(aligned(blueprint.network, self.template["network"]))
         chromosome = self._encode({**blueprint.to_dict(), "network": network})
-        found = self.decode(chromosome).to_dict()
-        for section in ("network", "training", "compression"):
-            wanted = network if section == "network" else blueprint.to_dict()[section]
-            for key_path, has, asks in _differences(found[section], wanted, (section,)):
+        found = self.decode(chromosome)
+        pairs = {
+            "network": (short(found.network), short(network)),
+            "training": (found.training, blueprint.training),
+            "compression": (found.compression, blueprint.compression),
+        }
+        for section, (own, wanted) in pairs.items():
+            for key_path, has, asks in _differences(own, wanted, (section,)):
                 place = ".".join(str(key) for key in key_path)
                 raise ValueError(f"{place}: the space has {has}, the blueprint {asks}")
         return chromosome

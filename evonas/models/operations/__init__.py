@@ -19,7 +19,11 @@ from evonas.models.operations.separable_conv import SeparableConv
 from evonas.models.operations.skip_connect import SkipConnect
 from evonas.models.operations.zero import Zero
 
-# Name to the class and its own arguments.
+POINTWISE_FIRST = {"order": "pointwise_first"}
+
+# Name to the class and its own arguments. Separable convolutions are NASNet's, two in a row,
+# unless they are `single`; those with an activation between depthwise and pointwise convolution,
+# and those that begin with the pointwise one, are single too.
 OPERATIONS: Mapping[str, tuple[type[nn.Module], Mapping[str, Any]]] = {
     "none": (Zero, {}),
     "skip_connect": (SkipConnect, {}),
@@ -38,6 +42,21 @@ OPERATIONS: Mapping[str, tuple[type[nn.Module], Mapping[str, Any]]] = {
     "sep_conv_3x3_single": (SeparableConv, {"kernel": 3, "repeats": 1}),
     "sep_conv_5x5_single": (SeparableConv, {"kernel": 5, "repeats": 1}),
     "sep_conv_7x7_single": (SeparableConv, {"kernel": 7, "repeats": 1}),
+    "sep_conv_3x3_activated": (
+        SeparableConv,
+        {"kernel": 3, "repeats": 1, "middle_activation": True},
+    ),
+    "sep_conv_5x5_activated": (
+        SeparableConv,
+        {"kernel": 5, "repeats": 1, "middle_activation": True},
+    ),
+    "sep_conv_7x7_activated": (
+        SeparableConv,
+        {"kernel": 7, "repeats": 1, "middle_activation": True},
+    ),
+    "sep_conv_3x3_reversed": (SeparableConv, {"kernel": 3, "repeats": 1, **POINTWISE_FIRST}),
+    "sep_conv_5x5_reversed": (SeparableConv, {"kernel": 5, "repeats": 1, **POINTWISE_FIRST}),
+    "sep_conv_7x7_reversed": (SeparableConv, {"kernel": 7, "repeats": 1, **POINTWISE_FIRST}),
     "dil_conv_3x3": (SeparableConv, {"kernel": 3, "repeats": 1, "dilation": 2}),
     "dil_conv_5x5": (SeparableConv, {"kernel": 5, "repeats": 1, "dilation": 2}),
     "max_pool_2x2": (Pooling, {"kind": "max", "kernel": 2}),

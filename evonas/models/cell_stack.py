@@ -1,0 +1,217 @@
+"""Cells and stacks of cells as layers: what each reads, made to fit, and what it gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.models.cell import Cell, CellStack, Dropped, Node
+from evonas.models.layers import ActivationConvNorm, FactorizedReduction
+from evonas.models.operations import OPERATIONS
+from evonas.models.plan import Layer
+from evonas.networks.graph import CONCAT, IDENTITY
+
+
+@dataclass(frozen=True)
+class Maps:
+    """What flows between cells: channels, and how often the input has been halved."""
+
+    channels: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Style:
+    """What convolutions and norms of one network have in common."""
+
+    activation: str
+    norm: str
+    drop_path: float
+
+    @property
+    def layer(self) -> dict[str, Any]:
+        """The arguments of layers that begin with an activation."""
+        return {"activation": self.activation, "norm": self.norm}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cell to be built: normal or reduction, its filters and its stride.
+
+    State 0 is the output before it; state 1 the one before that, or `is_far` one earlier.
+    """
+
+    cell: str
+    filters: int
+    stride: int
+    is_far: bool = False
+
+
+def plan_operation(name: str, channels: int, filters: int, stride: int, style: Style) -> Layer:
+    """An operation from so many channels to so many."""
+    module, own = OPERATIONS[name]
+    shape = {"in_channels": channels, "out_channels": filters, "stride": stride}
+    return Layer(module, {**shape, **style.layer, **own})
+
+
+class NasnetFits:
+    """How NASNet makes maps fit: only where shapes differ, identities by a strided projection."""
+
+    def __init__(self, style: Style) -> None:
+        self.style = style
+
+    def current(self, maps: Maps, filters: int) -> tuple[Layer, int]:
+        """State 0: always projected."""
+        return self._projection(maps.channels, filters), filters
+
+    def previous(self, maps: Maps, current: Maps, filters: int) -> tuple[Layer, int]:
+        """State 1: projected if its channels, reduced if its size differ; raw at the start."""
+        if maps.stride != current.stride:
+            return self._reduction(maps.channels, filters), filters
+        if maps.channels == filters or maps is current:
+            return plan_operation(
+                IDENTITY, maps.channels, maps.channels, 1, self.style
+            ), maps.channels
+        return self._projection(maps.channels, filters), filters
+
+    def identity(self, channels: int, filters: int, stride: int) -> Layer:
+        """An identity inside a cell."""
+        return plan_operation(IDENTITY, channels, filters, stride, self.style)
+
+    def _projection(self, channels: int, filters: int) -> Layer:
+        shape = {"in_channels": channels, "out_channels": filters, "kernel": 1}
+        return Layer(ActivationConvNorm, {**shape, **self.style.layer})
+
+    def _reduction(self, channels: int, filters: int) -> Layer:
+        shape = {"in_channels": channels, "out_channels": filters}
+        return Layer(FactorizedReduction, {**shape, **self.style.layer})
+
+
+class DartsFits(NasnetFits):
+    """How DARTS does: both inputs always projected, strided identities by a reduction."""
+
+    def previous(self, maps: Maps, current: Maps, filters: int) -> tuple[Layer, int]:
+        """State 1: projected, or reduced if its size differs."""
+        if maps.stride != current.stride:
+            return self._reduction(maps.channels, filters), filters
+        return self._projection(maps.channels, filters), filters
+
+    def identity(self, channels: int, filters: int, stride: int) -> Layer:
+        """An identity inside a cell."""
+        if stride == 1:
+            return super().identity(channels, filters, stride)
+        return self._reduction(channels, filters)
+
+
+class _CellPlan:
+    """One cell of a stack: its inputs made to fit, its nodes, and what it gives."""
+
+    def __init__(
+        self,
+        graph: Mapping[str, Any],
+        step: Step,
+        given: Sequence[Maps],
+        fits: NasnetFits,
+        drop_path: float,
+    ) -> None:
+        self.graph = graph
+        self.step = step
+        self.fits = fits
+        self.drop_path = drop_path
+        current, previous = given
+        used = self._used_states()
+        raw = plan_operation(IDENTITY, current.channels, current.channels, 1, fits.style)
+        first = fits.current(current, step.filters)
+        second = fits.previous(previous, current, step.filters)
+        # An input that no node reads passes through, so that there are no weights to no end.
+        inputs = [first if 0 in used else (raw, 0), second if 1 in used else (raw, 0)]
+        self.inputs = [layer for layer, _ in inputs]
+        self.channels = [channels for _, channels in inputs]
+        self.nodes = [self._node(node) for node in self.graph["nodes"]]
+        self.outputs = [self._fitted_output(state) for state in self.graph["outputs"]]
+        channels = sum(self.channels[state] for state in self.outputs)
+        self.output = Maps(channels, current.stride * step.stride)
+
+    def layer(self) -> Layer:
+        """The cell's module."""
+        return Layer(
+            Cell, {"inputs": self.inputs, "nodes": self.nodes, "outputs": list(self.outputs)}
+        )
+
+    def _used_states(self) -> set[int]:
+        read = {state for node in self.graph["nodes"] for _, state in node["terms"]}
+        return read | set(self.graph["outputs"])
+
+    def _node(self, node: Mapping[str, Any]) -> Layer:
+        operations = [self._term(name, state) for name, state in node["terms"]]
+        copies = len(operations) if node["combine"] == CONCAT else 1
+        self.channels.append(self.step.filters * copies)
+        states = [state for _, state in node["terms"]]
+        return Layer(Node, {"operations": operations, "states": states, "combine": node["combine"]})
+
+    def _term(self, name: str, state: int) -> Layer:
+        shape = (self.channels[state], self.step.filters, self._stride(state))
+        if name == IDENTITY:
+            return self.fits.identity(*shape)
+        layer = plan_operation(name, *shape, self.fits.style)
+        if not self.drop_path:
+            return layer
+        return Layer(Dropped, {"operation": layer, "probability": self.drop_path})
+
+    def _stride(self, state: int) -> int:
+        """Only what reads an input has the cell's stride."""
+        return self.step.stride if state < self.graph["inputs"] else 1
+
+    def _fitted_output(self, state: int) -> int:
+        """The state that goes out: inputs are first made as large as the nodes are."""
+        if state >= self.graph["inputs"]:
+            return state
+        channels, stride = self.channels[state], self._stride(state)
+        if stride == 1 and channels == self.step.filters:
+            return state
+        norm = self.fits.style.norm
+        shape = {"in_channels": channels, "out_channels": self.step.filters}
+        fit = (
+            Layer(ActivationConvNorm, {**shape, "kernel": 1, "activation": None, "norm": norm})
+            if stride == 1
+            else Layer(FactorizedReduction, {**shape, "activation": None, "norm": norm})
+        )
+        self.nodes.append(Layer(Node, {"operations": [fit], "states": [state], "combine": "add"}))
+        self.channels.append(self.step.filters)
+        return len(self.channels) - 1
+
+
+class Stack:
+    """Cells in the making: the layers so far, what they read and what they give.
+
+    Args:
+        network: Scaled, with the graph of each cell.
+        given: What the stem gives.
+    """
+
+    def __init__(self, network: Mapping[str, Any], fits: NasnetFits, given: Maps) -> None:
+        self.network = network
+        self.fits = fits
+        self.cells: list[Layer] = []
+        self.sources: list[list[int]] = []
+        self.maps = [given]
+
+    def add(self, layer: Layer, sources: list[int], maps: Maps) -> None:
+        """Appends a layer that reads `sources` and gives `maps`."""
+        self.cells.append(layer)
+        self.sources.append(sources)
+        self.maps.append(maps)
+
+    def add_cells(self, steps: Sequence[Step]) -> None:
+        """Appends one cell a step; drop path grows with the cell's place (NASNet, section 4)."""
+        for index, step in enumerate(steps):
+            drop_path = self.fits.style.drop_path * (index + 1) / len(steps)
+            count = len(self.maps)
+            sources = [count - 1, max(0, count - (3 if step.is_far else 2))]
+            given = [self.maps[source] for source in sources]
+            cell = _CellPlan(self.network[step.cell], step, given, self.fits, drop_path)
+            self.add(cell.layer(), sources, cell.output)
+
+    @property
+    def layer(self) -> Layer:
+        """All of it as one module."""
+        return Layer(CellStack, {"cells": self.cells, "sources": self.sources})
