@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from evonas.blueprint import Blueprint
-    from evonas.driver import resume, search
+    from evonas.driver import optimise, resume, search
     from evonas.models import build
     from evonas.models.presets import preset
     from evonas.runs import Run, load_run
@@ -22,12 +22,23 @@ _HOMES = {
     "build": "evonas.models",
     "load_run": "evonas.runs",
     "load_space": "evonas.space",
+    "optimise": "evonas.driver",
     "preset": "evonas.models.presets",
     "resume": "evonas.driver",
     "search": "evonas.driver",
 }
 
-__all__ = ["Blueprint", "Run", "build", "load_run", "load_space", "preset", "resume", "search"]
+__all__ = [
+    "Blueprint",
+    "Run",
+    "build",
+    "load_run",
+    "load_space",
+    "optimise",
+    "preset",
+    "resume",
+    "search",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,19 +16,22 @@ class Blueprint:
     """A decoded design as nested plain values.
 
     `network` says what is built, `training` which settings of the training recipe the design
-    brings along, `compression` what is done to the trained network. `repairs` tells in words
-    what decoding had to change; it is no part of the design's identity.
+    brings along, `compression` what is done to the trained network. `values` are free: only the
+    user's function or table knows what they mean, and then `network` may be empty. `repairs`
+    tells in words what decoding had to change; it is no part of the design's identity.
     """
 
     network: Mapping[str, Any]
     training: Mapping[str, Any] = field(default_factory=dict)
     compression: Mapping[str, Any] = field(default_factory=dict)
     repairs: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that designs of the same function share (`networks.meaning`)."""
-        return key_of([meaning(self.network), self.training, self.compression])
+        own = [meaning(self.network), self.training, self.compression]
+        return key_of([*own, self.values] if self.values else own)
 
     def to_dict(self) -> dict[str, Any]:
         """The plain values behind `blueprint.json`."""
@@ -38,6 +41,7 @@ class Blueprint:
             "training": dict(self.training),
             "compression": dict(self.compression),
             "repairs": list(self.repairs),
+            **({"values": dict(self.values)} if self.values else {}),
         }
 
     @classmethod
@@ -55,6 +59,7 @@ class Blueprint:
             training=values["training"],
             compression=values["compression"],
             repairs=tuple(values["repairs"]),
+            values=values.get("values", {}),
         )
 
 

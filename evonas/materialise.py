@@ -8,6 +8,7 @@ from typing import Any
 
 import safetensors.torch
 
+from evonas.blueprint import Blueprint
 from evonas.errors import ExportError
 from evonas.evaluation import recipe_of, violations
 from evonas.evolution import pareto
@@ -50,15 +51,20 @@ def materialise(
     to = to.expanduser()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ExportError(f"{to} is there already and not empty. Give another folder by --to.")
+    if not run.space.has_network:
+        raise ExportError(
+            f"Run {run.name} searched values, not networks: there is nothing to export. Look at "
+            f"its designs by evonas inspect {run.name}."
+        )
     if scale not in ("full", "proxy"):
         raise ExportError(f'There is no scale called "{scale}". Known: full, proxy.')
     trial, outcome = picked(run, pick, where)
     chosen = run.scales[1] if scale == "full" else run.scales[0]
-    network = _network(run, trial, outcome, chosen)
+    blueprint, network = _network(run, trial, outcome, chosen)
     to.parent.mkdir(parents=True, exist_ok=True)
     half_done = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
     try:
-        checks = _write(half_done, run, trial, outcome, chosen, network)
+        checks = _write(half_done, run, trial, outcome, chosen, blueprint, network)
         if to.exists():
             to.rmdir()
         half_done.chmod(0o755)
@@ -100,9 +106,9 @@ def picked(run: Run, pick: str, where: str | None = None) -> tuple[Trial, Outcom
         within = f" within {where}" if where else ""
         raise ExportError(f"Run {run.name} has no complete design{within}.")
     fitness = records.fitness_matrix(numbers)
-    if pick == "best":
-        return run.pair(numbers[int(fitness[:, 0].argmax())])
     front = pareto.front(fitness)
+    if pick == "best":
+        return run.pair(numbers[int(front[fitness[front, 0].argmax()])])
     return run.pair(numbers[int(front[pareto.knee(fitness[front])])])
 
 
@@ -122,10 +128,18 @@ def parse_limits(where: str | None) -> dict[str, Limits]:
     return {name: validate(Limits, ends, f"--where {name}") for name, ends in values.items()}
 
 
-def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> Network:
-    network = build(trial.blueprint, scale, seed=trial.seed)
+def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> tuple[Blueprint, Network]:
+    """The network, and the blueprint that it is built from.
+
+    Trained weights may be those of an equal network that is written in another way: then they
+    belong into that one.
+    """
+    blueprint = trial.blueprint
+    network = build(blueprint, scale, seed=trial.seed)
     if scale.name == "proxy" and run.settings.evaluator.name == "train":
         owner = trial.number if outcome.source is None else outcome.source
+        blueprint = run.records.trials[owner].blueprint
+        network = build(blueprint, scale, seed=trial.seed)
         file = weights_file(run.folder, owner)
         if not file.exists():
             raise ExportError(
@@ -133,14 +147,20 @@ def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> Network:
                 "front and of the best ten are. Export it with --scale full."
             )
         network.load_state_dict(safetensors.torch.load_file(file))
-    return network
+    return blueprint, network
 
 
 def _write(
-    folder: Path, run: Run, trial: Trial, outcome: Outcome, scale: Scale, network: Network
+    folder: Path,
+    run: Run,
+    trial: Trial,
+    outcome: Outcome,
+    scale: Scale,
+    blueprint: Blueprint,
+    network: Network,
 ) -> dict[str, Any]:
-    plan = plan_network(trial.blueprint, scale)
-    (folder / BLUEPRINT).write_text(as_json(trial.blueprint.to_dict()))
+    plan = plan_network(blueprint, scale)
+    (folder / BLUEPRINT).write_text(as_json(blueprint.to_dict()))
     title = f"Trial {trial.number} of run {run.name} at {scale.name} scale, written by evonas."
     (folder / SOURCE).write_text(network_source(plan, title))
     write_recipe(folder, _recipe(run, trial, scale))

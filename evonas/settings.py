@@ -17,6 +17,7 @@ from evonas.registry import did_you_mean
 from evonas.yaml_file import read_yaml
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -96,27 +97,71 @@ class FullSettings(Group):
 
 
 class EvolverSettings(Group):
-    """How designs are proposed; operator names are PyGAD's.
+    """How designs are proposed; operator names and their meaning are PyGAD's.
 
-    `start` names published networks that are the first designs.
+    With `surrogate` a model of the run picks each design out of `pool` children, after `initial`
+    ones that are spread over the space. `engine` is `steady` (a child at a time, bred from the
+    best of the whole history) or `pygad_run` (the generations of `pygad.GA.run()`; for it alone
+    are `keep_elitism`, how many of the best stay in each, and `keep_parents`, how many parents do
+    without elitism, -1 for all).
+    `tournament` is the number of individuals that compete. `crossover_probability` is the share
+    of parents that mate, none for all. `mutation_genes` change in a child, or with
+    `mutation_probability` each gene so likely; `adaptive` changes `mutation_genes_bad` where
+    the parents are bad. `mutation_by_replacement` draws a number anew, else a real number moves
+    from where it is by up to a tenth of its range. With `block_crossover` a stage or
+    block is inherited whole. `nsga3_divisions` of each objective's axis make the reference
+    points, not set: as many as the population can serve. `start` names published networks that
+    are the first designs. `sample` is of `aging` alone: how many it draws for a tournament.
     """
 
     name: str = "pygad"
+    surrogate: bool = True
+    pool: Count = 100
+    initial: Count = 8
+    engine: Literal["steady", "pygad_run"] = "steady"
     population: Annotated[int, Field(ge=4)] = 20
     selection: Literal[
-        "tournament_nsga2", "nsga2", "tournament", "rank", "random", "sss", "rws", "sus"
+        "tournament_nsga2",
+        "nsga2",
+        "tournament_nsga3",
+        "nsga3",
+        "tournament",
+        "rank",
+        "random",
+        "sss",
+        "rws",
+        "sus",
     ] = "tournament_nsga2"
-    crossover: Literal["uniform", "single_point", "two_points", "scattered", "none"] = "uniform"
-    mutation: Literal["random", "swap", "inversion", "scramble", "none"] = "random"
+    tournament: Count = 3
+    nsga3_divisions: Count | None = None
+    crossover: Literal["uniform", "single_point", "two_points", "scattered", "sbx", "none"] = (
+        "uniform"
+    )
+    crossover_probability: Probability | None = None
+    block_crossover: bool = False
+    mutation: Literal[
+        "random", "swap", "inversion", "scramble", "polynomial", "adaptive", "none"
+    ] = "random"
     mutation_genes: Count = 2
+    mutation_genes_bad: Count = 4
+    mutation_probability: Probability | None = None
+    mutation_by_replacement: bool = True
+    sample: Count = 5
+    keep_elitism: Annotated[int, Field(ge=0)] = 1
+    keep_parents: Annotated[int, Field(ge=-1)] = -1
     start: Names = ()
 
 
 class BudgetSettings(Group):
-    """When the search ends: whatever is reached first."""
+    """When the search ends: whatever is reached first.
+
+    `stagnation` is a number of evaluations that have not enlarged the front's hypervolume (of
+    one objective: not improved the best).
+    """
 
     evaluations: Count = 64
     seconds: Positive | None = None
+    stagnation: Count | None = None
     target: dict[str, Limits] = Field(default_factory=dict)
 
 
@@ -147,7 +192,10 @@ class LatencySettings(Group):
 
 
 class ExecutorSettings(Group):
-    """Where trials run. `workers` not set: as many as there are cores."""
+    """Where trials run. `workers` not set: as many as there are cores.
+
+    `charge_proposals`: of a virtual executor, real time between trials passes on its clock too.
+    """
 
     name: str = "ray"
     workers: Count | None = None
@@ -156,13 +204,23 @@ class ExecutorSettings(Group):
     address: str = "local"
     timeout_s: Positive = 600.0
     retries: Annotated[int, Field(ge=0)] = 2
+    charge_proposals: bool = True
 
 
 class EvaluatorSettings(Group):
-    """What an evaluation is."""
+    """What an evaluation is.
+
+    Of a table: its `path`, the columns that a measure is drawn from (`observed`) and that of
+    simulated seconds (`duration`), which a mean and a coefficient of variation can stand for.
+    """
 
     name: str = "train"
     function: str | None = None
+    path: DataPath | None = None
+    observed: dict[str, Annotated[Names, Field(min_length=1)]] = Field(default_factory=dict)
+    duration: str | None = None
+    duration_mean_s: Positive | None = None
+    duration_cv: NotNegative = 1.0
 
 
 class Settings(Group):
@@ -278,7 +336,7 @@ class Words:
             next(
                 (o for path, o in self.origins.items() if path[: len(keys)] == keys), ".".join(keys)
             ),
-        )
+        ) or ".".join(keys)
         if error["type"] == "extra_forbidden":
             return f"{origin}: {_unknown_key(keys)}"
         message = str(error["msg"]).removeprefix("Value error, ")

@@ -1,8 +1,9 @@
 """One design under evaluation, what came of it, and the record of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from itertools import islice
+from typing import Any, Literal, overload
 
 from evonas.blueprint import Blueprint
 
@@ -65,9 +66,49 @@ class Finished:
     fitness: tuple[float, ...] | None
 
 
+class Prefix(Sequence[Finished]):
+    """The first `length` entries of a list that others go on appending to.
+
+    So a history costs nothing to make, however long it is. Who has seen an earlier prefix of the
+    same `items` (the object, not its contents) need only look at what came after it.
+    """
+
+    __slots__ = ("items", "length")
+
+    def __init__(self, items: list[Finished], length: int | None = None) -> None:
+        self.items = items
+        self.length = len(items) if length is None else length
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, index: int) -> Finished: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Finished]: ...
+    def __getitem__(self, index: int | slice) -> Finished | list[Finished]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self.length)
+            return [self.items[place] for place in range(start, stop, step)]
+        if not -self.length <= index < self.length:
+            raise IndexError(f"there are {self.length} entries, none has the index {index}")
+        return self.items[index % self.length]
+
+    def __iter__(self) -> Iterator[Finished]:
+        return islice(self.items, self.length)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Prefix | tuple | list):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+
+    def __repr__(self) -> str:
+        return f"Prefix({list(self)!r})"
+
+
 @dataclass(frozen=True)
 class History:
     """Finished trials in the order they finished, and the chromosomes still in flight."""
 
-    finished: tuple[Finished, ...] = ()
+    finished: Sequence[Finished] = ()
     in_flight: Mapping[int, Chromosome] = field(default_factory=dict)

@@ -28,8 +28,9 @@ LAYERS = [
     {"space"},
     {"settings", "trial"},
     {"blueprint"},
+    {"networks"},
     {"yaml_file"},
-    {"registry", "cache_folder"},
+    {"registry", "cache_folder", "key"},
     {"errors"},
 ]
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
@@ -38,14 +39,25 @@ DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 HOMES = {
     "ray": {"executors/ray_executor.py"},
     "pygad": {"evolution"},
+    "optuna": {"evolution"},
     "onnxruntime": {"hardware", "exporters", "predict.py"},
     "typer": {"cli"},
     "rich": {"cli", "reports"},
     "sklearn": {"data/digits.py"},
     "pandas": {"runs/run.py"},
 }
-NEVER = {"torchvision", "timm", "pickle", "dill", "cloudpickle", "joblib", "optuna"}
-TORCHLESS = ["space", "evolution", "settings", "trial", "blueprint", "registry", "errors"]
+NEVER = {"torchvision", "timm", "pickle", "dill", "cloudpickle", "joblib"}
+TORCHLESS = [
+    "space",
+    "evolution",
+    "settings",
+    "trial",
+    "blueprint",
+    "networks",
+    "registry",
+    "key",
+    "errors",
+]
 
 
 def modules() -> list[Path]:

@@ -51,10 +51,26 @@ def test_the_python_example_works(working_folder: Path) -> None:
     assert "{'layers': 2" in result.stdout
 
 
+def test_the_optimised_function_works(working_folder: Path) -> None:
+    (working_folder / "example.py").write_text(block("python", "Any other function is optimised"))
+    call = [sys.executable, "example.py"]
+    result = subprocess.run(call, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert "'layer': {'units': 16}} {'score': -" in result.stdout
+    assert [path.name for path in working_folder.iterdir()] == ["example.py"]
+
+
+def test_the_space_of_values_works(working_folder: Path) -> None:
+    (working_folder / "mine.yaml").write_text(block("yaml", "### Looking up instead of training"))
+    words = ["space=./mine.yaml", "evaluator=python", "objectives=score:max"]
+    space = check(Words(words), lambda blueprint: 1.0).space
+    assert space.genes[-1].name == "values.momentum"
+
+
 def test_every_setting_in_the_table_exists_with_its_default() -> None:
     table = README.partition("## Settings")[2].partition("## From Python")[0]
     keys = {key.split(".")[0] for key in re.findall(r"^\| `([a-z_.]+)", table, re.MULTILINE)}
-    assert keys == set(Settings.model_fields) - {"evaluator"}
+    assert keys == set(Settings.model_fields)
     defaults = Settings()
     assert f"| `space` | `{defaults.space}` |" in table
     assert f"| {defaults.budget.evaluations}, none, none |" in table

@@ -104,7 +104,7 @@ def _report(run: Any, as_json: bool) -> None:
 
     summary = run_summary(run)
     say(summary, as_json, print_run)
-    if not as_json and summary["front"]:
+    if not as_json and summary["front"] and run.space.has_network:
         print(f"\nNext: evonas export {run.name} --to DIR")
     if not summary["front"]:
         print(f"The search found no feasible design: {run.facts['ended']}.", file=sys.stderr)

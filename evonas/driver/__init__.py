@@ -1,9 +1,16 @@
-"""A search from its first word to its end: `search` starts one, `resume` goes on with one."""
+"""A search from its first word to its end: `search` starts one, `resume` goes on with one.
 
-from collections.abc import Iterable, Mapping
+`optimise` is a search over a function of the user's that leaves no files.
+"""
+
+import copy
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.blueprint import Blueprint
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
 from evonas.errors import RunError
@@ -12,12 +19,12 @@ from evonas.executors import EXECUTORS
 from evonas.hardware import device_fingerprint, usable_cores
 from evonas.key import key_of
 from evonas.reports.progress import make_display
-from evonas.runs.folder import DATABASE, SPACE, new_run_folder, write_config
+from evonas.runs.folder import DATABASE, IN_MEMORY, SPACE, new_run_folder, write_config
 from evonas.runs.ledger import Ledger
 from evonas.runs.lock import RunLock
 from evonas.runs.run import Run, load_run, read_run
 from evonas.settings import Settings, Words
-from evonas.space.document import read_space_file
+from evonas.space.document import document_of, read_space, read_space_file
 
 
 def search(
@@ -35,13 +42,63 @@ def search(
     """
     words = Words((), settings) if isinstance(settings, Mapping) else Words(settings)
     if evaluate is not None:
-        words.values["evaluator"] = {"name": "python"}
+        _by_function(words)
     checked = check(words, evaluate)
     given = [] if isinstance(settings, Mapping) else list(settings)
     folder = new_run_folder(checked.settings, given, checked.document.values, checked.facts)
     with RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
         return _work(set_up(checked, folder, checked.facts), ledger)
+
+
+def optimise(
+    fitness: Callable[[Any], Any],
+    space: str | Path | Mapping[str, Any],
+    objectives: str | Sequence[str] = "fitness:max",
+    **settings: Any,
+) -> Run:
+    """Searches the designs that a function finds best; writes nothing to the disk.
+
+    Trials run in this process, one after the other, unless `executor` says otherwise.
+
+    Args:
+        fitness: From a design to a number or a mapping of measures. Of a space with `values`
+            alone it gets these, as nested plain values, of any other the Blueprint.
+        space: A name or path, or a mapping as in a space file.
+        objectives: Each `name:max` or `name:min`; a plain number is the first.
+        settings: Groups as in a settings file: `budget={"evaluations": 200}, run={"seed": 7}`.
+
+    Raises:
+        EvonasError: Something is wrong with the settings or the space.
+    """
+    words = Words((), {**settings, "objectives": objectives})
+    _by_function(words)
+    words.values["executor"] = {"name": "inline", **words.values.get("executor", {})}
+    words.values.setdefault("display", "none")
+    if isinstance(space, Mapping):
+        document = document_of(space, "space")
+    else:
+        document = read_space(os.fspath(space))
+    words.values["space"] = document.name
+    only_values = not {"network", "training", "compression"} & set(document.values)
+    checked = check(words, _OfValues(fitness) if only_values else fitness, document)
+    ledger = Ledger.create(IN_MEMORY, checked.facts)
+    return _work(set_up(checked, IN_MEMORY, checked.facts), ledger)
+
+
+@dataclass(frozen=True)
+class _OfValues:
+    """A function of the values of a design; can be sent to another process if `fitness` can."""
+
+    fitness: Callable[[Any], Any]
+
+    def __call__(self, blueprint: Blueprint) -> Any:
+        return self.fitness(copy.deepcopy(dict(blueprint.values)))
+
+
+def _by_function(words: Words) -> None:
+    """Lets the evaluator be the function that was given, with what else is said of it."""
+    words.values["evaluator"] = {**words.values.get("evaluator", {}), "name": "python"}
 
 
 def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | None = None) -> Run:
@@ -67,7 +124,8 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
 
 
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
-    measures_latency = any(o.name == "latency_ms" for o in run.records.objectives)
+    is_train = settings.evaluator.name == "train"
+    measures_latency = is_train and any(o.name == "latency_ms" for o in run.records.objectives)
     if measures_latency and run.facts["device"] != device_fingerprint():
         raise RunError(
             f"Run {run.name} measured latency on another device (fingerprint "
@@ -81,26 +139,33 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
             f"Run {run.name} was made with other images in {settings.data.path}. Put the old ones "
             "back, or start a new run."
         )
+    if checked.facts.get("table") != run.facts.get("table"):
+        raise RunError(
+            f"Run {run.name} was made with another table in {settings.evaluator.path}. Put the old "
+            "one back, or start a new run."
+        )
     return checked
 
 
 def _work(setup: Setup, ledger: Ledger) -> Run:
     settings, name = setup.settings, setup.folder.name
     try:
-        records = read_run(setup.folder, ledger).records
+        records = read_run(setup.folder, ledger, setup.space).records
         executor = EXECUTORS[settings.executor.name](
             setup.evaluator, settings.executor, settings.executor.workers or usable_cores()
         )
         with make_display(name, settings, ledger.sessions()) as display:
+            if executor.clock is not None:  # all times of the run are then simulated ones
+                ledger.clock = display.clock = executor.clock
             try:
                 ended = Search(setup, records, ledger, executor, display).run()
             except KeyboardInterrupt:
                 display.line(f"Nothing that finished is lost. Go on by: evonas resume {name}")
                 raise
         ledger.write_meta({"ended": ended})
-        return read_run(setup.folder, ledger)
+        return read_run(setup.folder, ledger, setup.space)
     finally:
         ledger.close()
 
 
-__all__ = ["Run", "resume", "search"]
+__all__ = ["Run", "optimise", "resume", "search"]

@@ -7,10 +7,10 @@ import numpy as np
 from evonas.driver.preparation import Setup
 from evonas.driver.reuse import Reuse
 from evonas.driver.schedules import SCHEDULES
-from evonas.driver.stopping import reason_to_end
+from evonas.driver.stopping import Stopping
 from evonas.executors import Executor
 from evonas.reports.progress import Display
-from evonas.runs.folder import keep_weights
+from evonas.runs.folder import has_weights, keep_weights
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.trial import Outcome, Trial
@@ -30,6 +30,7 @@ class Search:
         self.executor = executor
         self.display = display
         self.schedule = SCHEDULES[self.settings.schedule](setup.evolver, records)
+        self.stopping = Stopping(records, self.settings.budget)
         self.reuse = Reuse(setup.evaluator)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight
@@ -108,11 +109,15 @@ class Search:
         by_number = self.settings.schedule == "generational"
         if self.records.freeze_reference_point(self.settings.reference_point, by_number):
             self.ledger.write_meta({"reference_point": self.records.reference_point})
-        keep_weights(self.setup.folder, self.records.worth_keeping() | self.in_flight.keys())
+        self._keep_weights()
         self.display.finished(outcome, self.records)
         again, self.waiting = self.waiting, []
         for trial in again:
             self._start(trial)
+
+    def _keep_weights(self) -> None:
+        if has_weights(self.setup.folder):
+            keep_weights(self.setup.folder, self.records.worth_keeping() | self.in_flight.keys())
 
     def _wants_more(self) -> bool:
         busy = len(self.in_flight) + len(self.waiting)
@@ -120,13 +125,7 @@ class Search:
 
     def _end(self) -> str | None:
         """Why no further trial is proposed, if so."""
-        return reason_to_end(
-            self.records,
-            self.settings.budget,
-            len(self.in_flight),
-            self.display.seconds,
-            self.free_in_a_row,
-        )
+        return self.stopping.reason(len(self.in_flight), self.display.seconds, self.free_in_a_row)
 
     def _why_over(self) -> str:
         reason = self._end()

@@ -1,25 +1,28 @@
 """Everything that can be wrong with a search is found here, before a folder is made."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evonas.data import DATA_SETS, load_data
 from evonas.driver.start import start_chromosomes
-from evonas.errors import EvonasError, SettingsError
+from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation import (
     EVALUATORS,
     OBJECTIVES,
     Evaluator,
     Objective,
     PythonEvaluator,
+    TableEvaluator,
     TrainEvaluator,
     find_function,
     recipe_of,
 )
 from evonas.evaluation.python_evaluator import UserFunction
-from evonas.evolution import EVOLVERS, Evolver
+from evonas.evaluation.table import Table, read_table
+from evonas.evaluation.table_evaluator import Lookup, measure_columns, open_lookup
+from evonas.evolution import Evolver, check_operators, evolver_class
 from evonas.executors import EXECUTORS
 from evonas.hardware import device_fingerprint, reference_ms
 from evonas.models import check_space, plan_network
@@ -54,6 +57,7 @@ class Checked:
     document: SpaceDocument
     objectives: tuple[Objective, ...]
     function: UserFunction | None
+    lookup: Lookup | None
     start: tuple[Chromosome, ...]
     facts: dict[str, Any]
 
@@ -87,31 +91,43 @@ def check(
     settings = words.settings()
     problems = _Problems(words.problems)
     problems.attempt(lambda: pick(EXECUTORS, settings.executor.name, "executor"))
-    problems.attempt(lambda: pick(EVOLVERS, settings.evolver.name, "evolver"))
+    problems.attempt(lambda: evolver_class(settings.evolver))
     problems.attempt(lambda: pick(EVALUATORS, settings.evaluator.name, "evaluator"))
     if settings.evaluator.name == "python" and function is None:
         function = problems.attempt(lambda: find_function(settings.evaluator.function))
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
-    _check_measures(settings, objectives, problems)
+    problems.messages += _misplaced(settings)
     document = document or problems.attempt(lambda: read_space(settings.space))
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
+    table = problems.attempt(lambda: _table(settings))
+    _check_measures(settings, objectives, _known_measures(settings, table, space), problems)
+    lookup = None
+    if table and space and objectives:
+        lookup = problems.attempt(lambda: open_lookup(table, space, settings, objectives))
+    problems.messages += check_operators(settings.evolver, len(objectives) or 1, space)
+    if settings.evolver.engine == "pygad_run" and settings.schedule != "generational":
+        problems.messages.append(
+            "evolver.engine=pygad_run breeds whole generations. Add schedule=generational."
+        )
     start = problems.attempt(lambda: start_chromosomes(settings, space)) if space else ()
     known_data = problems.attempt(lambda: pick(DATA_SETS, settings.data.name, "data set"))
     if problems.messages:
-        if space is not None and known_data is not None and settings.evaluator.name == "train":
+        is_train = settings.evaluator.name == "train"
+        if space is not None and space.has_network and known_data is not None and is_train:
             problems.attempt(lambda: load_data(settings.data, space.scales["proxy"].resolution_px))
         raise SettingsError(problems.messages)
     assert document is not None, "without problems there is a document"
     assert isinstance(space, SearchSpace), "without problems there is a space"
     facts = _facts(settings, space)
-    return Checked(settings, space, document, objectives, function, start, facts)
+    facts |= {"table": table.key} if table else {}
+    return Checked(settings, space, document, objectives, function, lookup, start, facts)
 
 
 def set_up(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Setup:
     """The parts of a search over a run's folder; `facts` are those of its ledger."""
     settings, space = checked.settings, checked.space
-    build_evolver = EVOLVERS[settings.evolver.name]
-    evolver = build_evolver(settings.evolver, space, settings.run.seed, checked.start)
+    make = evolver_class(settings.evolver)
+    evolver = make(settings.evolver, space, settings.run.seed, checked.start)
     return Setup(settings, space, _evaluator(checked, folder, facts), evolver, folder, facts)
 
 
@@ -149,21 +165,68 @@ def _added(word: str, settings: Settings) -> str:
 
 def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
     space = space_of(document)
-    scales = run_scales(space, settings, None)
+    scales = run_scales(space, settings, None) if space.has_network else ()
     check_space(space, scales)
     check_recipe(space)
     example = space.decode([gene.default_number for gene in space.genes])
     recipe_of(settings.training, example)
+    if settings.evaluator.name == "train" and space.template["values"]:
+        raise SpaceError(
+            f"{space.place(('values',))}: a training does nothing with values. Search them by "
+            "evaluator=python or evaluator=table, or leave the section out."
+        )
     for scale in scales:
         plan_network(example, scale)
     return space
 
 
+def _misplaced(settings: Settings) -> Iterator[str]:
+    """Settings of an evaluator that another one was named for."""
+    own = settings.evaluator
+    table_only = [key for key in ("path", "observed", "duration") if getattr(own, key)]
+    if own.name != "table":
+        for key in table_only:
+            yield f"evaluator.{key} is for evaluator=table, and this is evaluator={own.name}."
+    simulated = own.duration or own.duration_mean_s
+    if own.duration and own.duration_mean_s:
+        yield "evaluator.duration and evaluator.duration_mean_s exclude each other. Keep one."
+    if own.name == "train" and own.duration_mean_s:
+        yield "evaluator.duration_mean_s is for functions and tables: a training takes its time."
+    elif simulated and settings.executor.name != "virtual":
+        yield f"Simulated durations need executor=virtual, got executor={settings.executor.name}."
+
+
+def _table(settings: Settings) -> Table | None:
+    """The table that the settings name, if designs are to be looked up.
+
+    Raises:
+        EvonasError: None is named, or it cannot be read.
+    """
+    if settings.evaluator.name != "table":
+        return None
+    if settings.evaluator.path is None:
+        raise SettingsError(
+            "evaluator=table needs evaluator.path=FILE.csv, the table to look designs up in."
+        )
+    return read_table(settings.evaluator.path)
+
+
+def _known_measures(settings: Settings, table: Table | None, space: SearchSpace | None) -> set[str]:
+    """The measures that a run may be asked for beside its objectives."""
+    if settings.evaluator.name == "train":
+        return set(OBJECTIVES)
+    columns = measure_columns(table, space.genes if space else ()) if table else ()
+    return {*columns, *settings.evaluator.observed}
+
+
 def _check_measures(
-    settings: Settings, objectives: Iterable[Objective], problems: _Problems
+    settings: Settings,
+    objectives: Iterable[Objective],
+    others: Iterable[str],
+    problems: _Problems,
 ) -> None:
     named = {objective.name for objective in objectives}
-    known = {*OBJECTIVES, *named} if settings.evaluator.name == "train" else named
+    known = {*others, *named}
     for group in (settings.constraints, settings.budget.target):
         for name in group:
             if name not in known:
@@ -198,6 +261,9 @@ def _evaluator(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Eval
     if settings.evaluator.name == "python":
         assert checked.function is not None, "the python evaluator was given or found a function"
         return PythonEvaluator(settings, checked.objectives, checked.function)
+    if settings.evaluator.name == "table":
+        assert checked.lookup is not None, "the table evaluator has read its table"
+        return TableEvaluator(settings, checked.objectives, checked.lookup)
     proxy, full = run_scales(checked.space, settings, facts["data"])
     trials = (folder / "trials").absolute()
     return TrainEvaluator(

@@ -46,14 +46,12 @@ class GenerationalSchedule(Schedule):
     def next(self) -> Next | None:
         """See `Schedule.next`."""
         number = self.records.next_number
-        size = self.evolver.settings.population
-        first = number - number % size
+        generation = self.evolver.generation(number)
+        first = generation.start
         if first != self._first:
-            if any(earlier not in self.records.outcomes for earlier in range(first)):
+            if self.records.first_unfinished < first:
                 return None
-            self._generation = self.evolver.propose(
-                self.records.history_before(first), range(first, first + size)
-            )
+            self._generation = self.evolver.propose(self.records.history_before(first), generation)
             self._first = first
         return number, self._generation[number - first], first
 

@@ -7,23 +7,42 @@ from evonas.settings import BudgetSettings
 MOST_FREE_IN_A_ROW = 1000  # proposals that needed no training before the search gives up
 
 
-def reason_to_end(
-    records: Records, budget: BudgetSettings, in_flight: int, seconds: float, free_in_a_row: int
-) -> str | None:
-    """Why no further trial is to be proposed; None if one is.
+class Stopping:
+    """Watches the records of a run; asking costs no more for what it has looked at before."""
 
-    Args:
-        in_flight: Submitted trials that may yet count against the budget.
-        seconds: Wall-clock time that drivers have worked on the run.
-        free_in_a_row: Latest outcomes that cost no training.
-    """
-    if records.evaluations + in_flight >= budget.evaluations:
-        return "evaluations"
-    if budget.seconds is not None and seconds >= budget.seconds:
-        return "seconds"
-    found = (records.outcomes[number].measures for number in records.feasible)
-    if budget.target and any(is_within(measures, budget.target) for measures in found):
-        return "target"
-    if free_in_a_row >= MOST_FREE_IN_A_ROW:
-        return "space exhausted" if records.feasible else "no feasible design found"
-    return None
+    def __init__(self, records: Records, budget: BudgetSettings) -> None:
+        self.records = records
+        self.budget = budget
+        self._looked_at = 0  # feasible trials
+        self._is_target_met = False
+
+    def reason(self, in_flight: int, seconds: float, free_in_a_row: int) -> str | None:
+        """Why no further trial is to be proposed; None if one is.
+
+        Args:
+            in_flight: Submitted trials that may yet count against the budget.
+            seconds: Wall-clock time that drivers have worked on the run.
+            free_in_a_row: Latest outcomes that cost no training.
+        """
+        budget, records = self.budget, self.records
+        if records.evaluations + in_flight >= budget.evaluations:
+            return "evaluations"
+        if budget.seconds is not None and seconds >= budget.seconds:
+            return "seconds"
+        if self._meets_target():
+            return "target"
+        if budget.stagnation is not None and records.stagnant >= budget.stagnation:
+            return "stagnation"
+        if free_in_a_row >= MOST_FREE_IN_A_ROW:
+            return "space exhausted" if records.feasible else "no feasible design found"
+        return None
+
+    def _meets_target(self) -> bool:
+        """True from the first feasible trial on that is within the limits."""
+        if not self.budget.target:
+            return False
+        fresh = self.records.feasible[self._looked_at :]
+        self._looked_at += len(fresh)
+        found = (self.records.outcomes[number].measures for number in fresh)
+        self._is_target_met |= any(is_within(measures, self.budget.target) for measures in found)
+        return self._is_target_met

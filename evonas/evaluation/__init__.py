@@ -10,11 +10,13 @@ from evonas.evaluation.objectives import (
     violations,
 )
 from evonas.evaluation.python_evaluator import PythonEvaluator, find_function
+from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.evaluation.train_evaluator import TrainEvaluator, recipe_of
 
 EVALUATORS = {
     "train": TrainEvaluator,
     "python": PythonEvaluator,
+    "table": TableEvaluator,
 }
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Evaluator",
     "Objective",
     "PythonEvaluator",
+    "TableEvaluator",
     "TrainEvaluator",
     "find_function",
     "is_within",

@@ -5,10 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from evonas.blueprint import Blueprint
 from evonas.evaluation.objectives import Objective, violations
 from evonas.settings import Settings
 from evonas.trial import Outcome, Trial
+
+DURATION_STREAM = 1  # durations and noise of a trial are drawn apart
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,20 @@ class Evaluator(ABC):
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """The measures that cost nothing, taken by the driver before a trial is submitted."""
         return {}
+
+    def duration_s(self, trial: Trial) -> float | None:
+        """Simulated seconds of a trial (`executor=virtual`); None: as long as it really takes.
+
+        They are lognormal with the mean and the coefficient of variation of the settings, drawn
+        with the trial's seed.
+        """
+        own = self.settings.evaluator
+        if own.duration_mean_s is None:
+            return None
+        spread = math.log1p(own.duration_cv**2)
+        rng = np.random.default_rng(np.random.SeedSequence([trial.seed, DURATION_STREAM]))
+        normal = rng.standard_normal()
+        return own.duration_mean_s * math.exp(math.sqrt(spread) * normal - spread / 2)
 
     def scale_of(self, measure: str) -> str:
         """The scale that a measure describes: "full", "proxy", or "" if there are no scales."""

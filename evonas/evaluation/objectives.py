@@ -7,7 +7,7 @@ from typing import Literal
 
 from evonas.errors import SettingsError
 from evonas.evaluation.subject import Subject
-from evonas.registry import unknown_name
+from evonas.registry import did_you_mean, unknown_name
 from evonas.settings import Limits
 
 Direction = Literal["maximise", "minimise"]
@@ -87,8 +87,11 @@ def measure_scale(name: str, measured: str) -> str:
 DIRECTIONS: Mapping[str, Direction] = {"max": "maximise", "min": "minimise"}
 
 
-def parse_objective(text: str, known: Mapping[str, Objective]) -> Objective:
+def parse_objective(text: str, known: Mapping[str, Objective], is_open: bool = False) -> Objective:
     """An objective from `accuracy`, or from `anything:max` for measures that evonas does not know.
+
+    Args:
+        is_open: Measures are a function's or a table's, and may have any name.
 
     Raises:
         SettingsError: No such objective, or a direction that is neither max nor min.
@@ -97,9 +100,12 @@ def parse_objective(text: str, known: Mapping[str, Objective]) -> Objective:
     if not colon:
         if name in known:
             return known[name]
-        raise SettingsError(
-            unknown_name(known or {"NAME:max": 0, "NAME:min": 0}, name, "objective")
-        )
+        if is_open:
+            hint = did_you_mean(known, name)
+            raise SettingsError(
+                f"objectives: {name} has no direction. {hint}Write {name}:max or {name}:min."
+            )
+        raise SettingsError(unknown_name(known, name, "objective"))
     if direction not in DIRECTIONS:
         raise SettingsError(
             f'objectives: "{text}" has no direction. Write {name}:max or {name}:min.'

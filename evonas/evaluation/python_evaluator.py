@@ -1,10 +1,12 @@
 """Evaluation by a function of the user's."""
 
 import importlib
+import math
 import os
+import reprlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +31,22 @@ class PythonEvaluator(Evaluator):
         """See `Evaluator.training_key`."""
         return blueprint.fingerprint
 
+    @property
+    def built_measures(self) -> Sequence[str]:
+        """None: whatever it is called, a measure is what the function gives."""
+        return ()
+
+    @property
+    def trained_measures(self) -> Sequence[str]:
+        """See `Evaluator.trained_measures`."""
+        return self.measured
+
     def __call__(self, trial: Trial) -> Outcome:
         """See `Evaluator.__call__`."""
         start = time.perf_counter()
         measures = dict(trial.known)
         if not all(name in measures for name in self.trained_measures):
-            measures = self._measures(self.function(trial.blueprint))
+            measures = self._measures(self._called(trial.blueprint))
         seconds = time.perf_counter() - start
         return Outcome(
             trial.number,
@@ -45,19 +57,44 @@ class PythonEvaluator(Evaluator):
             source=trial.source,
         )
 
+    def _called(self, blueprint: Blueprint) -> Any:
+        try:
+            return self.function(blueprint)
+        except SystemExit as leaving:  # must end neither the search nor its worker
+            raise TrialFailure("error", f"the function wanted to exit: {leaving!r}") from None
+
     def _measures(self, given: Any) -> dict[str, float]:
+        """What the function gave, as numbers.
+
+        Raises:
+            TrialFailure: An objective is missing, or something is no number or is not finite.
+        """
         names = [objective.name for objective in self.objectives]
         values = given if isinstance(given, Mapping) else {names[0]: given}
         missing = [name for name in names if name not in values]
         if missing:
-            raise TrialFailure("error", f"the function gave no {', '.join(missing)}, but {given!r}")
-        measures = {}
-        for name, value in values.items():
-            try:
-                measures[str(name)] = float(value)
-            except (TypeError, ValueError):
-                raise TrialFailure("error", f"{name} is {value!r}, which is not a number") from None
+            shown = reprlib.repr(given)
+            raise TrialFailure("error", f"the function gave no {', '.join(missing)}, but {shown}")
+        measures = {str(name): _number(str(name), value) for name, value in values.items()}
+        infinite = [f"{name} is {v}" for name, v in measures.items() if not math.isfinite(v)]
+        if infinite:
+            raise TrialFailure("diverged", ", ".join(infinite))
         return measures
+
+
+def _number(name: str, value: Any) -> float:
+    """A number of any library as a float; text and nothing are none.
+
+    Raises:
+        TrialFailure: It is no number.
+    """
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        text = f"{name} is {reprlib.repr(value)}, which is not a number"
+        raise TrialFailure("error", text) from None
 
 
 def find_function(place: str | None) -> UserFunction:

@@ -1,8 +1,9 @@
 """What every evolver is: a pure function from a history to new chromosomes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -32,6 +33,8 @@ class Evolver(ABC):
     run_seed: int
     start: tuple[Chromosome, ...] = ()
 
+    may_repeat: ClassVar[bool] = False  # whether a design may be proposed again, as in a paper
+
     def propose(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """One proposal for each number.
 
@@ -47,9 +50,20 @@ class Evolver(ABC):
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """New designs, one for each number; all randomness comes from `rng(numbers[0])`."""
 
-    def seen(self, history: History) -> "Seen":
-        """The designs that are taken, those of the start among them."""
-        return Seen(self.space, history, self.start)
+    def seen(self, history: History, finished: Set[Chromosome] | None = None) -> "Seen":
+        """The designs that are taken, those of the start among them.
+
+        Args:
+            finished: The chromosomes of the finished trials, if they are known.
+        """
+        if finished is None:
+            finished = {trial.chromosome for trial in history.finished}
+        return Seen(self.space, finished, [*history.in_flight.values(), *self.start])
+
+    def generation(self, number: int) -> range:
+        """The numbers of the generation that this one belongs to, under schedule=generational."""
+        first = number - number % self.settings.population
+        return range(first, first + self.settings.population)
 
     def rng(self, number: int) -> np.random.Generator:
         """The generator of a proposal: depends on the run's seed and the number alone."""
@@ -63,19 +77,25 @@ class Seen:
     """Canonical chromosomes that are taken: no design is proposed twice while another is left."""
 
     def __init__(
-        self, space: SearchSpace, history: History, start: Sequence[Chromosome] = ()
+        self, space: SearchSpace, finished: Set[Chromosome], others: Iterable[Chromosome]
     ) -> None:
         self.space = space
-        self.taken = {finished.chromosome for finished in history.finished}
-        self.taken |= {*history.in_flight.values(), *start}
+        self._finished = finished
+        self._others = set(others)
+
+    def has(self, canonical: Chromosome) -> bool:
+        """True if the design is taken."""
+        return canonical in self._finished or canonical in self._others
+
+    def taking(self, canonical: Chromosome) -> Chromosome:
+        """The same, taken from now on."""
+        self._others.add(canonical)
+        return canonical
 
     def claim(self, chromosome: Sequence[float]) -> Chromosome | None:
         """The canonical form, now taken, or None if it was."""
         canonical = self.space.canonical(chromosome)
-        if canonical in self.taken:
-            return None
-        self.taken.add(canonical)
-        return canonical
+        return None if self.has(canonical) else self.taking(canonical)
 
     def claim_random(self, rng: np.random.Generator) -> Chromosome:
         """A random design that is not taken, if one turns up."""

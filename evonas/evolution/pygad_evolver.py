@@ -1,76 +1,84 @@
-"""A steady-state NSGA-II with PyGAD's operators, run on our history instead of PyGAD's loop.
+"""The default evolver: a steady-state GA with PyGAD's operators, its children screened.
 
 PyGAD's `run()` evaluates elites again, cannot resume exactly and waits for whole generations;
-its operators have none of these faults. `pygad.GA` is built anew for each proposal, as a holder
-of gene space, operators and generator, and sees only the current population.
+its operators have none of these faults, and see only the current population here. Of many
+children the surrogate picks the one to evaluate; without it, the first is taken.
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pygad
 from numpy.typing import NDArray
 
 from evonas.evolution.evolver import ATTEMPTS, Evolver, Proposal, Seen
-from evonas.evolution.pareto import best_first, ranks
+from evonas.evolution.memory import Memory, fitness_of
+from evonas.evolution.operators import BEST_ONLY, Operators
+from evonas.evolution.spread import spread_designs
+from evonas.evolution.surrogate import FEWEST, Surrogate
 from evonas.trial import Chromosome, Finished, History
 
-# PyGAD logs to a logger of its own; ours keeps silent.
-_SILENT = logging.getLogger("evonas.pygad")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
-
-SINGLE_OBJECTIVE = ("tournament", "rank", "sss", "rws", "sus")
-
-
-class FastGA(pygad.GA):  # type: ignore[misc]
-    """pygad.GA with a vectorised non-dominated sort: same fronts, hundreds of times faster."""
-
-    def non_dominated_sorting(self, fitness: NDArray[Any]) -> tuple[list[Any], NDArray[np.int64]]:
-        """Fronts as PyGAD wants them, rows (index, fitness), and the front of each individual."""
-        rank = ranks(np.asarray(fitness, dtype=float))
-        fronts = []
-        for level in range(rank.max() + 1):
-            members = np.flatnonzero(rank == level)
-            rows = np.empty((len(members), 2), dtype=object)
-            for row, index in enumerate(members):
-                rows[row, 0], rows[row, 1] = index, fitness[index]
-            fronts.append(rows)
-        return fronts, rank
+MUTANTS = 0.5  # share of a pool's children that have one parent
+FRESH = 0.05  # share of a pool's children that have none
+Child = tuple[Chromosome, tuple[int, ...], str]  # chromosome, parents' numbers, operator
 
 
 class PygadEvolver(Evolver):
-    """Random designs until the population is full, then children of its best members."""
+    """Spread designs first, then children of the best of the whole history."""
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory(self.settings.population)
+
+    @cached_property
+    def _surrogate(self) -> Surrogate:
+        return Surrogate(self.space)
+
+    @cached_property
+    def _first(self) -> list[Chromosome]:
+        """What the search begins with: few designs if a surrogate learns, else a population."""
+        count = self.settings.initial if self.settings.surrogate else self.settings.population
+        return spread_designs(self.space, count, np.random.default_rng([self.run_seed, count]))
 
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
-        seen = self.seen(history)
-        population = self._population(history)
-        breeder = _Breeder(self, population, rng) if len(population) >= 2 else None
-        return [self._one(number, breeder, seen, rng) for number in numbers]
+        memory = self._memory.recall(history)
+        seen = self.seen(history, memory.taken)
+        pending = list(history.in_flight.values())
+        proposals = []
+        for number in numbers:
+            proposal = self._one(number, memory, seen, pending, rng)
+            proposals.append(proposal)
+            pending.append(proposal.chromosome)
+        return proposals
 
     def _one(
-        self, number: int, breeder: "_Breeder | None", seen: Seen, rng: np.random.Generator
+        self,
+        number: int,
+        memory: Memory,
+        seen: Seen,
+        pending: Sequence[Chromosome],
+        rng: np.random.Generator,
     ) -> Proposal:
-        if number >= self.settings.population and breeder is not None:
-            for _ in range(ATTEMPTS):
-                child, parents = breeder.child()
-                fresh = seen.claim(child)
-                if fresh is not None:
-                    return Proposal(fresh, parents, breeder.operator)
-        return Proposal(seen.claim_random(rng), (), "random")
-
-    def _population(self, history: History) -> list[Finished]:
-        """The best of all that finished: elitist survival by rank and crowding distance."""
-        alive = [finished for finished in history.finished if finished.fitness is not None]
-        distinct = list({finished.chromosome: finished for finished in alive}.values())
-        if not distinct:
-            return []
-        order = best_first(_fitness_of(distinct))
-        return [distinct[index] for index in order[: self.settings.population]]
+        place = number - len(self.start)
+        if place < len(self._first):
+            fresh = seen.claim(self._first[place])
+            return Proposal(fresh or seen.claim_random(rng), (), "random")
+        breeder = _Breeder(self, memory.population, rng) if len(memory.population) > 1 else None
+        learns = self.settings.surrogate and len(memory.usable) >= FEWEST
+        if breeder is None:
+            return Proposal(seen.claim_random(rng), (), "random")
+        if learns and rng.random() >= self._surrogate.unscreened(memory.usable):
+            children = breeder.pool(self.settings.pool, seen)
+            if children:
+                best = self._surrogate.choose(
+                    [chromosome for chromosome, _, _ in children], memory.usable, pending, rng
+                )
+                chromosome, parents, operator = children[best]
+                return Proposal(seen.taking(chromosome), parents, operator)
+        return breeder.child(seen) or Proposal(seen.claim_random(rng), (), "random")
 
 
 class _Breeder:
@@ -79,59 +87,85 @@ class _Breeder:
     def __init__(
         self, evolver: PygadEvolver, population: Sequence[Finished], rng: np.random.Generator
     ) -> None:
-        settings = evolver.settings
+        self.settings = evolver.settings
+        self.space = evolver.space
+        self.rng = rng
         self.members = population
-        self.operator = f"{settings.crossover}+{settings.mutation}"
-        self.selection = settings.selection
-        self.has_crossover = settings.crossover != "none"
-        self.has_mutation = settings.mutation != "none"
-        self.fitness = _selectable(_fitness_of(population), settings.selection)
-        self.ga = FastGA(
-            num_generations=1,
-            num_parents_mating=2,
-            fitness_func=_never_called,
-            initial_population=np.array([member.chromosome for member in population]),
-            gene_space=[gene.pygad_space() for gene in evolver.space.genes],
-            gene_type=float,
-            parent_selection_type=settings.selection,
-            crossover_type=None if settings.crossover == "none" else settings.crossover,
-            mutation_type=None if settings.mutation == "none" else settings.mutation,
-            mutation_num_genes=min(settings.mutation_genes, len(evolver.space.genes)),
-            K_tournament=min(3, len(population)),
-            keep_elitism=0,
-            keep_parents=0,
-            random_seed=int(rng.integers(2**31)),
-            suppress_warnings=True,
-            logger=_SILENT,
-        )
+        self.chromosomes = np.array([member.chromosome for member in population])
+        self.fitness = fitness_of(population)
+        self.operators = Operators(self.settings, self.space, rng)
 
-    def child(self) -> tuple[Chromosome, tuple[int, ...]]:
-        """A chromosome, not yet canonical, and its parents' numbers."""
-        ga = self.ga
-        parents, indices = ga.select_parents(self.fitness, num_parents=2)
-        size = (1, parents.shape[1])
-        children = (
-            ga.crossover(parents, offspring_size=size) if self.has_crossover else parents[:1].copy()
-        )
-        if self.has_mutation:
-            children = ga.mutation(children)
-        used = indices if self.has_crossover else indices[:1]
-        numbers = dict.fromkeys(self.members[int(index)].number for index in used)
-        return tuple(float(number) for number in children[0]), tuple(numbers)
+    def child(self, seen: Seen) -> Proposal | None:
+        """A child that is not taken, by the operators as the settings have them."""
+        operator = f"{self.settings.crossover}+{self.settings.mutation}"
+        for _ in range(ATTEMPTS):
+            parents = self._parents(2)
+            crossed = self.operators.cross(self.chromosomes[parents], 1)
+            bad = self.operators.is_bad(self.fitness)[parents[:1]]
+            mutated = self.operators.mutate(crossed, bad=bad)
+            fresh = seen.claim(mutated[0].tolist())
+            if fresh is not None:
+                used = parents if self.settings.crossover != "none" else parents[:1]
+                return Proposal(fresh, self._numbers(used), operator)
+        return None
 
+    def pool(self, size: int, seen: Seen) -> list[Child]:
+        """Different children that are not taken: crossed and mutated, mutated, and new ones.
 
-def _fitness_of(population: Sequence[Finished]) -> NDArray[np.float64]:
-    return np.array([member.fitness for member in population], dtype=float)
+        Their mutated genes are geometric in number, so that small steps are common and large
+        ones happen.
+        """
+        children: dict[Chromosome, Child] = {}
+        fresh = round(size * FRESH)
+        mutants = round(size * MUTANTS)
+        for chromosome, parents, operator in (
+            *self._crossed(size - mutants - fresh),
+            *self._mutants(mutants),
+            *((self.space.sample(self.rng), (), "random") for _ in range(fresh)),
+        ):
+            canonical = self.space.canonical(chromosome)
+            if canonical not in children and not seen.has(canonical):
+                children[canonical] = (canonical, parents, operator)
+        return list(children.values())
 
+    def _crossed(self, count: int) -> list[Child]:
+        if self.settings.crossover == "none":
+            return self._mutants(count)
+        parents = self._parents(count)
+        crossed = self.operators.cross(self.chromosomes[parents], count)
+        mutated = self._mutated(crossed, self.rng.geometric(0.5, count) - 1)
+        pairs = zip(parents, np.roll(parents, -1), strict=True)
+        operator = f"{self.settings.crossover}+{self.settings.mutation}"
+        return [
+            (tuple(row), self._numbers(pair), operator)
+            for row, pair in zip(mutated.tolist(), pairs, strict=True)
+        ]
 
-def _selectable(fitness: NDArray[np.float64], selection: str) -> NDArray[np.float64]:
-    """Selections for one objective see a place in the NSGA-II order: the best has the largest."""
-    if selection not in SINGLE_OBJECTIVE:
-        return fitness
-    places = np.empty(len(fitness))
-    places[best_first(fitness)] = np.arange(len(fitness), 0, -1)
-    return places
+    def _mutants(self, count: int) -> list[Child]:
+        parents = self._parents(count)
+        mutated = self._mutated(self.chromosomes[parents], self.rng.geometric(0.5, count))
+        return [
+            (tuple(row), self._numbers([parent]), f"none+{self.settings.mutation}")
+            for row, parent in zip(mutated.tolist(), parents, strict=True)
+        ]
 
+    def _parents(self, count: int) -> NDArray[np.int64]:
+        """Indices of parents; some selections only say which half is the best."""
+        if self.settings.selection not in BEST_ONLY:
+            return self.operators.select(self.chromosomes, self.fitness, count)
+        half = max(2, len(self.members) // 2)
+        best = self.operators.select(self.chromosomes, self.fitness, half)
+        return self.rng.choice(best, count, replace=count > half)
 
-def _never_called(ga: Any, solution: Any, index: Any) -> float:
-    raise AssertionError("PyGAD must not evaluate: evonas does")
+    def _mutated(
+        self, children: NDArray[np.float64], genes: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Copies of the children of which each has so many genes mutated."""
+        mutated = children.copy()
+        for number in np.unique(genes[genes > 0]):
+            which = genes == number
+            mutated[which] = self.operators.mutate(children[which], genes=int(number))
+        return mutated
+
+    def _numbers(self, indices: Iterable[Any]) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(self.members[int(index)].number for index in indices))

@@ -25,6 +25,9 @@ class Evaluate(Protocol):
     def __call__(self, trial: Trial) -> Outcome:
         """May raise anything."""
 
+    def duration_s(self, trial: Trial) -> float | None:
+        """Simulated seconds; None: as long as it really takes."""
+
 
 @dataclass(frozen=True)
 class Lost:
@@ -88,6 +91,11 @@ class Executor(ABC):
             late = self._late()
             if late is not None:
                 return late
+
+    @property
+    def clock(self) -> Callable[[], float] | None:
+        """Gives the seconds of simulated time; None if trials take real time."""
+        return None
 
     @abstractmethod
     def _open(self) -> None:

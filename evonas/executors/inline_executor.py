@@ -11,7 +11,7 @@ from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 
 
-class _OutOfTime(BaseException):
+class OutOfTime(BaseException):
     """Raised inside an evaluation; no `except Exception` of a user's function catches it."""
 
 
@@ -36,9 +36,9 @@ class InlineExecutor(Executor):
         assert trial is not None, "a running trial was launched"
         self._next = None
         try:
-            with _alarm(timeout_s):
+            with alarm(timeout_s):
                 return [(trial.number, run_trial(self.evaluate, trial))]
-        except _OutOfTime:
+        except OutOfTime:
             return [(trial.number, timeout_outcome(trial.number, self.settings.timeout_s))]
 
     def _stop(self, number: int) -> None:
@@ -46,14 +46,14 @@ class InlineExecutor(Executor):
 
 
 @contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Raises _OutOfTime in the block after so long; signals reach the main thread only."""
+def alarm(seconds: float) -> Iterator[None]:
+    """Raises OutOfTime in the block after so long; signals reach the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def ring(number: int, frame: FrameType | None) -> None:
-        raise _OutOfTime
+        raise OutOfTime
 
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))

@@ -118,12 +118,14 @@ class _CellPlan:
         self.fits = fits
         self.drop_path = drop_path
         current, previous = given
-        used = self._used_states()
+        self.reads = self._read_inputs()
         raw = plan_operation(IDENTITY, current.channels, current.channels, 1, fits.style)
         first = fits.current(current, step.filters)
         second = fits.previous(previous, current, step.filters)
         # An input that no node reads passes through, so that there are no weights to no end.
-        inputs = [first if 0 in used else (raw, 0), second if 1 in used else (raw, 0)]
+        inputs = [
+            fit if state in self.reads else (raw, 0) for state, fit in enumerate((first, second))
+        ]
         self.inputs = [layer for layer, _ in inputs]
         self.channels = [channels for _, channels in inputs]
         self.nodes = [self._node(node) for node in self.graph["nodes"]]
@@ -137,9 +139,9 @@ class _CellPlan:
             Cell, {"inputs": self.inputs, "nodes": self.nodes, "outputs": list(self.outputs)}
         )
 
-    def _used_states(self) -> set[int]:
+    def _read_inputs(self) -> list[int]:
         read = {state for node in self.graph["nodes"] for _, state in node["terms"]}
-        return read | set(self.graph["outputs"])
+        return sorted({*read, *self.graph["outputs"]} & set(range(self.graph["inputs"])))
 
     def _node(self, node: Mapping[str, Any]) -> Layer:
         operations = [self._term(name, state) for name, state in node["terms"]]
@@ -209,9 +211,21 @@ class Stack:
             sources = [count - 1, max(0, count - (3 if step.is_far else 2))]
             given = [self.maps[source] for source in sources]
             cell = _CellPlan(self.network[step.cell], step, given, self.fits, drop_path)
+            # An input that is not read is given what the other one is, so that it needs no cell.
+            read = [s if state in cell.reads else None for state, s in enumerate(sources)]
+            only = next(source for source in read if source is not None)
+            sources = [only if source is None else source for source in read]
             self.add(cell.layer(), sources, cell.output)
 
     @property
     def layer(self) -> Layer:
-        """All of it as one module."""
-        return Layer(CellStack, {"cells": self.cells, "sources": self.sources})
+        """All of it as one module, without cells that the last one does not depend on."""
+        needed = {len(self.cells)}
+        for output in range(len(self.cells), 0, -1):
+            if output in needed:
+                needed |= set(self.sources[output - 1])
+        kept = sorted({0, *needed})
+        renamed = {output: place for place, output in enumerate(kept)}
+        cells = [self.cells[output - 1] for output in kept[1:]]
+        sources = [[renamed[s] for s in self.sources[output - 1]] for output in kept[1:]]
+        return Layer(CellStack, {"cells": cells, "sources": sources})

@@ -73,7 +73,7 @@ def _nasnet(network: Mapping[str, Any], style: Style) -> Parts:
     more = {"padding": 0} if is_deep else {}
     stem = _convolution(channels, stem_channels, strides[0], style, **more)
     parts = ((4, strides[1]), (2, strides[2])) if is_deep else ()
-    early = [Step("reduction", filters // part, stride) for part, stride in parts]
+    early = [Step("reduction", max(1, filters // part), stride) for part, stride in parts]
     steps = [*early, *_steps(network, strides[-2:])]
     stack = Stack(network, NasnetFits(style), Maps(stem_channels, strides[0]))
     stack.add_cells(steps)
@@ -86,7 +86,8 @@ def _darts(network: Mapping[str, Any], style: Style) -> Parts:
     filters, strides = network["filters"], network["strides"]
     is_deep = network["stem"] == "imagenet"
     channels = network["stem_channels"] or (filters if is_deep else 3 * filters)
-    early = [(channels // 2, strides[0], {"activation": style.activation})] if is_deep else []
+    half = max(1, channels // 2)
+    early = [(half, strides[0], {"activation": style.activation})] if is_deep else []
     stem, given = [], Maps(network["input"][0], 1)
     for wide, stride, more in (*early, (channels, strides[len(early)], {})):
         stem.append(_convolution(given.channels, wide, stride, style, **more))

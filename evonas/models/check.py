@@ -19,11 +19,14 @@ def check_space(space: SearchSpace, scales: Iterable[Scale] | None = None) -> No
     """Holds every fixed value and every allele of the network section against the builder.
 
     Args:
+        space: One of free values alone has nothing that could be wrong here.
         scales: At which the networks are to be built; those of the space unless others are given.
 
     Raises:
         SpaceError: With all problems, each with its place in the file.
     """
+    if not space.has_network:
+        return
     check = _Check(
         {gene.key_path[1:]: gene for gene in space.genes if gene.key_path[0] == "network"}
     )

@@ -1,13 +1,14 @@
 """What the network section of a blueprint means: its tidy form, its form at a scale, its equals.
 
 Each way of writing a network down (`builder`) is one file here and one line in `BUILDERS`. No
-torch: `models` turns what `scaled` gives into modules.
+torch: `models` turns what `scaled` gives into modules. An empty section is no network: designs
+may consist of other sections alone.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied
+from evonas.networks.builder import Builder, Tidied, Words
 from evonas.networks.cells import CELLS
 from evonas.networks.nas_bench_201 import NAS_BENCH_201
 from evonas.networks.nas_bench_macro import NAS_BENCH_MACRO
@@ -27,7 +28,7 @@ BUILDERS: Mapping[str, Builder] = {
 
 def tidied(network: Network) -> Tidied:
     """The section without choices that cannot be met, and a sentence for each of them."""
-    return _builder(network).tidied(network)
+    return _builder(network).tidied(network) if network else ({}, ())
 
 
 def scaled(network: Network, scale: Scale) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def scaled(network: Network, scale: Scale) -> dict[str, Any]:
 
 def short(network: Network) -> dict[str, Any]:
     """The section without keys that say what holds anyway: equal if the same was chosen."""
-    return _builder(network).short(network)
+    return _builder(network).short(network) if network else {}
 
 
 def meaning(network: Network) -> Any:
@@ -51,7 +52,7 @@ def meaning(network: Network) -> Any:
     Two copies of an operation and one that is read twice count as the same: their weights may
     agree. `built_meaning` tells them apart.
     """
-    return _builder(network).meaning(network)
+    return _builder(network).meaning(network) if network else {}
 
 
 def built_meaning(scaled_network: Network) -> Any:
@@ -65,9 +66,17 @@ def aligned(network: Network, template: Network) -> dict[str, Any]:
     Raises:
         ValueError: The space has no place for a part of it.
     """
-    if network["builder"] != template["builder"]:
+    if not network or network["builder"] != template.get("builder"):
         return dict(network)
     return _builder(network).aligned(network, template)
+
+
+def words(network: Network) -> list[Words]:
+    """What the network is made of as bags of words, as many bags for all networks of a space.
+
+    Networks that share words are probably alike: a surrogate learns from that.
+    """
+    return _builder(network).words(network) if network else []
 
 
 def _builder(network: Network) -> Builder:
@@ -83,4 +92,5 @@ __all__ = [
     "scaled",
     "short",
     "tidied",
+    "words",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from evonas.networks.scale import Scale
 
 Tidied = tuple[dict[str, Any], tuple[str, ...]]
+Words = Mapping[str, int]  # how often each word occurs
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Builder:
     meaning: Callable[[Mapping[str, Any]], Any]
     built_meaning: Callable[[Mapping[str, Any]], Any]
     aligned: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
+    words: Callable[[Mapping[str, Any]], list[Words]]
 
 
 def as_it_is(network: Mapping[str, Any]) -> Tidied:

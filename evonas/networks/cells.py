@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, with_defaults, without_defaults
+from evonas.networks.builder import Builder, Tidied, Words, with_defaults, without_defaults
 from evonas.networks.graph import Graph, Node
 from evonas.networks.scale import Scale, affordable_strides
 
@@ -33,7 +33,7 @@ def state_name(state: int) -> str:
 
 
 def _tidied(network: Mapping[str, Any]) -> Tidied:
-    """Outputs as `unused` where that says the same; a mask that lets nothing out is none."""
+    """A list of outputs as a mask; a mask that lets nothing out lets out what is unused."""
     tidy = dict(network)
     repairs: list[str] = []
     for name in CELLS_OF:
@@ -43,16 +43,14 @@ def _tidied(network: Mapping[str, Any]) -> Tidied:
 
 
 def _tidied_cell(cell: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[str]]:
-    blocks = cell["blocks"]
-    unused = _unused(blocks)
-    outputs = _outputs(cell) or unused
-    tidy: dict[str, Any] = {"blocks": blocks, "output": UNUSED}
-    if outputs != unused:
-        states = range(GIVEN + len(blocks))
-        tidy["output"] = MASK
-        tidy["mask"] = {state_name(state): state in outputs for state in states}
+    if cell["output"] == UNUSED:
+        return {"blocks": cell["blocks"], "output": UNUSED}, []
+    outputs = _outputs(cell) or _unused(cell["blocks"])
+    states = range(GIVEN + len(cell["blocks"]))
+    mask = {state_name(state): state in outputs for state in states}
     is_empty = not _outputs(cell)
-    return tidy, ["mask: no state goes out, so the unused ones do"] if is_empty else []
+    repairs = ["mask: no state goes out, so the unused ones do"] if is_empty else []
+    return {"blocks": cell["blocks"], "output": MASK, "mask": mask}, repairs
 
 
 def _outputs(cell: Mapping[str, Any]) -> tuple[int, ...]:
@@ -129,4 +127,8 @@ def _each_cell(network: Mapping[str, Any], what: Any) -> dict[str, Any]:
     }
 
 
-CELLS = Builder(_tidied, without_defaults, _scaled, _meaning, _built_meaning, with_defaults)
+def _words(network: Mapping[str, Any]) -> list[Words]:
+    return [words for name in CELLS_OF for words in cell_graph(network[name]).words()]
+
+
+CELLS = Builder(_tidied, without_defaults, _scaled, _meaning, _built_meaning, with_defaults, _words)

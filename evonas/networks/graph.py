@@ -1,6 +1,7 @@
 """A cell as a graph of states: which parts of it count, and which graphs are equal."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,9 +37,10 @@ class Graph:
 
     @cached_property
     def live(self) -> "Graph":
-        """The same function without zeros, without what only zeros feed, and without dead nodes.
+        """The graph without zeros, without what only zeros feed, and without dead nodes.
 
-        A cell of zeros alone keeps one zero as its output.
+        So a zero term is no term, also of a mean or a concatenation; this is how cells are
+        built. A cell of zeros alone keeps one zero as its output.
         """
         alive = self._without_zeros()
         if not alive.outputs:
@@ -102,6 +104,14 @@ class Graph:
         """Plain values that only graphs with the same operations in the same places share."""
         return _Parts(self.live).colours()
 
+    def words(self) -> list[dict[str, int]]:
+        """The operations at work, counted; and the same with what each of them reads.
+
+        The first two levels of the Weisfeiler-Lehman kernel, which tells how alike two cells are
+        (arXiv 2006.07556, section 3.1).
+        """
+        return _Parts(self.live).words()
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values; the inverse of `from_dict`."""
         return {
@@ -141,6 +151,7 @@ class _Parts:
 
     def __init__(self, graph: Graph) -> None:
         self.parts: list[_Part] = []
+        self._keys: dict[int, str] = {}
         self._values: list[Value] = [(f"input {index}",) for index in range(graph.inputs)]
         for node in graph.nodes:
             self._values.append(self._node(graph, node))
@@ -167,13 +178,17 @@ class _Parts:
 
     def down(self, value: Value) -> Any:
         """What a value is made of, all the way to the inputs."""
-        return sorted((self._down_atom(atom) for atom in value), key=_text)
+        return sorted(self._down_atom(atom) for atom in value)
 
-    def _down_atom(self, atom: int | str) -> Any:
+    def _down_atom(self, atom: int | str) -> str:
+        """An input's name, or a key of the part's label and of what it is made of."""
         if isinstance(atom, str):
             return atom
-        part = self.parts[atom]
-        return [part.label, sorted((self.down(value) for value in part.operands), key=_text)]
+        if atom not in self._keys:
+            part = self.parts[atom]
+            operands = sorted((self.down(value) for value in part.operands), key=_text)
+            self._keys[atom] = key_of([part.label, operands])
+        return self._keys[atom]
 
     def colours(self) -> Any:
         """Of each part what it is made of and what reads it, refined until nothing is new.
@@ -181,10 +196,25 @@ class _Parts:
         The Weisfeiler-Leman test in one dimension (arXiv 1905.09550, section 3.1), begun with
         what each part is made of.
         """
-        colours = [key_of(self._down_atom(index)) for index in range(len(self.parts))]
+        colours = [self._down_atom(index) for index in range(len(self.parts))]
         for _ in self.parts:
             colours = [key_of(self._neighbourhood(i, colours)) for i in range(len(self.parts))]
         return [self._coloured(self.outputs, colours), sorted(colours)]
+
+    def words(self) -> list[dict[str, int]]:
+        """See `Graph.words`; inputs and the output are words too."""
+        labels: dict[int | str, str] = {i: part.label for i, part in enumerate(self.parts)}
+        readers = [(part.label, part.operands) for part in self.parts]
+        readers.append(("output", tuple(self.outputs)))
+        inputs = {atom for _, values in readers for value in values for atom in value}
+        names = {atom: str(labels.get(atom, atom)) for atom in inputs}
+        given = [str(atom) for atom in inputs if atom not in labels]
+        single = Counter([label for label, _ in readers] + given)
+        pairs = Counter(
+            _text([label, sorted(names[atom] for value in values for atom in value)])
+            for label, values in readers
+        )
+        return [dict(single), dict(pairs)]
 
     def _neighbourhood(self, index: int, colours: Sequence[str]) -> Any:
         readers = [

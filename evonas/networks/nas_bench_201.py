@@ -7,7 +7,7 @@ that of the second. A state is the sum of what its edges bring; state 3 goes out
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, as_it_is, with_defaults, without_defaults
+from evonas.networks.builder import Builder, Words, as_it_is, with_defaults, without_defaults
 from evonas.networks.cells import assembled
 from evonas.networks.graph import Graph, Node
 from evonas.networks.scale import Scale
@@ -46,4 +46,10 @@ def _meaning(network: Mapping[str, Any]) -> Any:
     return without_defaults(_as_cells(network, cell_graph(network).meaning))
 
 
-NAS_BENCH_201 = Builder(as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults)
+def _words(network: Mapping[str, Any]) -> list[Words]:
+    return list(cell_graph(network).words())
+
+
+NAS_BENCH_201 = Builder(
+    as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults, _words
+)

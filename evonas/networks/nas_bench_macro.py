@@ -6,7 +6,7 @@ arXiv 2103.11922, section 4.1. Keys `layer0` to `layer7`; built as stages.
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, as_it_is, with_defaults, without_defaults
+from evonas.networks.builder import Builder, Words, as_it_is, with_defaults, without_defaults
 from evonas.networks.scale import Scale
 from evonas.networks.stages import IDENTITY, STAGES
 
@@ -52,4 +52,10 @@ def _meaning(network: Mapping[str, Any]) -> Any:
     return STAGES.meaning(_as_stages(network))
 
 
-NAS_BENCH_MACRO = Builder(as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults)
+def _words(network: Mapping[str, Any]) -> list[Words]:
+    return STAGES.words(_as_stages(network))
+
+
+NAS_BENCH_MACRO = Builder(
+    as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults, _words
+)

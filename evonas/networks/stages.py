@@ -1,14 +1,16 @@
 """Stem, stages of equal blocks, classifier: how MnasNet and MobileNet are written down."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, filled, with_defaults, without_defaults
+from evonas.networks.builder import Builder, Tidied, Words, filled, with_defaults, without_defaults
 from evonas.networks.scale import Scale, affordable_strides, round8
 
 NO_SKIP = "none"
 IDENTITY = "identity"  # the operation that passes maps on unchanged, where shapes allow it
+KIND = ("operation", "kernel", "expansion", "se_ratio", "skip")
 IDENTITY_KEYS = ("operation", "channels", "layers", "stride")
 
 # How squeeze-and-excite is built unless the network's `attention` says otherwise (MnasNet).
@@ -21,19 +23,12 @@ def can_skip(in_channels: int, out_channels: int, stride: int) -> bool:
 
 
 def _tidied(network: Mapping[str, Any]) -> Tidied:
-    """A stage in which no layer can skip has no skip; one that does nothing has no more keys."""
-    stages, repairs = [], []
-    channels = network["stem"]["channels"]
-    for index, stage in enumerate(network["stages"]):
-        if stage["operation"] == IDENTITY:
-            stage = {key: stage[key] for key in IDENTITY_KEYS}
-        has_room = stage["layers"] > 1 or can_skip(channels, stage["channels"], stage["stride"])
-        if stage.get("skip", NO_SKIP) != NO_SKIP and not has_room:
-            repairs.append(f"stages.{index}.skip: no layer of the stage can skip, so it has none")
-            stage = {**stage, "skip": NO_SKIP}
-        channels = stage["channels"]
-        stages.append(stage)
-    return {**network, "stages": stages}, tuple(repairs)
+    """A stage of identities takes no keys of what it does not do."""
+    stages = [
+        {key: stage[key] for key in IDENTITY_KEYS} if stage["operation"] == IDENTITY else stage
+        for stage in network["stages"]
+    ]
+    return {**network, "stages": stages}, ()
 
 
 def _stage_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,13 +137,15 @@ def _placed(
     for place in places:
         if layers and _fits(layers[0], place):
             stages.append(layers.pop(0))
-        elif layers or stages:
-            stages.append({key: place.get(key) for key in IDENTITY_KEYS} | {"operation": IDENTITY})
+        else:
+            channels = stages[-1]["channels"] if stages else network["stem"]["channels"]
+            wanted = {"operation": IDENTITY, "channels": channels, "layers": 1, "stride": 1}
+            stages.append({key: _nearest(place.get(key), wanted[key]) for key in IDENTITY_KEYS})
     if layers:
         left = layers[0]
         raise ValueError(
-            f"network.stages: no place for a layer of {left['channels']} channels at stride "
-            f"{left['stride']} after {count - len(layers)} others"
+            f"network.stages: no place for layer {count - len(layers) + 1} of {count}, "
+            f"{left['operation']} to {left['channels']} channels at stride {left['stride']}"
         )
     return stages
 
@@ -157,10 +154,25 @@ def _fits(layer: Mapping[str, Any], place: Mapping[str, Any]) -> bool:
     return all(_allows(place[key], layer[key]) for key in ("channels", "stride", "operation"))
 
 
+def _nearest(given: Any, value: Any) -> Any:
+    """What a place fixes, or the value if a gene leaves it open."""
+    return value if isinstance(given, Mapping) else given
+
+
 def _allows(wanted: Any, value: Any) -> bool:
     """True if a fixed value of a space equals this, or the alleles of a gene contain it."""
     alleles = wanted.get("choice", [value]) if isinstance(wanted, Mapping) else [wanted]
     return value in alleles
 
 
-STAGES = Builder(_tidied, _short, _scaled, _meaning, _meaning, _aligned)
+def _words(network: Mapping[str, Any]) -> list[Words]:
+    """The kinds of layers, counted, whatever their width and place; and pairs of neighbours."""
+    kinds = [
+        " ".join(str(layer[key]) for key in KIND if key in layer)
+        for layer in _layers(_tidied(network)[0])
+    ]
+    pairs = zip(["stem", *kinds], [*kinds, "head"], strict=True)
+    return [Counter(kinds), Counter(" > ".join(pair) for pair in pairs)]
+
+
+STAGES = Builder(_tidied, _short, _scaled, _meaning, _meaning, _aligned, _words)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +27,7 @@ class Display:
     def __init__(
         self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
     ) -> None:
+        self.clock: Callable[[], float] = time.monotonic
         self.name = name
         self.settings = settings
         self.console = Console(stderr=True, highlight=False)
@@ -50,11 +51,11 @@ class Display:
     @property
     def seconds(self) -> float:
         """Seconds that drivers have worked on the run, this one included."""
-        return self.before_s + (time.monotonic() - self.since if self.since is not None else 0.0)
+        return self.before_s + (self.clock() - self.since if self.since is not None else 0.0)
 
     def begin(self, records: Records) -> None:
         """The workers are ready."""
-        self.since = time.monotonic()
+        self.since = self.clock()
         self.records = records
         self.done_before = records.evaluations
         verb = "goes on" if records.trials else "starts"
@@ -65,13 +66,13 @@ class Display:
 
     def started(self, trial: Trial) -> None:
         """A trial was submitted."""
-        self.running[trial.number] = time.monotonic()
+        self.running[trial.number] = self.clock()
 
     def finished(self, outcome: Outcome, records: Records) -> None:
         """A trial has its outcome."""
         self.running.pop(outcome.number, None)
         if outcome.status == "failed" and outcome.source is None:
-            first_line = (outcome.error_text or "").splitlines()[0]
+            first_line = next(iter((outcome.error_text or "").splitlines()), "")
             self.line(
                 f"Trial {outcome.number} failed after {duration(outcome.seconds)}: "
                 f"{outcome.error_kind}, {first_line}. It ranks last."
@@ -105,8 +106,8 @@ class Display:
         assert self.records is not None, "a pace needs a search that has begun"
         assert self.since is not None, "begin sets records and since together"
         done = self.records.evaluations - self.done_before
-        elapsed = time.monotonic() - self.since
-        if not done:
+        elapsed = self.clock() - self.since
+        if not done or elapsed <= 0:
             return []
         left = self.settings.budget.evaluations - self.records.evaluations
         pieces = [f"{60 * done / elapsed:.1f}/min"]
@@ -148,7 +149,7 @@ class LiveDisplay(Display):
         if self.records is None:
             return Panel("starting workers ...", title=self.name, title_align="left")
         bar = ProgressBar(self.settings.budget.evaluations, self.records.evaluations)
-        now = time.monotonic()
+        now = self.clock()
         running = [f"{n} ({duration(now - since)})" for n, since in list(self.running.items())]
         table = Table.grid(padding=(0, 2))
         table.add_row("", bar)

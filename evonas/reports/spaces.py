@@ -60,15 +60,16 @@ def space_summary(
         BuildError: No design of the sample can be built.
     """
     space, settings = _checked(name, words)
-    evaluator = _evaluator(space, settings)
+    evaluator = _evaluator(space, settings) if space.has_network else None
+    scales = (evaluator.proxy, evaluator.full) if evaluator else ()
     summary = {
         "name": space.name,
         "title": space.title,
         "source": space.source or None,
         "size": _size(space),
         "genes": [_gene(gene) for gene in space.genes],
-        "scales": {scale.name: scale.to_dict() for scale in (evaluator.proxy, evaluator.full)},
-        "sample": _sample(space, evaluator, designs),
+        "scales": {scale.name: scale.to_dict() for scale in scales},
+        "sample": _sample(space, evaluator, designs) if evaluator else None,
     }
     if listed is not None:
         rng = np.random.default_rng(settings.run.seed)
@@ -90,8 +91,13 @@ def _checked(name: str, given: Iterable[str]) -> tuple[SearchSpace, Settings]:
     ]
     try:
         space = load_space(name)
-        check_space(space, run_scales(space, settings, None))
+        if space.has_network:
+            check_space(space, run_scales(space, settings, None))
         check_recipe(space)
+        problems += [
+            f"constraints.{constraint}: {space.name} has values and no networks to count."
+            for constraint in (() if space.has_network else settings.constraints)
+        ]
     except EvonasError as error:
         problems += error.problems
     if problems:
@@ -154,12 +160,12 @@ def _spread(values: list[int]) -> dict[str, int]:
 
 
 def _design(
-    space: SearchSpace, evaluator: TrainEvaluator, chromosome: tuple[float, ...]
+    space: SearchSpace, evaluator: TrainEvaluator | None, chromosome: tuple[float, ...]
 ) -> dict[str, Any]:
     """One design by its active genes; what cannot be built has no counts."""
     blueprint = space.decode(chromosome)
     try:
-        measures = _counted(evaluator, blueprint)
+        measures = _counted(evaluator, blueprint) if evaluator else {}
     except BuildError:
         measures = {}
     return {
@@ -197,9 +203,10 @@ def print_space(summary: dict[str, Any], console: Console) -> None:
         _add(grid, name, _scale(scale))
     console.print(grid)
     console.print(_genes(summary["genes"]))
-    _print_sample(summary, console)
+    if summary["sample"]:
+        _print_sample(summary, console)
     for place, design in enumerate(summary.get("designs", ()), 1):
-        _print_design(place, design, console)
+        _print_design(place, design, bool(summary["scales"]), console)
 
 
 def _genes(genes: list[dict[str, Any]]) -> Table:
@@ -233,10 +240,11 @@ def _print_sample(summary: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _print_design(place: int, design: dict[str, Any], console: Console) -> None:
+def _print_design(place: int, design: dict[str, Any], is_network: bool, console: Console) -> None:
     """A line for each mapping in the blueprint, with the genes that stand in it."""
     counts = ", ".join(f"{number(design[name])} {name}" for name in COUNTED if design[name])
-    text = f"\nDesign {place}, {design['fingerprint']}: {counts or 'cannot be built'}"
+    said = f": {counts or 'cannot be built'}" if is_network else ""
+    text = f"\nDesign {place}, {design['fingerprint']}{said}"
     console.print(Text(text), soft_wrap=True)
     homes: dict[str, list[str]] = {}
     for name, allele in design["genes"].items():

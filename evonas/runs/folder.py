@@ -23,6 +23,7 @@ from evonas.yaml_file import write_yaml
 PACKAGES = ("evonas", "numpy", "onnxruntime", "pygad", "ray", "torch")
 DATABASE = "run.db"
 SPACE = "space.yaml"
+IN_MEMORY = Path(":memory:")  # where a run without a folder says it lies, in the words of SQLite
 
 
 def new_run_folder(
@@ -109,6 +110,11 @@ def keep_weights(run: Path, numbers: Iterable[int]) -> None:
     for folder in (run / "trials").glob("*"):
         if folder.name not in kept:
             shutil.rmtree(folder)
+
+
+def has_weights(run: Path) -> bool:
+    """True if there may be weights to keep or to delete: a run without trainings has none."""
+    return (run / "trials").is_dir()
 
 
 def weights_file(run: Path, number: int) -> Path:

@@ -1,21 +1,28 @@
 """All trials of a run in memory, and what follows from them: front, best, hypervolume, counts."""
 
-import itertools
+import bisect
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from evonas.evaluation import Objective, violations
 from evonas.evolution import pareto
+from evonas.runs.archive import Archive
 from evonas.settings import Limits
-from evonas.trial import Finished, History, Outcome, Trial
+from evonas.trial import Finished, History, Outcome, Prefix, Trial
+
+Fitness = tuple[float, ...]
 
 TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 REFERENCE_TRIALS = 12  # complete trials that fix the reference point
+COUNTED = ("complete", "failed", "infeasible", "pruned", "cached", "running")
 
 
 class Records:
-    """Grows with each proposal and each outcome; everything else is derived."""
+    """Grows with each proposal and each outcome; what follows from them is kept up to date.
+
+    No step takes longer because the run is longer: at most as long as the front is.
+    """
 
     def __init__(self, objectives: Sequence[Objective], constraints: Mapping[str, Limits]) -> None:
         self.objectives = tuple(objectives)
@@ -23,36 +30,71 @@ class Records:
         self.trials: dict[int, Trial] = {}
         self.outcomes: dict[int, Outcome] = {}  # in the order they finished
         self.seen: dict[int, int] = {}
-        self.reference_point: tuple[float, ...] | None = None  # in measures' own units
+        self.next_number = 0  # of the next proposal
+        self.evaluations = 0  # finished trials that count against the budget
+        self.feasible: list[int] = []  # complete, no constraint broken; in the order they finished
+        self._finished: list[Finished] = []  # both lists only grow, and are never replaced
+        self._by_number: list[Finished] = []  # up to the first number that is not finished
+        self._feasible_by_number: list[int] = []  # of the above
+        self._past: dict[int, Finished] = {}
+        self._unfinished: dict[int, Trial] = {}
+        self._archive = Archive(len(self.objectives))
+        self._top: list[tuple[float, int, int]] = []  # -first objective, place, number
+        self._entered: list[tuple[int, Fitness]] = []  # evaluations by then, and what was new
+        self._enlarged_at = 0  # evaluations when the hypervolume last grew
+        self._counts = dict.fromkeys(COUNTED, 0)
+        self._reference_point: tuple[float, ...] | None = None
 
     def add_trial(self, trial: Trial, seen: int) -> None:
         """A proposal, and how many finished events it had seen."""
         self.trials[trial.number] = trial
         self.seen[trial.number] = seen
+        self._unfinished[trial.number] = trial
+        self.next_number = max(self.next_number, trial.number + 1)
 
     def add_outcome(self, outcome: Outcome) -> None:
         """What came of a trial."""
-        assert outcome.number not in self.outcomes, "a trial has one outcome"
-        self.outcomes[outcome.number] = outcome
+        number = outcome.number
+        assert number not in self.outcomes, "a trial has one outcome"
+        fitness = self.fitness(outcome)
+        self.outcomes[number] = outcome
+        self._past[number] = Finished(number, self.trials[number].chromosome, fitness)
+        self._finished.append(self._past[number])
+        self.evaluations += not outcome.is_free
+        self._counts["cached" if outcome.source is not None else outcome.status] += 1
+        del self._unfinished[number]
+        if not self._unfinished:
+            self._unfinished.clear()  # or it would stay as large as it once was
+        if fitness is not None:
+            self._add_feasible(number, fitness)
+        self._extend_by_number()
 
-    @property
-    def next_number(self) -> int:
-        """The number of the next proposal."""
-        return max(self.trials, default=-1) + 1
+    def _add_feasible(self, number: int, fitness: Fitness) -> None:
+        bisect.insort(self._top, (-fitness[0], len(self.feasible), number))
+        del self._top[TOP_KEPT:]
+        self.feasible.append(number)
+        if self._archive.add(number, fitness):
+            self._entered.append((self.evaluations, fitness))
+            if self._is_enlarging(fitness):
+                self._enlarged_at = self.evaluations
+
+    def _extend_by_number(self) -> None:
+        while (number := len(self._by_number)) in self._past:
+            self._by_number.append(self._past[number])
+            if self._past[number].fitness is not None:
+                self._feasible_by_number.append(number)
 
     @property
     def unfinished(self) -> list[Trial]:
         """Trials without an outcome, by number."""
-        return [
-            trial for number, trial in sorted(self.trials.items()) if number not in self.outcomes
-        ]
+        return [trial for _, trial in sorted(self._unfinished.items())]
 
     @property
-    def evaluations(self) -> int:
-        """Finished trials that count against the budget."""
-        return sum(not outcome.is_free for outcome in self.outcomes.values())
+    def first_unfinished(self) -> int:
+        """The first number without an outcome, be it proposed or not."""
+        return len(self._by_number)
 
-    def fitness(self, outcome: Outcome) -> tuple[float, ...] | None:
+    def fitness(self, outcome: Outcome) -> Fitness | None:
         """Larger-is-better values of a complete, feasible trial; None for any other."""
         if outcome.status != "complete" or violations(outcome.measures, self.constraints):
             return None
@@ -61,55 +103,42 @@ class Records:
     def history(self, events: int | None = None) -> History:
         """What an evolver sees after so many finished events (all if None), in their order.
 
-        Trials proposed by then and not finished are in flight.
+        Trials proposed by now and not finished then are in flight. All histories share one list.
         """
-        outcomes = list(self.outcomes.values())[:events]
-        done = {outcome.number for outcome in outcomes}
-        in_flight = {n: trial.chromosome for n, trial in self.trials.items() if n not in done}
-        return History(self._finished(outcomes), in_flight)
+        finished = Prefix(self._finished)
+        in_flight = self._unfinished
+        if events is not None and events < len(finished):
+            finished = Prefix(self._finished, events)
+            done = {past.number for past in finished}
+            in_flight = {n: trial for n, trial in self.trials.items() if n not in done}
+        return History(finished, {n: trial.chromosome for n, trial in in_flight.items()})
 
     def history_before(self, number: int) -> History:
-        """What a generation that starts at `number` sees: all trials before it, by number."""
-        return History(self._finished([self.outcomes[n] for n in range(number)]))
+        """What a generation that starts at `number` sees: all trials before it, by number.
 
-    def _finished(self, outcomes: Sequence[Outcome]) -> tuple[Finished, ...]:
-        return tuple(
-            Finished(o.number, self.trials[o.number].chromosome, self.fitness(o)) for o in outcomes
-        )
-
-    @property
-    def feasible(self) -> list[int]:
-        """Numbers of complete trials that break no constraint, in the order they finished."""
-        return [n for n, outcome in self.outcomes.items() if self.fitness(outcome) is not None]
+        All such histories share one list.
+        """
+        assert number <= self.first_unfinished, "a generation waits for all before it"
+        return History(Prefix(self._by_number, number))
 
     def fitness_matrix(self, numbers: Sequence[int]) -> pareto.Fitness:
-        """(trials, objectives) of larger-is-better values."""
-        rows = [self.fitness(self.outcomes[number]) for number in numbers]
+        """(trials, objectives) of larger-is-better values; all of them feasible."""
+        rows = [self._past[number].fitness for number in numbers]
         return np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
 
     @property
     def front(self) -> list[int]:
         """Numbers of the non-dominated trials, best in the first objective first."""
-        numbers = self.feasible
-        matrix = self.fitness_matrix(numbers)
-        chosen = pareto.front(matrix)
-        order = np.lexsort((chosen, -matrix[chosen, 0]))
-        return [numbers[chosen[index]] for index in order]
+        return self._archive.numbers
 
     @property
     def best(self) -> int | None:
-        """The best of the first objective among feasible trials; of equal ones the first."""
-        numbers = self.feasible
-        if not numbers:
-            return None
-        return numbers[int(self.fitness_matrix(numbers)[:, 0].argmax())]
+        """The best of the first objective; of equal ones that of the front."""
+        return next(iter(self.front), None)
 
     def worth_keeping(self) -> set[int]:
         """Trials whose weights stay: of the front and of the best, or those they took over."""
-        numbers = self.feasible
-        first = -self.fitness_matrix(numbers)[:, 0]
-        best = [numbers[index] for index in first.argsort(kind="stable")[:TOP_KEPT]]
-        kept = {*self.front, *best}
+        kept = {*self.front, *(number for _, _, number in self._top)}
         sources = {self.outcomes[number].source for number in kept}
         return kept | {source for source in sources if source is not None}
 
@@ -119,13 +148,24 @@ class Records:
         front = self.front
         return front[pareto.knee(self.fitness_matrix(front))] if front else None
 
+    @property
+    def reference_point(self) -> tuple[float, ...] | None:
+        """Where the hypervolume starts, in measures' own units; None until that is fixed."""
+        return self._reference_point
+
+    @reference_point.setter
+    def reference_point(self, point: tuple[float, ...]) -> None:
+        self._reference_point = point
+        enlarging = (at for at, fitness in reversed(self._entered) if self._is_enlarging(fitness))
+        self._enlarged_at = next(enlarging, 0)
+
     def freeze_reference_point(self, given: Mapping[str, float], by_number: bool = False) -> bool:
         """Fixes the reference point once enough trials are complete; True if it did.
 
         It is the worst value of each objective among the first complete trials, unless given:
         the first to finish, or by number, so that it does not depend on which worker was faster.
         """
-        numbers = self._feasible_prefix() if by_number else self.feasible
+        numbers = self._feasible_by_number if by_number else self.feasible
         missing = [o for o in self.objectives if o.name not in given]
         if self.reference_point is not None or (missing and len(numbers) < REFERENCE_TRIALS):
             return False
@@ -136,26 +176,35 @@ class Records:
         )
         return True
 
-    def _feasible_prefix(self) -> list[int]:
-        """Feasible trials by number, up to the first that is not finished."""
-        end = next(number for number in itertools.count() if number not in self.outcomes)
-        return [number for number in sorted(self.feasible) if number < end]
-
     @property
     def hypervolume(self) -> float | None:
         """Of the front over the reference point; None until that is fixed."""
+        reference = self._reference
+        return None if reference is None else self._archive.hypervolume(np.array(reference))
+
+    @property
+    def stagnant(self) -> int:
+        """Evaluations since the hypervolume last grew; of one objective, since the best did.
+
+        Until the reference point is fixed, whatever joins the front counts as growth.
+        """
+        return self.evaluations - self._enlarged_at
+
+    def _is_enlarging(self, fitness: Fitness) -> bool:
+        """True if the hypervolume grew when these values joined the front."""
+        reference = self._reference
+        if reference is None or len(self.objectives) == 1:
+            return True
+        return all(own > worst for own, worst in zip(fitness, reference, strict=True))
+
+    @property
+    def _reference(self) -> Fitness | None:
+        """The reference point, larger is better."""
         if self.reference_point is None:
             return None
         pairs = zip(self.objectives, self.reference_point, strict=True)
-        reference = np.array([objective.fitness(value) for objective, value in pairs])
-        return pareto.hypervolume(self.fitness_matrix(self.feasible), reference)
+        return tuple(objective.fitness(value) for objective, value in pairs)
 
     def counts(self) -> dict[str, int]:
         """Trials by what became of them; `cached` ones took their training from another."""
-        counts = dict.fromkeys(
-            ("complete", "failed", "infeasible", "pruned", "cached", "running"), 0
-        )
-        for outcome in self.outcomes.values():
-            counts["cached" if outcome.source is not None else outcome.status] += 1
-        counts["running"] = len(self.trials) - len(self.outcomes)
-        return counts
+        return {**self._counts, "running": len(self.trials) - len(self.outcomes)}

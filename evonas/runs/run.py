@@ -44,6 +44,12 @@ class Run:
         """The non-dominated trials, best in the first objective first."""
         return [self.pair(number) for number in self.records.front]
 
+    @property
+    def best(self) -> tuple[Trial, Outcome] | None:
+        """The best trial of the first objective among the feasible ones, if there are any."""
+        number = self.records.best
+        return None if number is None else self.pair(number)
+
     def trials(self) -> list[tuple[Trial, Outcome | None]]:
         """All trials by number, None for those in flight."""
         return [(t, self.records.outcomes.get(n)) for n, t in sorted(self.records.trials.items())]
@@ -108,7 +114,13 @@ class Run:
 
     @property
     def scales(self) -> tuple[Scale, Scale]:
-        """Proxy and full scale of the networks, with this run's data and settings."""
+        """Proxy and full scale of the networks, with this run's data and settings.
+
+        Raises:
+            RunError: It searched no networks.
+        """
+        if not self.space.has_network:
+            raise RunError(f"Run {self.name} searched values, not networks: it has no scales.")
         return run_scales(self.space, self.settings, self.facts["data"])
 
 
@@ -126,15 +138,18 @@ def load_run(path: str | Path) -> Run:
         ledger.close()
 
 
-def read_run(folder: Path, ledger: Ledger) -> Run:
+def read_run(folder: Path, ledger: Ledger, space: SearchSpace | None = None) -> Run:
     """The run behind an open ledger.
+
+    Args:
+        space: What it searches; read from its folder if not given.
 
     Raises:
         RunError: Its space file is not the one it was made with.
     """
     facts = ledger.meta()
     settings = Settings.model_validate(facts["settings"])
-    space = load_space_file(folder / SPACE, space_name(settings.space))
+    space = space or load_space_file(folder / SPACE, space_name(settings.space))
     if space.fingerprint != facts["space"]:
         raise RunError(
             f"Run {folder.name} was made with another space (fingerprint {facts['space'][:4]}, "
@@ -157,11 +172,11 @@ def parse_objectives(settings: Settings) -> tuple[Objective, ...]:
     Raises:
         SettingsError: With all problems.
     """
-    known = OBJECTIVES if settings.evaluator.name == "train" else {}
+    is_open = settings.evaluator.name != "train"
     objectives, problems = [], []
     for text in settings.objectives:
         try:
-            objectives.append(parse_objective(text, known or OBJECTIVES))
+            objectives.append(parse_objective(text, OBJECTIVES, is_open))
         except SettingsError as problem:
             problems += problem.problems
     if len({objective.name for objective in objectives}) < len(objectives):

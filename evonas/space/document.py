@@ -12,7 +12,8 @@ from evonas.registry import did_you_mean, unknown_name
 from evonas.space.gene import KeyPath, dotted, is_gene
 from evonas.yaml_file import read_yaml
 
-SECTIONS = ("network", "training", "compression")
+SECTIONS = ("network", "training", "compression", "values")
+SUBJECTS = ("network", "values")  # what a space is of: it has one of them, or both
 KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
 
 # A path runs to its `.yaml`, so that it may lead through a folder called c++.
@@ -41,8 +42,12 @@ class SpaceDocument:
         """File, dotted key and line, for messages; of what is around a key that is not there."""
         while key_path and key_path not in self.lines:
             key_path = key_path[:-1]
-        file, line = self.lines[key_path]
-        return f"{file}, {dotted(key_path)} (line {line})"
+        return _place(*self.lines[key_path], key_path)
+
+
+def _place(file: str, line: int, key_path: KeyPath) -> str:
+    """File, dotted key and line, if there is one: a space given from Python has none."""
+    return f"{file}, {dotted(key_path)}" + (f" (line {line})" if line else "")
 
 
 def told_once(problems: Iterable[str]) -> list[str]:
@@ -149,21 +154,53 @@ def read_space_file(file: Path, name: str | None = None) -> SpaceDocument:
     return _joined([_Part(str(file), file, name or file.stem)], str(file))
 
 
+def document_of(values: Mapping[str, Any], name: str) -> SpaceDocument:
+    """What a mapping says that is written like a space file.
+
+    Raises:
+        SpaceError: As in `read_space`; or there is something in it that no file could hold.
+    """
+    lines: dict[KeyPath, int] = {}
+    plain = _plain(values, (), name, lines)
+    return _joined([_Part(name, Path(name), name, (plain, lines))], name)
+
+
+def _plain(value: Any, key_path: KeyPath, name: str, lines: dict[KeyPath, int]) -> Any:
+    """A copy of lists, mappings and single values; notes their key paths, which have no lines."""
+    lines[key_path] = 0
+    if isinstance(value, Mapping):
+        return {key: _plain(inner, (*key_path, key), name, lines) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, (*key_path, index), name, lines) for index, inner in enumerate(value)]
+    if type(value) not in (str, int, float, bool, type(None)):
+        raise SpaceError(
+            f"{_place(name, 0, key_path)}: {value!r} is of type {type(value).__name__}. "
+            "Write words, numbers, true or false, and lists and mappings of them."
+        )
+    return value
+
+
 class _Part:
     """One file: its sections with all items written out, and the line of each key path.
 
-    `file` is what messages call it.
+    `file` is what messages call it. `read` holds the values and lines of what is no file.
     """
 
-    def __init__(self, word: str, path: Path, name: str) -> None:
+    def __init__(
+        self,
+        word: str,
+        path: Path,
+        name: str,
+        read: tuple[Any, dict[KeyPath, int]] | None = None,
+    ) -> None:
         self.word = word
         self.path = path
         self.name = name
         self.file = path.name
         self._problems: list[tuple[KeyPath, str]] = []
         self.lines: dict[KeyPath, int] = {}
-        read, self._written = read_yaml(path, SpaceError)
-        values = read if isinstance(read, dict) else {}
+        found, self._written = read or read_yaml(path, SpaceError)
+        values = found if isinstance(found, dict) else {}
         self.title = str(values.pop("title", None) or name)
         self.source = str(values.pop("source", None) or "")
         self._check_keys(values)
@@ -178,7 +215,7 @@ class _Part:
     def problems(self) -> list[str]:
         """What is wrong, with its place as it is written."""
         return [
-            f"{self.file}, {dotted(written)} (line {self._written[written]}): {problem}"
+            f"{_place(self.file, self._written[written], written)}: {problem}"
             for written, problem in self._problems
         ]
 
@@ -231,7 +268,7 @@ class _Part:
 
 def _joined(parts: Sequence[_Part], words: str) -> SpaceDocument:
     problems = [problem for part in parts for problem in part.problems]
-    fault = _network_fault(parts, words)
+    fault = _subject_fault(parts, words)
     if fault:
         raise SpaceError([*problems, fault])
     values: dict[str, Any] = {}
@@ -255,16 +292,16 @@ def _joined(parts: Sequence[_Part], words: str) -> SpaceDocument:
     )
 
 
-def _network_fault(parts: Sequence[_Part], words: str) -> str | None:
-    """What is wrong if not exactly one part says what is built."""
-    having = [part for part in parts if "network" in part.values]
-    if not having:
+def _subject_fault(parts: Sequence[_Part], words: str) -> str | None:
+    """What is wrong if no part says what is searched, or several say what is built."""
+    if not any(section in part.values for part in parts for section in SUBJECTS):
         files = " and ".join(part.file for part in parts)
         return (
-            f"{files} {'has' if len(parts) == 1 else 'have'} no section network. Join a space "
-            f"that has one, as in space=mobile_cells+{words}."
+            f"{files} {'has' if len(parts) == 1 else 'have'} no section network and no section "
+            f"values. Join a space that has one, as in space=mobile_cells+{words}."
         )
-    if len(having) == 1:
+    having = [part for part in parts if "network" in part.values]
+    if len(having) < 2:
         return None
     places = " and ".join(part.where(("network",)) for part in having)
     rest = "+".join(part.word for part in parts if part not in having[1:])

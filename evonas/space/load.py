@@ -13,6 +13,7 @@ from evonas.registry import did_you_mean
 from evonas.space.conditions import contradictions
 from evonas.space.document import (
     SECTIONS,
+    SUBJECTS,
     SpaceDocument,
     read_space,
     read_space_file,
@@ -60,6 +61,10 @@ class _SpaceReader:
 
     def space(self) -> SearchSpace:
         template = {section: self.values.get(section, {}) for section in SECTIONS}
+        for section in SUBJECTS:
+            if section in self.values and not self.values[section]:
+                self._complain((section,), "this section is empty. Fill it, or leave it out")
+        self._check_words(template["values"], ("values",))
         genes = [self._gene(path, value) for path, value in _genes_in(template, ())]
         ordered = self._resolve_conditions([gene for gene in genes if gene is not None])
         self._check_contradictions(ordered)
@@ -80,6 +85,18 @@ class _SpaceReader:
         problem = problem.strip()
         end = "" if problem[-1] in ".?" else "."
         self.problems.append(f"{self.document.place(key_path)}: {problem}{end}")
+
+    def _check_words(self, value: Any, key_path: KeyPath) -> None:
+        """Free keys are words: YAML reads `on`, `no` and `1` as something else."""
+        is_mapping = isinstance(value, dict)
+        items: Any = value.items() if is_mapping else ()
+        if isinstance(value, list):
+            items = enumerate(value)
+        for key, inner in items:
+            if is_mapping and not isinstance(key, str):
+                problem = f"this key is no word, it is read as {key!r}. Put it in quotes"
+                self._complain((*key_path, key), problem)
+            self._check_words(inner, (*key_path, key))
 
     def _gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
         gene = self._read_gene(key_path, value)
@@ -178,6 +195,8 @@ class _SpaceReader:
 
     def _scales(self) -> dict[str, Scale]:
         values = self.values.get("scales")
+        if values is None and "network" not in self.values:
+            return {}
         if not isinstance(values, dict) or set(values) != {"proxy", "full"}:
             self._complain(("scales",), "a space has the scales proxy and full")
             return {}

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from pygad import GA
 
 from evonas.evolution import pareto
-from evonas.evolution.pygad_evolver import FastGA
+from evonas.evolution.operators import FastGA
 
 small_matrices = arrays(
     float,

@@ -16,11 +16,11 @@ from evonas.trial import Outcome, Trial
 
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.ray] if name == "ray" else [])])
-    if name != "inline"
+    if name not in ("inline", "virtual")
     else name
     for name in EXECUTORS
 ]
-OWN_PROCESSES = [name for name in NAMES if name != "inline"]
+OWN_PROCESSES = [name for name in NAMES if not isinstance(name, str)]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Misbehaving:
         if wish == "die" or (wish == "die once" and attempt == 0):
             os.kill(os.getpid(), signal.SIGKILL)
         return Outcome(trial.number, "complete", {"seed": float(trial.seed)})
+
+    def duration_s(self, trial: Trial) -> float | None:
+        return None
 
 
 def trial(number: int, wish: str = "work") -> Trial:

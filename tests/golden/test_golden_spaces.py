@@ -18,7 +18,15 @@ import pytest
 from evonas.space import load_space, network_key
 
 HERE = Path(__file__).parent
-SPACES = ("mobile_cells", "nano")
+SPACES = (
+    "darts_cells",
+    "mobile_cells",
+    "mobile_layers",
+    "nano",
+    "nas_bench_201",
+    "nas_bench_macro",
+    "nasnet_cells",
+)
 SEEDS = range(5)
 
 

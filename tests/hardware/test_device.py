@@ -7,8 +7,8 @@ from importlib.metadata import version
 
 import pytest
 
-from evonas.key import key_of
 from evonas.hardware import device_description, device_fingerprint, usable_cores
+from evonas.key import key_of
 
 
 def test_a_device_is_told_by_processor_and_runtime() -> None:

@@ -13,6 +13,8 @@ from evonas.models.layers import DropPath, SqueezeExcite
 from evonas.models.norms import NORMS
 from evonas.models.stages import plan_stages
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OWN_ARGUMENTS = {"inverted_residual": {"expanded": 24}}  # of blocks that need more than others
 KEY_ARGUMENTS = {"kernel": ("kernel",), "se_ratio": ("attention",), "skip": ("skip", "drop_path")}
 

@@ -9,7 +9,7 @@ from torch import nn
 from evonas.blueprint import Blueprint
 from evonas.errors import BuildError, UnknownName
 from evonas.models import Network, build, initialise, plan_network
-from evonas.space import load_space
+from evonas.space import known_spaces, load_space
 
 NANO = load_space("nano")
 CELLS = load_space("mobile_cells")
@@ -46,6 +46,46 @@ def test_without_a_seed_the_global_generator_decides() -> None:
         torch.manual_seed(1)
         assert torch.equal(one, weights(build(sample(0), scale)))
         assert not torch.equal(one, weights(build(sample(0), scale)))
+
+
+@pytest.mark.parametrize("name", known_spaces())
+def test_a_design_of_every_space_gives_one_logit_a_class(name: str) -> None:
+    space = load_space(name)
+    design = space.decode(space.sample(np.random.default_rng(2)))
+    scale = replace(space.scales["proxy"], input_channels=1, classes=7)
+    network = build(design, scale, seed=0).eval()
+    with torch.no_grad():
+        logits = network(torch.ones(2, *scale.input_shape))
+    assert logits.shape == (2, 7)
+    assert logits.isfinite().all()
+    torch.testing.assert_close(logits[0], logits[1])
+
+
+@pytest.mark.parametrize("name", ["nano", "darts_cells", "nas_bench_201"])
+def test_the_blueprint_says_how_weights_begin(name: str) -> None:
+    space = load_space(name)
+    design = space.decode(space.sample(np.random.default_rng(2)))
+    scale = space.scales["proxy"]
+    selu = replace(design, network={**design.network, "initialisation": "selu"})
+    own, other = (build(each, scale, seed=3) for each in (design, selu))
+    assert not torch.equal(weights(own), weights(other))
+    initialise(own, 3, "selu")
+    assert torch.equal(weights(own), weights(other))
+
+
+@pytest.mark.parametrize("name", ["nano", "darts_cells", "nasnet_cells", "nas_bench_201"])
+@pytest.mark.parametrize(("norm", "kind"), [("group", nn.GroupNorm), ("none", type(None))])
+def test_the_blueprint_says_which_norm_all_layers_have(
+    name: str, norm: str, kind: type[nn.Module]
+) -> None:
+    space = load_space(name)
+    design = space.decode(space.sample(np.random.default_rng(2)))
+    changed = replace(design, network={**design.network, "norm": norm})
+    network = build(changed, space.scales["proxy"], seed=0)
+    modules = list(network.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in modules)
+    assert (norm == "none") != any(isinstance(module, kind) for module in modules)
+    assert network(torch.ones(2, *space.scales["proxy"].input_shape)).shape == (2, 10)
 
 
 @pytest.mark.parametrize(

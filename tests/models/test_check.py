@@ -4,7 +4,8 @@ import pytest
 
 from evonas.errors import SpaceError
 from evonas.models import build, check_space
-from evonas.space import SearchSpace, load_space
+from evonas.networks import Scale
+from evonas.space import SearchSpace, known_spaces, load_space
 from evonas.space.load import load_space_file
 
 SPACE = """\
@@ -51,7 +52,7 @@ def test_a_sound_space_passes_and_its_ends_build(tmp_path: Path) -> None:
         build(sound.decode([number] * len(sound.genes)), sound.scales["proxy"])
 
 
-@pytest.mark.parametrize("name", ["nano", "mobile_cells"])
+@pytest.mark.parametrize("name", known_spaces())
 def test_the_shipped_spaces_pass(name: str) -> None:
     check_space(load_space(name))
 
@@ -64,14 +65,14 @@ def test_the_shipped_spaces_pass(name: str) -> None:
             "[cov, inverted_residual]",
             "tiny.yaml, network.stages.0.operation (line 9): "
             'There is no operation called "cov". Did you mean "conv"? '
-            "Known: conv, depthwise_separable, inverted_residual.",
+            "Known: conv, depthwise_separable, identity, inverted_residual.",
         ),
         (
             "[relu, relu6]",
             "[relu, gelu]",
             "tiny.yaml, network.activation (line 6): "
-            'There is no activation called "gelu". Did you mean "relu"? '
-            "Known: hard_sigmoid, hard_swish, relu, relu6, sigmoid, swish.",
+            'There is no activation called "gelu". Did you mean "elu"? Known: elu, hard_sigmoid, '
+            "hard_swish, leaky, mish, prelu, relu, relu6, selu, sigmoid, swish.",
         ),
         (
             "kernel: {choice: [3, 5]}",
@@ -122,7 +123,8 @@ def test_the_shipped_spaces_pass(name: str) -> None:
             "builder: stages",
             "builder: stage",
             "tiny.yaml, network.builder (line 5): "
-            'There is no builder called "stage". Did you mean "stages"? Known: stages.',
+            'There is no builder called "stage". Did you mean "stages"? '
+            "Known: cells, nas_bench_201, nas_bench_macro, stages.",
         ),
     ],
 )
@@ -193,4 +195,183 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "network.activation",
         "network.stem.channels",
         "network.stages.0.kernel",
+    ]
+
+
+CELLS = """\
+title: Cells
+scales:
+  proxy: {resolution_px: 16, filters: 4, repeats: 1, smallest_map_px: 4}
+  full: {resolution_px: 32, filters: 8, repeats: 2}
+network:
+  builder: cells
+  assembly: nasnet
+  activation: relu
+  normal: &cell
+    blocks:
+      - left: {operation: {choice: [conv_1x1, skip_connect]}, state: {choice: [0, 1]}}
+        right: {operation: max_pool_3x3, state: 0}
+        combine: {choice: [add, concat]}
+      - left: {operation: conv_3x3, state: {int: [0, 2]}}
+        right: {operation: none, state: 2}
+        combine: add
+    output: {choice: [unused, mask]}
+    mask:
+      state_3: {choice: [false, true], when: {output: mask}}
+  reduction: *cell
+"""
+
+
+def cell_problems(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    text = CELLS
+    for old, new in changes:
+        assert text.count(old) == 1, f"{old} is not one place"
+        text = text.replace(old, new)
+    file = folder / "cells.yaml"
+    file.write_text(text, encoding="utf-8")
+    loaded = load_space_file(file)
+    try:
+        check_space(loaded)
+    except SpaceError as failure:
+        return failure.problems
+    return []
+
+
+def test_a_sound_space_of_cells_passes(tmp_path: Path) -> None:
+    assert cell_problems(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "[conv_1x1, skip_connect]",
+            "[conv_1x1, skip_conect]",
+            "normal.blocks.0.left.operation (line 11): "
+            'There is no operation called "skip_conect". Did you mean "skip_connect"?',
+        ),
+        (
+            "state: {choice: [0, 1]}",
+            "state: {choice: [0, 2]}",
+            "normal.blocks.0.left.state (line 11): block 0 cannot read state 2, which comes later. "
+            "It can read the states 0 to 1.",
+        ),
+        (
+            "state: {int: [0, 2]}",
+            "state: {int: [0, 3]}",
+            "normal.blocks.1.left.state (line 14): block 1 cannot read state 3, which comes later. "
+            "It can read the states 0 to 2.",
+        ),
+        (
+            "{operation: none, state: 2}",
+            "{operation: none, state: -1}",
+            "normal.blocks.1.right.state (line 15): "
+            "-1 is not a state. Write a whole number of at least 0.",
+        ),
+        (
+            "[add, concat]",
+            "[add, multiply]",
+            "normal.blocks.0.combine (line 13): "
+            'There is no combine called "multiply". Known: add, concat, mean.',
+        ),
+        (
+            "output: {choice: [unused, mask]}\n    mask:\n"
+            "      state_3: {choice: [false, true], when: {output: mask}}",
+            "output: [2, 4]",
+            "normal.output (line 17): there is no state 4: the last is 3.",
+        ),
+        (
+            "    mask:\n      state_3: {choice: [false, true], when: {output: mask}}\n",
+            "",
+            "normal.output (line 17): "
+            "a mask goes out, and there is none. Add mask: {state_0: ...}.",
+        ),
+        (
+            "      state_3: {choice",
+            "      state_4: {choice",
+            "normal.mask.state_4 (line 19): "
+            'There is no state called "state_4". Did you mean "state_3"? '
+            "Known: state_0, state_1, state_2, state_3.",
+        ),
+        (
+            "{choice: [false, true], when",
+            "{choice: [0, 1], when",
+            "normal.mask.state_3 (line 19): 0 is neither true nor false.",
+        ),
+        (
+            "output: {choice: [unused, mask]}",
+            "output: {choice: [unused, masc, mask]}",
+            "normal.output (line 17): masc names no output. "
+            "Write unused, mask, or a list of states as in [2, 3].",
+        ),
+        (
+            "        combine: add\n",
+            "",
+            "normal.blocks.1 (line 14): the key combine is missing.",
+        ),
+    ],
+)
+def test_a_mistake_in_a_cell_is_told_with_its_place(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    # The reduction is the same cell: what is wrong stands on the same line, and is told once.
+    first, *_ = cell_problems(tmp_path, (old, new))
+    assert first.startswith(f"cells.yaml, network.{problem}")
+
+
+def test_an_assembly_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (problem,) = cell_problems(tmp_path, ("assembly: nasnet", "assembly: dart"))
+    assert problem == (
+        "cells.yaml, network.assembly (line 7): "
+        'There is no assembly called "dart". Did you mean "darts"? Known: darts, nasnet.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "missing"),
+    [
+        ("filters: 4, repeats: 1, ", "repeats: 1, ", "filters"),
+        ("filters: 4, repeats: 1, ", "", "filters and repeats"),
+    ],
+)
+def test_a_scale_without_the_numbers_of_cells_is_told(
+    tmp_path: Path, old: str, new: str, missing: str
+) -> None:
+    assert cell_problems(tmp_path, (old, new)) == [
+        f"cells.yaml, scales.proxy (line 3): a network of cells needs {missing}. "
+        "Write as in filters: 16, repeats: 2."
+    ]
+
+
+def test_a_stem_too_deep_for_the_input_is_told(tmp_path: Path) -> None:
+    change = ("{resolution_px: 32, filters: 8", "{resolution_px: 16, stem: imagenet, filters: 8")
+    (problem,) = cell_problems(tmp_path, change)
+    assert problem.startswith(
+        "cells.yaml, scales.full.resolution_px (line 4): A total stride of 32"
+    )
+
+
+def test_scales_that_are_asked_for_are_checked_in_place_of_the_own(tmp_path: Path) -> None:
+    sound = space(tmp_path)
+    small = Scale("full", resolution_px=2)
+    strided = space(
+        tmp_path,
+        ("stem: {channels: 8, kernel: 3, stride: 1}", "stem: {channels: 8, kernel: 3, stride: 4}"),
+    )
+    check_space(sound, [small])
+    with pytest.raises(SpaceError, match=r"^full\.resolution_px=2: A total stride of 4"):
+        check_space(strided, [small])
+
+
+@pytest.mark.parametrize("key", ["norm", "initialisation", "drop_path"])
+def test_a_mistake_in_what_all_networks_may_say_is_told(tmp_path: Path, key: str) -> None:
+    (problem,) = problems(tmp_path, ("  builder: stages\n", f"  builder: stages\n  {key}: 7\n"))
+    assert problem.startswith(f"tiny.yaml, network.{key} (line 6): ")
+
+
+def test_an_identity_takes_no_key_of_the_others(tmp_path: Path) -> None:
+    found = problems(tmp_path, ("[conv, inverted_residual]", "[conv, inverted_residual, identity]"))
+    assert found == [
+        "tiny.yaml, network.stages.0.kernel (line 11): identity takes no kernel. "
+        "Add when: {operation: conv or depthwise_separable or inverted_residual}."
     ]

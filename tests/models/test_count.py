@@ -8,9 +8,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.blueprint import Blueprint
-from evonas.models import build, count, plan_network
-from evonas.space import Scale, load_space
-from evonas.space.canonical import canonical_network
+from evonas.models import Count, Network, Plan, build, count, plan_network
+from evonas.models.presets import preset, presets
+from evonas.networks import tidied
+from evonas.space import Scale, known_spaces, load_space
 
 IMAGENET = Scale("full", resolution_px=224, input_channels=3, classes=1000)
 
@@ -47,7 +48,7 @@ def published(
         "stages": [first, *rest],
         "head": {"channels": 1280},
     }
-    return Blueprint(*canonical_network(network)[:1])
+    return Blueprint(*tidied(network)[:1])
 
 
 # MnasNet, arXiv 1807.11626, figure 7 (A1) and the authors' MnasNet-B1; MobileNetV2, arXiv
@@ -146,3 +147,56 @@ def test_macs_grow_with_the_square_of_the_resolution_and_parameters_do_not() -> 
 def test_counting_leaves_the_default_device_alone() -> None:
     count(plan_network(MNASNET_B1, replace(IMAGENET, resolution_px=32)))
     assert nn.Linear(1, 1).weight.device.type == "cpu"
+
+
+def naive_count(plan: Plan) -> Count:
+    """The whole network at once on the meta device, each convolution and linear layer watched."""
+    macs = 0
+
+    def watch(module: nn.Module, given: Any, maps: torch.Tensor) -> None:
+        nonlocal macs
+        if isinstance(module, nn.Conv2d):
+            height, width = module.kernel_size
+            inputs = module.in_channels // module.groups * height * width
+            macs += inputs * maps.shape[1] * maps.shape[2] * maps.shape[3]
+        if isinstance(module, nn.Linear):
+            macs += module.in_features * module.out_features
+
+    with torch.device("meta"), torch.no_grad():
+        network = Network(plan).eval()
+        for module in network.modules():
+            module.register_forward_hook(watch)
+        logits = network(torch.empty(1, *plan.input_shape))
+    assert logits.shape == (1, plan.classes)
+    return Count(sum(weights.numel() for weights in network.parameters()), macs)
+
+
+@pytest.mark.parametrize("name", known_spaces())
+@pytest.mark.parametrize("scale_name", ["proxy", "full"])
+def test_counting_layer_by_layer_is_counting_the_whole_network(name: str, scale_name: str) -> None:
+    space = load_space(name)
+    rng = np.random.default_rng(1)
+    for _ in range(2):
+        design = space.decode(space.sample(rng))
+        plan = plan_network(design, replace(space.scales[scale_name], input_channels=1, classes=7))
+        assert count(plan) == naive_count(plan)
+
+
+LARGE = 3_000_000_000  # multiply-adds: networks that take seconds to make
+
+
+@pytest.mark.parametrize("name", presets())
+def test_counting_a_preset_layer_by_layer_is_counting_the_whole_network(name: str) -> None:
+    found = preset(name)
+    plan = plan_network(found.blueprint, found.scale)
+    counted = count(plan)
+    if counted.macs < LARGE:
+        assert counted == naive_count(plan)
+
+
+def test_drop_path_costs_nothing() -> None:
+    found = preset("nasnet_a_cifar")
+    dropping = Blueprint({**found.blueprint.network, "drop_path": 0.3})
+    plans = [plan_network(design, found.scale) for design in (found.blueprint, dropping)]
+    assert plans[0] != plans[1]
+    assert count(plans[0]) == count(plans[1]) == naive_count(plans[1])

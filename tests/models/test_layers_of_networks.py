@@ -19,6 +19,8 @@ from evonas.models.layers import (
 )
 from evonas.models.norms import NORMS, GroupNorm
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def images(channels: int = 4, height: int = 7, width: int = 7, count: int = 3) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)

@@ -18,6 +18,8 @@ from evonas.models.operations.asymmetric_conv import AsymmetricConv
 from evonas.models.operations.pooling import Pooling
 from evonas.models.operations.separable_conv import SeparableConv
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 operations = pytest.mark.parametrize("name", OPERATIONS)
 norms = pytest.mark.parametrize("norm", NORMS)
 out_channels = pytest.mark.parametrize("out_channels", [8, 12], ids=["equal", "more"])

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -7,8 +8,8 @@ from hypothesis import strategies as st
 
 from evonas.blueprint import Blueprint
 from evonas.errors import BuildError
+from evonas.networks.scale import affordable_strides, round8
 from evonas.space import Scale, load_space, network_key, scaled_network
-from evonas.space.scale import round8
 
 FULL = Scale("full", resolution_px=224)
 PROXY = Scale("proxy", resolution_px=32, width=0.25, smallest_map_px=4)
@@ -93,11 +94,11 @@ def test_rounded_channels_lose_at_most_a_tenth_and_gain_less_than_8(channels: fl
     assert rounded - channels < 8
 
 
-def test_skips_are_folded_after_scaling() -> None:
-    thin = blueprint((2,), skip="identity", layers=1)
-    assert scaled_network(thin, PROXY)["stages"][0]["skip"] == "none"
+def test_a_skip_that_has_no_room_at_a_scale_is_none_there() -> None:
+    skipping, plain = (blueprint((2,), skip=skip, layers=1) for skip in ("identity", "none"))
+    assert network_key(skipping, PROXY) == network_key(plain, PROXY)
     tiny = Scale("proxy", resolution_px=8, smallest_map_px=4)
-    assert scaled_network(thin, tiny)["stages"][0]["skip"] == "identity"
+    assert network_key(skipping, tiny) != network_key(plain, tiny)
 
 
 def test_designs_that_differ_only_at_full_scale_share_the_key_of_their_proxy() -> None:
@@ -128,3 +129,77 @@ def test_scaling_leaves_the_blueprint_alone() -> None:
     design = blueprint()
     scaled_network(design, PROXY)
     assert design == blueprint()
+
+
+@pytest.mark.parametrize("phi", [0, 0.5, 1, 2, 3])
+def test_the_compound_coefficient_grows_depth_width_and_resolution_as_efficientnet_does(
+    phi: float,
+) -> None:
+    # arXiv 1905.11946, equation 3 with alpha 1.2, beta 1.1 and gamma 1.15 (section 5.2)
+    scale = Scale("full", resolution_px=224, width=0.5, depth=2.0, filters=16).compound(phi)
+    assert scale.depth == pytest.approx(2.0 * 1.2**phi)
+    assert scale.width == pytest.approx(0.5 * 1.1**phi)
+    assert scale.resolution_px == round(224 * 1.15**phi)
+    assert (scale.name, scale.filters, scale.classes) == ("full", 16, 10)
+    work = (scale.depth / 2) * (scale.width / 0.5) ** 2 * (scale.resolution_px / 224) ** 2
+    assert work == pytest.approx(1.92**phi, rel=0.01)
+
+
+def test_a_compound_coefficient_of_zero_changes_nothing() -> None:
+    assert PROXY.compound(0) == PROXY
+
+
+@pytest.mark.parametrize(
+    ("depth", "layers"), [(0.4, [1, 1, 2]), (1.0, [1, 2, 4]), (1.1, [2, 3, 5]), (3.1, [4, 7, 13])]
+)
+def test_depth_multiplies_the_layers_of_each_stage_and_rounds_up(
+    depth: float, layers: list[int]
+) -> None:
+    design = blueprint((1, 1, 1))
+    stages = [
+        {**stage, "layers": count}
+        for stage, count in zip(design.network["stages"], (1, 2, 4), strict=True)
+    ]
+    network = scaled_network(
+        Blueprint({**design.network, "stages": stages}), replace(FULL, depth=depth)
+    )
+    assert [stage["layers"] for stage in network["stages"]] == layers
+
+
+def test_width_leaves_a_fixed_head_and_channels_at_width_1_alone() -> None:
+    design = blueprint(channels=20)
+    assert scaled_network(design, FULL)["stages"][0]["channels"] == 20
+    assert scaled_network(design, replace(FULL, width=1.01))["stages"][0]["channels"] == 24
+    fixed = Blueprint({**design.network, "head": {"channels": 1280, "fixed": True}})
+    assert scaled_network(fixed, PROXY)["head"] == {"channels": 1280}
+
+
+def test_width_scales_the_hidden_layer_of_a_head_and_none_stays_none() -> None:
+    design = blueprint()
+    hidden = Blueprint({**design.network, "head": {"channels": 0, "hidden": 1024}})
+    assert scaled_network(hidden, PROXY)["head"] == {"channels": 0, "hidden": 256}
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.integers(1, 400), st.integers(1, 8), st.lists(st.integers(1, 3), max_size=8))
+def test_strides_are_kept_as_long_as_the_map_stays_large_enough(
+    resolution_px: int, smallest: int, strides: list[int]
+) -> None:
+    scale = Scale("any", resolution_px, smallest_map_px=smallest)
+    if smallest == 1 and math.prod(strides) > resolution_px:
+        with pytest.raises(BuildError, match=f"at least {math.prod(strides)}"):
+            affordable_strides(strides, scale)
+        return
+    kept = affordable_strides(strides, scale)
+    map_px = resolution_px
+    for stride, wished in zip(kept, strides, strict=True):
+        affordable = math.ceil(map_px / wished) >= smallest
+        assert stride == (wished if affordable else 1)
+        map_px = math.ceil(map_px / stride)
+
+
+def test_a_scale_survives_its_plain_values() -> None:
+    scale = Scale("full", 32, filters=16, repeats=(4, 3, 3), stem="imagenet", far_input=True)
+    values = scale.to_dict()
+    assert values["repeats"] == [4, 3, 3]
+    assert Scale(**{**values, "repeats": tuple(values["repeats"])}) == scale

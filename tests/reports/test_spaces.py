@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from evonas.errors import BuildError, SettingsError
+from evonas.errors import SettingsError
 from evonas.models import count, plan_network
 from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
 from evonas.space import load_space
@@ -71,19 +71,8 @@ def test_a_gene_of_real_numbers_makes_a_space_infinite(infinite: str) -> None:
     json.dumps(summary, allow_nan=False)
 
 
-def test_what_cannot_be_built_is_not_feasible_and_has_no_counts(infinite: str) -> None:
-    summary = space_summary(infinite, ["full.resolution_px=8"], listed=12, designs=20)
-    assert 0.2 < summary["sample"]["feasible_share"] < 0.8
-    for design in summary["designs"]:
-        is_built = design["genes"]["network.stages.0.stride"] == 1
-        assert (design["parameters"] is not None) == (design["macs"] is not None) == is_built
-    assert shown(print_space, summary).count("cannot be built") == sum(
-        design["macs"] is None for design in summary["designs"]
-    )
-
-
-def test_a_space_of_which_nothing_can_be_built_says_why() -> None:
-    with pytest.raises(BuildError, match=r"None of 3 designs of mobile_cells .* total stride of 3"):
+def test_a_space_with_designs_that_cannot_be_built_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"full\.resolution_px=16: A total stride of 32 leaves"):
         space_summary("mobile_cells", ["full.resolution_px=16"], designs=3)
 
 

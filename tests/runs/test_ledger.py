@@ -104,6 +104,21 @@ def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_an_outcome_waits_for_the_disk_and_takes_its_trial_along(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "run.db", {})
+    said: list[str] = []
+    ledger._db.set_trace_callback(said.append)
+    ledger.add_trials([TRIAL], seen=0)
+    with sqlite3.connect(tmp_path / "run.db") as reader:
+        assert reader.execute("SELECT COUNT(*) FROM trials").fetchone() == (1,)
+    ledger.add_outcome(OUTCOME, {})
+    ledger.close()
+    waits = [line.partition("=")[2] for line in said if line.startswith("PRAGMA synchronous")]
+    commits = [line for line in said if line == "COMMIT"]
+    assert waits == ["NORMAL", "FULL"]
+    assert len(commits) == 2
+
+
 def test_what_is_no_run_is_said(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"is no run: it has no run\.db"):
         Ledger.open(tmp_path / "run.db")

@@ -9,9 +9,13 @@ from evonas.trial import Outcome, Trial
 TWO = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
 
 
-def records_of(*points: tuple[float, float] | None, order: list[int] | None = None) -> Records:
+def records_of(
+    *points: tuple[float, float] | None,
+    order: list[int] | None = None,
+    constraints: dict[str, Limits] | None = None,
+) -> Records:
     """Complete trials with these measures; None: a failed one."""
-    records = Records(TWO, {})
+    records = Records(TWO, constraints or {})
     for number in range(len(points)):
         records.add_trial(Trial(number, (float(number),), Blueprint({}), seed=0), 0)
     for number in order or range(len(points)):
@@ -42,8 +46,7 @@ def test_without_a_complete_trial_there_is_nothing() -> None:
 
 
 def test_constraints_take_trials_off_the_front() -> None:
-    records = records_of((0.8, 10), (0.9, 30))
-    records.constraints = {"macs": Limits(max=20)}
+    records = records_of((0.8, 10), (0.9, 30), constraints={"macs": Limits(max=20)})
     assert records.front == [0]
 
 

@@ -218,13 +218,13 @@ def test_collisions_and_mistakes_of_all_parts_are_told_at_once() -> None:
     [
         (
             "recipe",
-            "recipe.yaml has no section network. Join a space that has one, as in "
-            "space=mobile_cells+recipe.",
+            "recipe.yaml has no section network and no section values. Join a space that has one, "
+            "as in space=mobile_cells+recipe.",
         ),
         (
             "recipe+./more.yaml",
-            "recipe.yaml and more.yaml have no section network. Join a space that has one, as in "
-            "space=mobile_cells+recipe+./more.yaml.",
+            "recipe.yaml and more.yaml have no section network and no section values. Join a space "
+            "that has one, as in space=mobile_cells+recipe+./more.yaml.",
         ),
         (
             "base+recipe+./twin.yaml",
@@ -245,7 +245,7 @@ def test_collisions_and_mistakes_of_all_parts_are_told_at_once() -> None:
         (
             "base+./list.yaml",
             "list.yaml is no search space: it has none of the sections network, training, "
-            "compression.",
+            "compression, values.",
         ),
     ],
 )

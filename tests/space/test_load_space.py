@@ -196,7 +196,7 @@ def test_merge_keys_make_each_stage_a_gene_of_its_own() -> None:
             "trainig: {lr0: 1}",
             "tiny.yaml, trainig (line 1): there is no such section. "
             'Did you mean "training"? Known: title, source, scales, network, training, '
-            "compression.",
+            "compression, values.",
         ),
         (
             "training:\n  a: {choice: [x, y]}\n  g: {int: [1, 2], when: {a: x, training.a: y}}",
@@ -315,14 +315,15 @@ def test_what_is_not_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "- 1\n- 2\n", "title: nothing else\n"])
 def test_a_file_without_sections_is_no_space(tmp_path: Path, text: str) -> None:
     assert problems(tmp_path, text, "") == [
-        "tiny.yaml is no search space: it has none of the sections network, training, compression."
+        "tiny.yaml is no search space: it has none of the sections network, training, compression, "
+        "values."
     ]
 
 
 @pytest.mark.parametrize("text", ["training: {lr0: 0.1}", "scales: {}", "training:"])
 def test_a_file_without_a_network_is_no_space_by_itself(tmp_path: Path, text: str) -> None:
     assert problems(tmp_path, text, "") == [
-        "tiny.yaml has no section network. Join a space that has one, as in "
+        "tiny.yaml has no section network and no section values. Join a space that has one, as in "
         f"space=mobile_cells+{tmp_path}/tiny.yaml."
     ]
 
@@ -332,7 +333,7 @@ def test_a_network_that_is_misspelt_is_told_with_the_right_word(tmp_path: Path) 
     assert first.startswith(
         'tiny.yaml, netwrok (line 6): there is no such section. Did you mean "n'
     )
-    assert second.startswith("tiny.yaml has no section network.")
+    assert second.startswith("tiny.yaml has no section network and no section values.")
 
 
 def test_an_unknown_space_is_told_with_the_nearest_and_all_known() -> None:

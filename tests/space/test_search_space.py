@@ -1,5 +1,6 @@
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from evonas.blueprint import Blueprint
 from evonas.space import Scale, SearchSpace, load_space
 from evonas.space.gene import Choice, Float, Gene, Int, Log, When
+from evonas.space.load import load_space_file
 
 STAGE = {
     "operation": "conv",
@@ -37,7 +39,7 @@ def space_of(genes: list[Gene]) -> SearchSpace:
         "training": {gene.key_path[-1]: "open" for gene in genes},
         "compression": {},
     }
-    return SearchSpace("tiny", "Tiny", template, tuple(genes), SCALES, str)
+    return SearchSpace("tiny", "Tiny", "", template, tuple(genes), SCALES, str)
 
 
 def place(name: str, when: When = ()) -> dict[str, Any]:
@@ -220,3 +222,101 @@ def test_a_fixed_value_that_the_space_lacks_is_refused(key: str) -> None:
     values["network"][key]["channels"] = 24
     with pytest.raises(ValueError, match=key):
         space.encode(Blueprint.from_dict(values))
+
+
+# Genes whose first allele is not what a network means that says nothing.
+DEFAULTS_LAST = """\
+title: Defaults last
+scales:
+  proxy: {resolution_px: 8}
+  full: {resolution_px: 16}
+network:
+  builder: stages
+  activation: {choice: [relu, relu6]}
+  norm: {choice: [group, batch]}
+  initialisation: {choice: [xavier, he]}
+  drop_path: {choice: [0.2, 0]}
+  attention: {base: input, activation: relu, gate: {choice: [hard_sigmoid, sigmoid]}, round8: false}
+  stem: {channels: 8, kernel: 3, stride: 1}
+  stages:
+    - operation: depthwise_separable
+      linear: {choice: [false, true]}
+      activation: {choice: [relu6, relu]}
+      kernel: 3
+      se_ratio: {choice: [0.25, 0]}
+      skip: {choice: [identity, none]}
+      channels: {choice: [16, 8]}
+      layers: 1
+      stride: 1
+  head: {channels: 16, hidden: {choice: [8, 0]}, fixed: {choice: [true, false]}}
+"""
+MASKED = """\
+title: A mask of what goes out
+scales:
+  proxy: {resolution_px: 8, filters: 4, repeats: 1}
+  full: {resolution_px: 16, filters: 4, repeats: 1}
+network:
+  builder: cells
+  assembly: nasnet
+  activation: relu
+  normal: &cell
+    blocks:
+      - left: {operation: conv_1x1, state: 0}
+        right: {operation: conv_3x3, state: 1}
+        combine: add
+      - left: {operation: conv_1x1, state: {choice: [1, 2]}}
+        right: {operation: conv_3x3, state: 1}
+        combine: add
+    output: OUTPUT
+    mask: {state_0: &out ALLELES, state_1: *out, state_2: *out, state_3: *out}
+  reduction: *cell
+"""
+OUTPUTS = ("mask", "{choice: [mask, unused]}", "{choice: [unused, mask]}")
+TRUTHS = ("{choice: [false, true]}", "{choice: [true, false]}")
+
+
+def assert_every_design_keeps_its_function(space: SearchSpace) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        chromosome = space.sample(rng)
+        design = space.decode(chromosome)
+        again = space.decode(space.encode(design))
+        assert again.fingerprint == design.fingerprint
+        assert again.network == design.network
+        assert space.canonical(space.canonical(chromosome)) == space.canonical(chromosome)
+
+
+def test_what_a_network_means_anyway_may_be_the_last_allele(tmp_path: Path) -> None:
+    file = tmp_path / "defaults.yaml"
+    file.write_text(DEFAULTS_LAST)
+    space = load_space_file(file)
+    assert_every_design_keeps_its_function(space)
+    chosen_last = space.decode([gene.pygad_space()[-1] for gene in space.genes])  # type: ignore[index]
+    plain = {k: v for k, v in chosen_last.network.items() if k in NETWORK}
+    said = {"norm", "initialisation", "drop_path", "attention"}
+    assert set(chosen_last.network) - set(plain) == said
+    plain["head"] = {"channels": 16}
+    silent = Blueprint(plain)
+    assert silent.fingerprint == chosen_last.fingerprint
+    assert space.decode(space.encode(silent)).network == chosen_last.network
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("truths", TRUTHS)
+def test_what_a_mask_lets_out_does_not_depend_on_the_order_of_alleles(
+    output: str, truths: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "masked.yaml"
+    file.write_text(MASKED.replace("OUTPUT", output).replace("ALLELES", truths))
+    assert_every_design_keeps_its_function(load_space_file(file))
+
+
+def test_a_published_network_need_not_be_written_as_the_space_writes_it() -> None:
+    space = SPACES["nano"]
+    design = space.decode(space.sample(np.random.default_rng(1)))
+    said = {**design.network, "norm": "batch", "drop_path": 0.0}
+    said["stages"] = [{**s, "activation": said["activation"]} for s in said["stages"]]
+    again = space.decode(space.encode(Blueprint(said)))
+    assert again.network == design.network
+    with pytest.raises(ValueError, match=r"^network.norm: the space has nothing, the blueprint gr"):
+        space.encode(Blueprint({**design.network, "norm": "group"}))

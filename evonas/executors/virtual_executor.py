@@ -1,0 +1,76 @@
+"""Trials on a virtual clock: how many workers would have done, told without waiting for them."""
+
+import heapq
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
+from evonas.executors.inline_executor import OutOfTime, alarm
+from evonas.settings import ExecutorSettings
+from evonas.trial import Outcome, Trial
+
+
+class VirtualExecutor(Executor):
+    """Evaluates when a trial is submitted, and hands outcomes out in the order of simulated time.
+
+    A trial lasts as long as the evaluator says (`duration_s`), else as long as it really took.
+    Real time from one outcome to the next trial, the driver's thinking, passes on the virtual
+    clock too unless `executor.charge_proposals=false`; then the order of outcomes depends on
+    seeds and durations alone. `executor.timeout_s` limits the real evaluation.
+    """
+
+    def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
+        super().__init__(evaluate, settings, workers)
+        self._now = 0.0
+        self._due: list[tuple[float, int, Outcome]] = []  # a heap by time, then number
+        self._idle_since = 0.0  # real: when the driver last had its turn
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """See `Executor.clock`: seconds since it was opened."""
+        return lambda: self._now
+
+    def submit(self, trial: Trial) -> None:
+        """See `Executor.submit`."""
+        if self.settings.charge_proposals:
+            self._now += time.perf_counter() - self._idle_since
+        super().submit(trial)
+        self._idle_since = time.perf_counter()
+
+    def wait(self) -> Outcome:
+        """See `Executor.wait`."""
+        outcome = super().wait()
+        self._idle_since = time.perf_counter()
+        return outcome
+
+    def _open(self) -> None:
+        self.evaluate.prepare()
+        self._now = 0.0
+        self._idle_since = time.perf_counter()
+
+    def _close(self) -> None:
+        self._due = []
+
+    def _launch(self, trial: Trial) -> None:
+        outcome = self._evaluated(trial)
+        simulated = self.evaluate.duration_s(trial)
+        if simulated is not None:
+            outcome = replace(outcome, seconds=simulated, busy_seconds=simulated)
+        heapq.heappush(self._due, (self._now + outcome.seconds, trial.number, outcome))
+
+    def _evaluated(self, trial: Trial) -> Outcome:
+        try:
+            with alarm(self.settings.timeout_s):
+                return run_trial(self.evaluate, trial)
+        except OutOfTime:
+            return timeout_outcome(trial.number, self.settings.timeout_s)
+
+    def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
+        finish, number, outcome = heapq.heappop(self._due)
+        self._now = max(self._now, finish)
+        return [(number, outcome)]
+
+    def _stop(self, number: int) -> None:
+        self._due = [due for due in self._due if due[1] != number]
+        heapq.heapify(self._due)

@@ -1,0 +1,187 @@
+"""Published networks as the first designs of a search: `evolver.start`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import evonas
+
+from evonas.blueprint import Blueprint
+from evonas.driver import resume, search
+from evonas.driver.preparation import check
+from evonas.driver.start import start_chromosomes
+from evonas.errors import SettingsError
+from evonas.models.presets import preset
+from evonas.runs import Run, load_run
+from evonas.settings import Words
+from evonas.space import load_space
+from evonas.trial import Chromosome
+
+NAMES = ("mobilenet_v2", "mnasnet_b1", "mnasnet_a1")
+PRINTS = [preset(name).blueprint.fingerprint for name in NAMES]
+
+WORDS: dict[str, Any] = {
+    "space": "mobile_cells",
+    "objectives": ["score:max", "cost:min"],
+    "executor": {"name": "inline"},
+    "display": "none",
+    "evolver": {"start": list(NAMES), "population": 4},
+}
+
+RECIPE = """\
+title: A recipe
+training:
+  lr0: {log: [0.01, 0.5]}
+  momentum: {choice: [0.9, 0.8]}
+  epochs: {int: [1, 9]}
+  schedule: {choice: [cosine, one_cycle]}
+  weight_decay: {choice: [0.001, 0.01]}
+  warmup_share: {float: [0.1, 0.6], when: {schedule: one_cycle}}
+  fliplr: 0.5
+"""
+
+
+def toy(blueprint: Blueprint) -> dict[str, float]:
+    """Score for channels, cost for layers: computed from the design alone."""
+    stages = blueprint.network["stages"]
+    return {
+        "score": float(sum(stage["channels"] for stage in stages)),
+        "cost": float(sum(stage["layers"] * stage["kernel"] for stage in stages)),
+    }
+
+
+def told(run: Run) -> list[tuple[str, str]]:
+    return [(trial.operator, trial.blueprint.fingerprint) for trial, _ in run.trials()]
+
+
+def started(*words: str) -> tuple[Chromosome, ...]:
+    settings = Words(list(words)).settings()
+    return start_chromosomes(settings, load_space(settings.space))
+
+
+@pytest.mark.parametrize("schedule", ["async", "generational"])
+@pytest.mark.parametrize("evolver", ["pygad", "random"])
+def test_the_first_designs_of_a_search_are_those_named_in_order(
+    schedule: str, evolver: str
+) -> None:
+    named = {"evolver": {**WORDS["evolver"], "name": evolver}}
+    run = search({**WORDS, **named, "schedule": schedule, "budget": {"evaluations": 14}}, toy)
+    assert told(run)[:3] == [("start", fingerprint) for fingerprint in PRINTS]
+    later = told(run)[3:]
+    assert "start" not in {operator for operator, _ in later}
+    assert not set(PRINTS) & {fingerprint for _, fingerprint in later}
+
+
+def test_later_designs_descend_from_those_of_the_start() -> None:
+    run = search({**WORDS, "budget": {"evaluations": 30}}, toy)
+    parents = {number for trial, _ in run.trials() for number in trial.parents}
+    assert parents & {0, 1, 2}
+
+
+@pytest.mark.parametrize("schedule", ["async", "generational"])
+def test_a_start_that_was_interrupted_goes_on_where_it_was(schedule: str) -> None:
+    words = {**WORDS, "schedule": schedule}
+    whole = search({**words, "budget": {"evaluations": 12}, "run": {"name": "whole"}}, toy)
+    search({**words, "budget": {"evaluations": 2}, "run": {"name": "parts"}}, toy)
+    assert told(load_run("runs/parts")) == told(whole)[:2]
+    resume(Path("runs/parts"), ["budget.evaluations=+10"], toy)
+    assert told(load_run("runs/parts")) == told(whole)
+
+
+def test_a_start_may_fill_more_than_a_population() -> None:
+    names = ["darts_v2_cifar", "darts_v1_cifar", "darts_v2_imagenet"]
+    chromosomes = started("space=darts_cells", f"evolver.start={','.join(names)}")
+    assert len(chromosomes) == 2  # two of them are the same cells
+    words = {**WORDS, "evolver": {"start": [*NAMES, *NAMES], "population": 4}}
+    run = search({**words, "schedule": "generational", "budget": {"evaluations": 9}}, toy)
+    assert [operator for operator, _ in told(run)][:4] == ["start"] * 3 + ["random"]
+
+
+def test_the_designs_of_the_start_are_canonical() -> None:
+    space = load_space("mobile_cells")
+    chromosomes = started(f"evolver.start={','.join(NAMES)}")
+    assert [space.canonical(chromosome) for chromosome in chromosomes] == list(chromosomes)
+    assert [space.decode(chromosome).fingerprint for chromosome in chromosomes] == PRINTS
+
+
+def test_without_names_there_is_no_start() -> None:
+    assert started() == ()
+
+
+@pytest.fixture
+def composed() -> str:
+    Path("recipe.yaml").write_text(RECIPE)
+    return "mobile_cells+./recipe.yaml"
+
+
+def training_of(composed: str, *words: str) -> dict[str, Any]:
+    (chromosome,) = started(f"space={composed}", "evolver.start=mnasnet_b1", *words)
+    return dict(load_space(composed).decode(chromosome).training)
+
+
+def test_training_genes_begin_with_the_settings_of_the_run(composed: str) -> None:
+    words = ["training.lr0=0.05", "training.epochs=4", "training.schedule=cosine"]
+    assert training_of(composed, *words) == {
+        "lr0": pytest.approx(0.05),
+        "momentum": 0.8,
+        "epochs": 4,
+        "schedule": "cosine",
+        "weight_decay": 0.001,  # the run's is no allele, so it is the first
+        "fliplr": 0.5,
+    }
+    usual = training_of(composed, "training.warmup_share=0.25")
+    assert (usual["schedule"], usual["warmup_share"], usual["epochs"]) == ("one_cycle", 0.25, 3)
+
+
+def test_a_setting_beyond_the_range_of_its_gene_is_its_lowest_allele(composed: str) -> None:
+    assert training_of(composed, "training.epochs=20")["epochs"] == 1
+
+
+def test_a_preset_with_training_genes_is_found_by_the_search(composed: str) -> None:
+    run = search({**WORDS, "space": composed, "budget": {"evaluations": 5}}, toy)
+    networks = [trial.blueprint.network for trial, _ in run.trials()]
+    prints = [Blueprint(network).fingerprint for network in networks]
+    assert prints[:3] == PRINTS
+
+
+def problems(*words: str) -> list[str]:
+    with pytest.raises(SettingsError) as failure:
+        started(*words)
+    return failure.value.problems
+
+
+def test_an_unknown_name_is_told_with_the_nearest_known() -> None:
+    (problem,) = problems("evolver.start=mobilnet_v2")
+    assert problem.startswith('evolver.start: There is no model called "mobilnet_v2". Did you mean')
+
+
+def test_what_a_space_cannot_express_is_told_with_the_gene_in_the_way() -> None:
+    assert problems("evolver.start=mnasnet_a1,efficientnet_b0,mobilenet_v1") == [
+        "evolver.start: mobile_cells cannot express efficientnet_b0: "
+        "network.activation: swish is not one of relu, relu6.",
+        "evolver.start: mobile_cells cannot express mobilenet_v1: "
+        "network.stages.0.channels: 64 is not one of 16, 24.",
+    ]
+    (problem,) = problems("space=mobile_layers", "evolver.start=mnasnet_b1")
+    assert problem == (
+        "evolver.start: mobile_layers cannot express mnasnet_b1: network.stages: "
+        "no place for layer 2 of 17, inverted_residual to 24 channels at stride 2."
+    )
+
+
+def test_a_wrong_start_is_found_with_all_other_problems_before_a_folder_is_made() -> None:
+    words = ["evolver.start=mobilnet_v2", "objectives=acuracy"]
+    with pytest.raises(SettingsError) as failure:
+        check(Words(words))
+    assert len(failure.value.problems) == 2
+    assert not Path("runs").exists()
+
+
+def test_a_wrong_start_ends_the_command_line_with_2() -> None:
+    result = evonas("search", "evolver.start=mobilnet_v2,efficientnet_b0", "display=plain")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    first, second = result.stderr.splitlines()
+    assert first.startswith('evolver.start: There is no model called "mobilnet_v2".')
+    assert "network.activation: swish is not one of relu, relu6." in second
+    assert not Path("runs").exists()

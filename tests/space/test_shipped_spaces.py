@@ -1,0 +1,280 @@
+"""Every space that is shipped: what its designs are, that all of them can be built, trained, kept.
+
+EVONAS_DESIGNS: how many designs of each space are trained for a step and exported (20).
+"""
+
+import os
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from evonas.blueprint import Blueprint, network_key
+from evonas.exporters.onnx import INPUT_NAME, quick_onnx
+from evonas.models import Network, build, check_space, count, plan_network
+from evonas.models.presets import preset, presets
+from evonas.space import SearchSpace, known_spaces, load_space
+
+DESIGNS = int(os.environ.get("EVONAS_DESIGNS", "20"))
+SPACES = tuple(known_spaces())
+
+spaces = pytest.mark.parametrize("name", SPACES)
+
+
+@cache
+def space_of(name: str) -> SearchSpace:
+    return load_space(name)
+
+
+def sampled(name: str, designs: int, seed: int = 0) -> Iterator[Blueprint]:
+    space = space_of(name)
+    rng = np.random.default_rng(seed)
+    for _ in range(designs):
+        yield space.decode(space.sample(rng))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Small networks run fastest on one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@spaces
+def test_a_space_says_what_it_is_and_passes_its_check(name: str) -> None:
+    space = space_of(name)
+    check_space(space)
+    assert space.title
+    assert space.source
+    assert set(space.scales) == {"proxy", "full"}
+    assert space.size > 1
+
+
+def test_the_sizes_of_the_spaces_are_those_of_their_papers() -> None:
+    cells = {2: 13 * 2, 3: 13 * 3, 4: 13 * 4, 5: 13 * 5, 6: 13 * 6}
+    blocks = 1
+    for choices in cells.values():
+        blocks *= choices**2 * 2
+    assert space_of("nasnet_cells").size == (blocks * (1 + 2**7)) ** 2
+    darts = 1
+    for states in (2, 3, 4, 5):
+        darts *= (7 * states) ** 2
+    assert space_of("darts_cells").size == darts**2
+    # 6 operations in the first of each width, those and the identity in the three more
+    assert space_of("mobile_layers").size == 2 * 6**6 * 7**15
+    assert space_of("nas_bench_201").size == 15_625
+    assert space_of("nas_bench_macro").size == 6_561
+
+
+@pytest.mark.slow
+@spaces
+def test_a_thousand_designs_can_be_written_down_planned_and_counted(name: str) -> None:
+    space = space_of(name)
+    rng = np.random.default_rng(1)
+    prints = set()
+    for _ in range(1000):
+        chromosome = space.sample(rng)
+        design = space.decode(chromosome)
+        canonical = space.encode(design)
+        again = space.decode(canonical)
+        assert space.encode(again) == canonical == space.canonical(chromosome)
+        assert again.fingerprint == design.fingerprint
+        assert again.network == design.network
+        assert again.repairs == ()
+        for scale in space.scales.values():
+            assert network_key(again, scale) == network_key(design, scale)
+            counted = count(plan_network(design, scale))
+            assert counted.parameters > 0
+            assert counted.macs > 0
+        prints.add(design.fingerprint)
+    assert len(prints) > (900 if space.size > 1e6 else 500)
+
+
+@spaces
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(data=st.data())
+def test_any_numbers_are_a_design_with_one_chromosome(name: str, data: st.DataObject) -> None:
+    space = space_of(name)
+    numbers = st.floats(-20, 20) | st.floats(allow_nan=False)
+    length = len(space.genes)
+    design = space.decode(data.draw(st.lists(numbers, min_size=length, max_size=length)))
+    canonical = space.encode(design)
+    again = space.decode(canonical)
+    assert (again.network, again.training) == (design.network, design.training)
+    assert again.fingerprint == design.fingerprint
+    assert space.encode(again) == canonical
+    survived = Blueprint.from_dict(design.to_dict())
+    assert survived.fingerprint == design.fingerprint
+
+
+@spaces
+def test_neighbours_are_other_designs_of_the_space(name: str) -> None:
+    space = space_of(name)
+    own = space.canonical(space.sample(np.random.default_rng(2)))
+    neighbours = list(space.neighbours(own))
+    assert len(set(neighbours)) == len(neighbours) > 0
+    for other in neighbours[:50]:
+        assert other == space.canonical(other) != own
+
+
+@spaces
+@pytest.mark.parametrize("scale_name", ["proxy", "full"])
+def test_designs_run_from_image_to_logits(name: str, scale_name: str) -> None:
+    scale = space_of(name).scales[scale_name]
+    for design in sampled(name, 10, seed=3):
+        with torch.device("meta"), torch.no_grad():
+            network = Network(plan_network(design, scale))
+            logits = without_norms(network)(torch.empty(2, *scale.input_shape))
+        assert logits.shape == (2, scale.classes)
+
+
+def without_norms(network: nn.Module) -> nn.Module:
+    """The same shapes, several times faster on the meta device."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.Identity())
+    return network
+
+
+@pytest.mark.slow
+@spaces
+def test_designs_learn_and_onnx_agrees(name: str) -> None:
+    scale = space_of(name).scales["proxy"]
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(4, *scale.input_shape, generator=generator)
+    labels = torch.randint(scale.classes, (4,), generator=generator)
+    for design in sampled(name, DESIGNS, seed=4):
+        network = build(design, scale, seed=0)
+        before = [weights.detach().clone() for weights in network.parameters()]
+        optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
+        loss = nn.functional.cross_entropy(network(images), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        assert loss.isfinite()
+        after = list(network.parameters())
+        assert all(weights.isfinite().all() for weights in after)
+        assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))
+        model = quick_onnx(network, scale.input_shape, batch=4)
+        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        found = torch.from_numpy(session.run(None, {INPUT_NAME: images.numpy()})[0])
+        with torch.no_grad():
+            wanted = network.eval()(images)
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+MEMBERS = {
+    "mobile_cells": ("mnasnet_a1", "mnasnet_b1", "mobilenet_v2"),
+    "mobile_layers": ("proxylessnas_mobile",),
+    "nasnet_cells": tuple(
+        name for name in presets() if name.startswith(("nasnet_a_", "pnasnet_5_", "amoebanet_a_"))
+    ),
+    "darts_cells": tuple(name for name in presets() if name.startswith("darts_")),
+}
+
+
+@pytest.mark.parametrize(("name", "member"), [(n, m) for n, of in MEMBERS.items() for m in of])
+def test_a_space_contains_the_networks_it_was_made_after(name: str, member: str) -> None:
+    space, design = space_of(name), preset(member).blueprint
+    assert space.decode(space.encode(design)).fingerprint == design.fingerprint
+
+
+def why_not(space: SearchSpace, design: Blueprint) -> str:
+    """Why the space does not contain the design; nothing if it does."""
+    try:
+        space.encode(design)
+    except ValueError as problem:
+        return str(problem)
+    return ""
+
+
+@spaces
+def test_of_other_networks_a_space_says_what_it_lacks(name: str) -> None:
+    reasons = {
+        other: why_not(space_of(name), found.blueprint) for other, found in presets().items()
+    }
+    contained = {other for other, reason in reasons.items() if not reason}
+    # MobileNetV2 and MnasNet-B1 are there at each of their widths.
+    members = tuple(MEMBERS.get(name, ()))
+    assert set(members) <= contained <= {other for other in presets() if other.startswith(members)}
+    assert all(reason.startswith("network.") for reason in reasons.values() if reason)
+
+
+# Rows of the table of NAS-Bench-Macro: identity, mb_k3_e3 or mb_k5_e6 in each layer, parameters
+# and multiply-adds.
+NAS_BENCH_MACRO = [
+    ("00000000", 387882, 7713280),
+    ("20011011", 1424362, 43684352),
+    ("10212022", 2458634, 68375040),
+    ("21201110", 1140650, 51280384),
+    ("20000010", 813546, 24257024),
+    ("12110000", 591434, 37986816),
+    ("22122000", 939690, 64823808),
+    ("12222120", 1922826, 81766912),
+    ("02122012", 2152938, 74281472),
+    ("00201211", 1659946, 45777408),
+    ("22011010", 1081066, 52322816),
+    ("00110020", 1354090, 31728128),
+    ("00221200", 1071658, 46785024),
+    ("01111100", 773034, 36026880),
+    ("01220111", 1637994, 54839808),
+    ("01212112", 2169322, 68147712),
+    ("20001022", 2176362, 50762240),
+    ("02101121", 1937898, 57420288),
+    ("10000022", 2059274, 38523392),
+    ("22112022", 2487082, 83919360),
+]
+
+
+@pytest.mark.parametrize(("layers", "parameters", "macs"), NAS_BENCH_MACRO)
+def test_counts_are_those_of_the_table_of_nas_bench_macro(
+    layers: str, parameters: int, macs: int
+) -> None:
+    space = space_of("nas_bench_macro")
+    design = space.decode([float(layer) for layer in layers])
+    counted = count(plan_network(design, space.scales["full"]))
+    assert (counted.parameters, counted.macs) == (parameters, macs)
+
+
+# Rows of the table of NAS-Bench-201 in which every operation counts: the edges 01, 02, 12, 03,
+# 13, 23 and the parameters at 10 classes. (Its multiply-adds count poolings too.)
+NAS_BENCH_201 = [
+    ("conv_1x1 avg_pool_3x3 avg_pool_3x3 conv_3x3 skip_connect skip_connect", 344346),
+    ("conv_1x1 conv_3x3 skip_connect skip_connect conv_3x3 avg_pool_3x3", 587386),
+    ("conv_3x3 conv_1x1 conv_3x3 skip_connect avg_pool_3x3 avg_pool_3x3", 587386),
+    ("skip_connect conv_3x3 none conv_1x1 skip_connect avg_pool_3x3", 344346),
+    ("skip_connect skip_connect conv_3x3 none skip_connect skip_connect", 316346),
+    ("conv_1x1 conv_1x1 avg_pool_3x3 none conv_1x1 avg_pool_3x3", 157306),
+    ("conv_1x1 none conv_1x1 skip_connect skip_connect avg_pool_3x3", 129306),
+    ("skip_connect conv_3x3 avg_pool_3x3 conv_3x3 conv_1x1 conv_1x1", 615386),
+    ("skip_connect none avg_pool_3x3 conv_1x1 none conv_3x3", 344346),
+    ("conv_3x3 avg_pool_3x3 conv_1x1 avg_pool_3x3 none skip_connect", 344346),
+    ("conv_3x3 conv_3x3 conv_1x1 conv_1x1 avg_pool_3x3 conv_1x1", 643386),
+    ("conv_1x1 conv_3x3 none conv_3x3 avg_pool_3x3 conv_1x1", 615386),
+    ("avg_pool_3x3 avg_pool_3x3 conv_1x1 conv_3x3 none avg_pool_3x3", 344346),
+    ("conv_1x1 conv_3x3 conv_3x3 skip_connect skip_connect skip_connect", 587386),
+    ("skip_connect avg_pool_3x3 conv_1x1 conv_3x3 conv_1x1 conv_1x1", 400346),
+    ("none skip_connect none avg_pool_3x3 none skip_connect", 73306),
+    ("avg_pool_3x3 avg_pool_3x3 avg_pool_3x3 none conv_1x1 skip_connect", 101306),
+    ("conv_3x3 avg_pool_3x3 conv_1x1 skip_connect avg_pool_3x3 conv_3x3", 587386),
+    ("conv_3x3 skip_connect conv_3x3 none conv_1x1 conv_1x1", 615386),
+    ("conv_1x1 none avg_pool_3x3 conv_3x3 none skip_connect", 344346),
+]
+
+
+@pytest.mark.parametrize(("edges", "parameters"), NAS_BENCH_201)
+def test_parameters_are_those_of_the_table_of_nas_bench_201(edges: str, parameters: int) -> None:
+    space = space_of("nas_bench_201")
+    names = ["edge_01", "edge_02", "edge_12", "edge_03", "edge_13", "edge_23"]
+    assert [gene.key_path[-1] for gene in space.genes] == names
+    pairs = zip(space.genes, edges.split(), strict=True)
+    design = space.decode([gene.number(operation) for gene, operation in pairs])
+    assert count(plan_network(design, space.scales["full"])).parameters == parameters
