@@ -55,7 +55,7 @@ class Features:
         own, other = (np.array([design.numbers for design in group]) for group in (first, second))
         step = (own[:, None] - other[None, :]) / self._span
         # Chords of a sixth of a circle around the inactive: squared steps of a line lie nowhere
-        # at distance 1 from one point, and the process fails (arXiv 1310.5738, section 3).
+        # at distance 1 from one point, and the process fails (as in arXiv 1310.5738).
         distance = np.where(self._ordered, 2 - 2 * np.cos(np.pi / 3 * step), step != 0)
         is_on, are_on = (np.array([d.active for d in group]) for group in (first, second))
         distance[is_on[:, None] != are_on[None, :]] = 1.0

@@ -18,6 +18,8 @@ def spread_designs(space: SearchSpace, count: int, rng: np.random.Generator) -> 
     Of several Latin hypercubes (McKay et al. 1979), in which each gene's values are spread
     evenly, that whose closest pair is farthest apart (Morris and Mitchell 1995, section 2).
     """
+    if not space.genes:
+        return [space.canonical(())]
     draws = [_latin(space, count, rng) for _ in range(DRAWS)]
     best = max(draws, key=lambda numbers: _closeness(space, numbers))
     return [space.canonical(row) for row in best.tolist()]
@@ -37,7 +39,7 @@ def _at(gene: Gene, shares: Array) -> Array:
     if isinstance(numbers, dict):
         return np.asarray(numbers["low"] + shares * (numbers["high"] - numbers["low"]))
     values = np.asarray(numbers, dtype=float)
-    return np.asarray(values[(shares * len(numbers)).astype(int)])
+    return np.asarray(values[np.minimum(shares * len(numbers), len(numbers) - 1).astype(int)])
 
 
 def _closeness(space: SearchSpace, numbers: Array) -> tuple[float, float]:

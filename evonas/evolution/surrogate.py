@@ -76,7 +76,8 @@ class Surrogate:
             (only,) = posteriors
             worth = log_expected_improvement(only.mean, only.deviation, only.best)
         else:
-            worth = _worth_of_several(posteriors, targets, rng)
+            believed = np.stack([posterior.believed for posterior in posteriors], axis=1)
+            worth = _worth_of_several(posteriors, targets, np.vstack([targets, believed]), rng)
         return int(worth.argmax())
 
     def _fit(self, usable: tuple[Finished, ...]) -> "_Model":
@@ -102,11 +103,15 @@ class _Model:
 
 @dataclass(frozen=True)
 class _Posterior:
-    """Of the children: mean and deviation. `best`: largest mean of the designs seen or pending."""
+    """Of the children: mean and deviation. `best`: largest mean of the designs seen or pending.
+
+    `believed`: means of those pending.
+    """
 
     mean: Array
     deviation: Array
     best: float
+    believed: Array
 
 
 def _posterior(
@@ -116,20 +121,21 @@ def _posterior(
     n = len(values)
     known = Process(parameters, between[:n, :n], values)
     best = float(known.mean(between[:, :n]).max())
-    if len(between) == n:
-        return _Posterior(*known.predict(across), best)
-    believed = np.append(values, known.mean(between[n:, :n]))
-    _, deviation = Process(parameters, between, believed).predict(across)
-    return _Posterior(known.mean(across[:, :n]), deviation, best)
+    believed = known.mean(between[n:, :n])
+    if not len(believed):
+        return _Posterior(*known.predict(across), best, believed)
+    _, deviation = Process(parameters, between, np.append(values, believed)).predict(across)
+    return _Posterior(known.mean(across[:, :n]), deviation, best, believed)
 
 
 def _worth_of_several(
-    posteriors: Sequence[_Posterior], targets: Array, rng: np.random.Generator
+    posteriors: Sequence[_Posterior], targets: Array, taken: Array, rng: np.random.Generator
 ) -> Array:
+    """`taken`: the targets, and what is believed of the designs pending."""
     mean = np.stack([posterior.mean for posterior in posteriors], axis=1)
     deviation = np.stack([posterior.deviation for posterior in posteriors], axis=1)
     samples = mean + deviation * rng.standard_normal((SAMPLES, *mean.shape))
-    front = targets[pareto.front(targets)]
+    front = taken[pareto.front(taken)]
     if targets.shape[1] > 2:
         return _scalarised(samples, front, rng)
     reference = targets.min(0) - 0.1
