@@ -36,7 +36,7 @@ def make(name: str, seed: int = 0, **settings: object) -> Evolver:
 
 def many(name: str) -> int:
     """Proposals that take a few seconds: Optuna's cost more than ours."""
-    return 30 if name in ("tpe", "nsga2") else 200
+    return 30 if name in ("tpe", "nsga2") else 80
 
 
 # Optuna's Gaussian process takes seconds a proposal: see test_baselines.

@@ -1,6 +1,6 @@
 """Every space that is shipped: what its designs are, that all of them can be built, trained, kept.
 
-EVONAS_DESIGNS: how many designs of each space are trained for a step and exported (20).
+EVONAS_DESIGNS: how many designs of each space are trained for a step and exported (10).
 """
 
 import os
@@ -21,7 +21,7 @@ from evonas.models import Network, build, check_space, count, plan_network
 from evonas.models.presets import preset, presets
 from evonas.space import SearchSpace, known_spaces, load_space
 
-DESIGNS = int(os.environ.get("EVONAS_DESIGNS", "20"))
+DESIGNS = int(os.environ.get("EVONAS_DESIGNS", "10"))
 SPACES = tuple(known_spaces())
 
 spaces = pytest.mark.parametrize("name", SPACES)
