@@ -127,7 +127,7 @@ def test_an_unknown_builder_is_told_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "seeds", [range(10), pytest.param(range(10, 200), marks=pytest.mark.slow)], ids=["few", "many"]
+    "seeds", [range(10), pytest.param(range(10, 60), marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_every_design_of_mobile_cells_builds_and_keeps_4_pixels_a_side_as_a_proxy(
     seeds: range,
