@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from evonas.evolution.evolver import ATTEMPTS, Evolver, Proposal
+from evonas.evolution.memory import fitness_of
 from evonas.evolution.pareto import best_first
 from evonas.space.gene import Gene
 from evonas.trial import Chromosome, Finished, History
@@ -42,8 +43,7 @@ class AgingEvolver(Evolver):
         """The best of S drawn with replacement; by rank and crowding if objectives are several."""
         drawn: list[int] = rng.integers(len(population), size=self.settings.sample).tolist()
         sample = [population[index] for index in dict.fromkeys(drawn)]
-        fitness = np.array([member.fitness for member in sample], dtype=float)
-        return sample[int(best_first(fitness)[0])]
+        return sample[int(best_first(fitness_of(sample))[0])]
 
     def _mutant(self, parent: Chromosome, rng: np.random.Generator) -> Chromosome:
         """The parent with another allele in one active gene; any design if there is no mutant."""

@@ -329,7 +329,7 @@ def _toolkit(settings: EvolverSettings, fingerprint: str, genes: tuple[Gene, ...
         **parameters,
         num_generations=1,
         num_parents_mating=2,
-        fitness_func=_never_called,
+        fitness_func=never_called,
         sol_per_pop=2,
         num_genes=len(genes),
         keep_elitism=0,
@@ -388,5 +388,6 @@ def _selectable(fitness: Fitness, selection: str) -> NDArray[np.float64]:
     return only if only.any() or selection not in WHEELS else np.ones(len(only))
 
 
-def _never_called(ga: Any, solution: Any, index: Any) -> float:
+def never_called(ga: Any, solution: Any, index: Any) -> float:
+    """In place of a fitness function."""
     raise AssertionError("PyGAD must not evaluate: evonas does")

@@ -70,19 +70,24 @@ def hypervolume(fitness: Fitness, reference: NDArray[np.float64]) -> float:
     4.0
     """
     above = fitness[(fitness > reference).all(1)]
-    if not len(above):
+    return front_hypervolume(above[front(above)], reference)
+
+
+def front_hypervolume(members: Fitness, reference: NDArray[np.float64]) -> float:
+    """See `hypervolume`; for individuals of which none dominates or equals another."""
+    points = members[(members > reference).all(1)]
+    if not len(points):
         return 0.0
-    if fitness.shape[1] == 1:
-        return float(above.max() - reference[0])
-    points = above[front(above)]
-    order = np.argsort(-points[:, -1], kind="stable")
-    points = points[order]
-    levels = np.append(points[:, -1], reference[-1])
+    if members.shape[1] == 1:
+        return float(points.max() - reference[0])
+    points = points[np.argsort(-points[:, -1], kind="stable")]
+    thickness = points[:, -1] - np.append(points[1:, -1], reference[-1])
+    if members.shape[1] == 2:  # each slice reaches as far as the point at its top
+        slices = thickness * (points[:, 0] - reference[0])
+        return float(np.add.accumulate(slices)[-1])  # as a loop would add
     volume = 0.0
-    for index in range(len(points)):
-        thickness = levels[index] - levels[index + 1]
-        if thickness > 0:
-            volume += thickness * hypervolume(points[: index + 1, :-1], reference[:-1])
+    for index in np.flatnonzero(thickness > 0):
+        volume += thickness[index] * hypervolume(points[: index + 1, :-1], reference[:-1])
     return float(volume)
 
 

@@ -95,14 +95,18 @@ class _Breeder:
         self.fitness = fitness_of(population)
         self.operators = Operators(self.settings, self.space, rng)
 
+    @cached_property
+    def _bad(self) -> NDArray[np.bool_]:
+        """Which members are bad parents."""
+        return self.operators.is_bad(self.fitness)
+
     def child(self, seen: Seen) -> Proposal | None:
         """A child that is not taken, by the operators as the settings have them."""
         operator = f"{self.settings.crossover}+{self.settings.mutation}"
         for _ in range(ATTEMPTS):
             parents = self._parents(2)
             crossed = self.operators.cross(self.chromosomes[parents], 1)
-            bad = self.operators.is_bad(self.fitness)[parents[:1]]
-            mutated = self.operators.mutate(crossed, bad=bad)
+            mutated = self.operators.mutate(crossed, bad=self._bad[parents[:1]])
             fresh = seen.claim(mutated[0].tolist())
             if fresh is not None:
                 used = parents if self.settings.crossover != "none" else parents[:1]

@@ -18,6 +18,7 @@ from evonas.evolution.operators import (
     WHEELS,
     FastGA,
     mating,
+    never_called,
     nsga3_divisions,
     pygad_parameters,
 )
@@ -93,7 +94,7 @@ class Replay:
             **pygad_parameters(settings, genes),
             num_generations=1,
             num_parents_mating=mating(settings),
-            fitness_func=_never_called,
+            fitness_func=never_called,
             sol_per_pop=settings.population,
             num_genes=len(genes),
             keep_elitism=settings.keep_elitism,
@@ -228,7 +229,3 @@ def _turning(fitness: NDArray[np.float64], settings: EvolverSettings) -> NDArray
     """A wheel cannot turn if all are zero: then all are equal otherwise."""
     sums = fitness.reshape(len(fitness), -1).sum(1)
     return np.ones_like(fitness) if settings.selection in WHEELS and not sums.any() else fitness
-
-
-def _never_called(ga: Any, solution: Any, index: Any) -> float:
-    raise AssertionError("PyGAD must not evaluate: evonas does")

@@ -45,11 +45,11 @@ def _tidied(network: Mapping[str, Any]) -> Tidied:
 def _tidied_cell(cell: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[str]]:
     if cell["output"] == UNUSED:
         return {"blocks": cell["blocks"], "output": UNUSED}, []
-    outputs = _outputs(cell) or _unused(cell["blocks"])
+    written = _outputs(cell)
+    outputs = written or _unused(cell["blocks"])
     states = range(GIVEN + len(cell["blocks"]))
     mask = {state_name(state): state in outputs for state in states}
-    is_empty = not _outputs(cell)
-    repairs = ["mask: no state goes out, so the unused ones do"] if is_empty else []
+    repairs = [] if written else ["mask: no state goes out, so the unused ones do"]
     return {"blocks": cell["blocks"], "output": MASK, "mask": mask}, repairs
 
 

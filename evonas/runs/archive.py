@@ -45,16 +45,5 @@ class Archive:
         if self._volume is None or self._volume[0] is not members or self._volume[1] != key:
             matrix = np.array([fitness for _, fitness in members], dtype=float)
             matrix = matrix.reshape(len(members), len(reference))
-            self._volume = members, key, _hypervolume(matrix, reference)
+            self._volume = members, key, pareto.front_hypervolume(matrix, reference)
         return self._volume[2]
-
-
-def _hypervolume(front: pareto.Fitness, reference: NDArray[np.float64]) -> float:
-    """As `pareto.hypervolume`, to the last bit, in O(n log n) of a front in two dimensions."""
-    if len(reference) != 2:
-        return pareto.hypervolume(front, reference)
-    above = front[(front > reference).all(1)]
-    above = above[np.argsort(-above[:, 1], kind="stable")]
-    thickness = above[:, 1] - np.append(above[1:, 1], reference[1])
-    slices = thickness * (above[:, 0] - reference[0])
-    return float(np.add.accumulate(slices)[-1]) if len(slices) else 0.0  # as a loop would add

@@ -82,7 +82,7 @@ class SearchSpace:
         """
         network, _ = tidied(aligned(blueprint.network, self.template["network"]))
         chromosome = self._encode({**blueprint.to_dict(), "network": network})
-        found = self.decode(chromosome)
+        found = self.peek(chromosome)
         pairs = {
             "network": (short(found.network), short(network)),
             "training": (found.training, blueprint.training),
