@@ -21,6 +21,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
+NotPositive = Annotated[float, Field(le=0)]
 
 
 def _split_commas(value: Any) -> Any:
@@ -191,6 +192,18 @@ class LatencySettings(Group):
     limit_s: Positive = 0.5
 
 
+class RewardSettings(Group):
+    """The measure `mnasnet_reward`, accuracy x (latency_ms / target_ms) ^ w; it needs `target_ms`.
+
+    w is `alpha` up to the target and `beta` beyond it. The defaults are the paper's soft
+    constraint: twice the latency is worth 5 % more accuracy. 0 and -1 are its hard one.
+    """
+
+    target_ms: Positive | None = None
+    alpha: NotPositive = -0.07
+    beta: NotPositive = -0.07
+
+
 class ExecutorSettings(Group):
     """Where trials run. `workers` not set: as many as there are cores.
 
@@ -239,6 +252,7 @@ class Settings(Group):
     budget: BudgetSettings = BudgetSettings()
     training: TrainingSettings = TrainingSettings()
     latency: LatencySettings = LatencySettings()
+    reward: RewardSettings = RewardSettings()
     executor: ExecutorSettings = ExecutorSettings()
     evaluator: EvaluatorSettings = EvaluatorSettings()
     display: Literal["auto", "plain", "none"] = "auto"

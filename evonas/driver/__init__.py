@@ -14,6 +14,7 @@ from evonas.blueprint import Blueprint
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
 from evonas.errors import RunError
+from evonas.evaluation import taken_measures
 from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
 from evonas.hardware import device_fingerprint, usable_cores
@@ -125,7 +126,7 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
 
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
     is_train = settings.evaluator.name == "train"
-    measures_latency = is_train and any(o.name == "latency_ms" for o in run.records.objectives)
+    measures_latency = is_train and "latency_ms" in taken_measures(settings, run.records.objectives)
     if measures_latency and run.facts["device"] != device_fingerprint():
         raise RunError(
             f"Run {run.name} measured latency on another device (fingerprint "

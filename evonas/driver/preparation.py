@@ -9,6 +9,7 @@ from evonas.data import DATA_SETS, load_data
 from evonas.driver.start import start_chromosomes
 from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation import (
+    DERIVATIONS,
     EVALUATORS,
     OBJECTIVES,
     Evaluator,
@@ -16,6 +17,7 @@ from evonas.evaluation import (
     PythonEvaluator,
     TableEvaluator,
     TrainEvaluator,
+    check_derived,
     find_function,
     recipe_of,
 )
@@ -97,6 +99,7 @@ def check(
         function = problems.attempt(lambda: find_function(settings.evaluator.function))
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
     problems.messages += _misplaced(settings)
+    problems.messages += check_derived(settings, objectives) if objectives else ()
     document = document or problems.attempt(lambda: read_space(settings.space))
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
     table = problems.attempt(lambda: _table(settings))
@@ -216,7 +219,7 @@ def _known_measures(settings: Settings, table: Table | None, space: SearchSpace 
     if settings.evaluator.name == "train":
         return set(OBJECTIVES)
     columns = measure_columns(table, space.genes if space else ()) if table else ()
-    return {*columns, *settings.evaluator.observed}
+    return {*columns, *settings.evaluator.observed, *DERIVATIONS}
 
 
 def _check_measures(

@@ -2,11 +2,14 @@
 
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.objectives import (
+    DERIVATIONS,
     OBJECTIVES,
     Objective,
+    check_derived,
     is_within,
     measure_scale,
     parse_objective,
+    taken_measures,
     violations,
 )
 from evonas.evaluation.python_evaluator import PythonEvaluator, find_function
@@ -20,6 +23,7 @@ EVALUATORS = {
 }
 
 __all__ = [
+    "DERIVATIONS",
     "EVALUATORS",
     "OBJECTIVES",
     "Evaluator",
@@ -27,10 +31,12 @@ __all__ = [
     "PythonEvaluator",
     "TableEvaluator",
     "TrainEvaluator",
+    "check_derived",
     "find_function",
     "is_within",
     "measure_scale",
     "parse_objective",
     "recipe_of",
+    "taken_measures",
     "violations",
 ]

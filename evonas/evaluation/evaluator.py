@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evonas.blueprint import Blueprint
-from evonas.evaluation.objectives import Objective, violations
+from evonas.evaluation.objectives import (
+    Objective,
+    asked_measures,
+    derived_measures,
+    needs_of,
+    taken_measures,
+    violations,
+)
 from evonas.settings import Settings
 from evonas.trial import Outcome, Trial
 
@@ -62,7 +69,7 @@ class Evaluator(ABC):
         return own.duration_mean_s * math.exp(math.sqrt(spread) * normal - spread / 2)
 
     def scale_of(self, measure: str) -> str:
-        """The scale that a measure describes: "full", "proxy", or "" if there are no scales."""
+        """The scale that a measure describes: "full", "proxy", both, or "" without scales."""
         return ""
 
     @property
@@ -72,28 +79,50 @@ class Evaluator(ABC):
 
     @property
     def measured(self) -> Sequence[str]:
-        """Names of all measures that a complete outcome has."""
-        return [objective.name for objective in self.objectives]
+        """Names of all measures that are taken for a complete outcome."""
+        return taken_measures(self.settings, self.objectives)
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """Names of all measures that the search asks for, be they taken or computed from such."""
+        return asked_measures(self.settings, self.objectives)
+
+    def derived(self, measures: Mapping[str, float]) -> dict[str, float]:
+        """What is asked for and can be computed from these measures.
+
+        It is computed afresh for each design: equal trainings may have other latencies.
+        """
+        return derived_measures(self.asked, measures, self.settings)
 
     def is_complete(self, measures: Mapping[str, float]) -> bool:
         """True if nothing is left to measure."""
         return all(name in measures for name in self.measured)
 
     def checked(self, outcome: Outcome) -> Outcome:
-        """The outcome, failed if a measure of a complete one is missing or not finite."""
-        if outcome.status != "complete":
-            return outcome
-        wrong = [n for n in self.measured if not math.isfinite(outcome.measures.get(n, math.nan))]
-        if not wrong:
-            return outcome
-        values = ", ".join(f"{name} is {outcome.measures.get(name)}" for name in wrong)
+        """The outcome with what is derived from its measures.
+
+        A complete one has failed if a measure is missing or not finite.
+        """
+        measures = {**outcome.measures, **self.derived(outcome.measures)}
+        names = dict.fromkeys([*self.measured, *self.asked])
+        wrong = [name for name in names if not math.isfinite(measures.get(name, math.nan))]
+        if outcome.status != "complete" or not wrong:
+            return replace(outcome, measures=measures)
+        values = ", ".join(_said(name, measures) for name in wrong)
         return replace(
             outcome, status="failed", measures={}, error_kind="diverged", error_text=values
         )
 
     def infeasible(self, number: int, measures: Mapping[str, float]) -> Outcome | None:
         """The outcome of a design that breaks a constraint on what is measured so far."""
+        measures = {**measures, **self.derived(measures)}
         broken = violations(measures, self.settings.constraints)
         if not broken:
             return None
         return Outcome(number, "infeasible", measures, error_text="; ".join(broken))
+
+
+def _said(name: str, measures: Mapping[str, float]) -> str:
+    """A wrong measure, in words."""
+    given = ", ".join(f"{need} is {measures.get(need)}" for need in needs_of(name))
+    return given if needs_of(name) == (name,) else f"{name} has no value where {given}"

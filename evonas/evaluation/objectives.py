@@ -1,14 +1,15 @@
 """Measures that a search can optimise or be constrained by. A new one is a function and a line."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from evonas.errors import SettingsError
 from evonas.evaluation.subject import Subject
 from evonas.registry import did_you_mean, unknown_name
-from evonas.settings import Limits
+from evonas.settings import Limits, Settings
 
 Direction = Literal["maximise", "minimise"]
 # count: from the plan, on the meta device, free; build: needs the network in memory and maybe
@@ -17,15 +18,37 @@ Direction = Literal["maximise", "minimise"]
 Cost = Literal["count", "build", "train"]
 
 
+def taken_otherwise(subject: Subject) -> float:
+    """Stands in for a measure that no subject gives: a user's own, or one that is computed."""
+    raise AssertionError("a user's measure is the user's to take, and a derived one is computed")
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a measure is computed from those that it `needs`, which are taken and not derived.
+
+    `formula` gets measures by name, these among them. `group` names the settings that are for
+    this measure alone; the formula raises a SettingsError if they do not suffice.
+    """
+
+    needs: tuple[str, ...]
+    formula: Callable[[Mapping[str, float], Settings], float]
+    group: str = ""
+
+
 @dataclass(frozen=True)
 class Objective:
-    """A named number with a unit and a direction; directions live here and nowhere else."""
+    """A named number with a unit and a direction; directions live here and nowhere else.
+
+    `measure` takes it of a subject, unless a `derivation` says how it is computed.
+    """
 
     name: str
     unit: str
     direction: Direction
     cost: Cost
-    measure: Callable[[Subject], float]
+    measure: Callable[[Subject], float] = taken_otherwise
+    derivation: Derivation | None = None
 
     def fitness(self, value: float) -> float:
         """Larger is better."""
@@ -67,6 +90,31 @@ def size_mib(subject: Subject) -> float:
     return subject.count.parameters * 4 / 2**20
 
 
+def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
+    """ACC x (LAT / T) ^ w: accuracy and latency as one number, in the unit of the accuracy.
+
+    w is `reward.alpha` if LAT <= T and `reward.beta` if not; both are at most 0, LAT and T are
+    milliseconds above 0 (MnasNet, Tan et al. 2019, arXiv 1807.11626, equations 2 and 3).
+
+    Raises:
+        SettingsError: `reward.target_ms`, which is T, is not set.
+        ValueError: A latency of 0 or less.
+        OverflowError: No float is as large.
+
+    >>> from evonas.settings import RewardSettings
+    >>> soft = Settings(reward=RewardSettings(target_ms=80))
+    >>> round(mnasnet_reward({"accuracy": 0.75, "latency_ms": 160}, soft), 4)
+    0.7145
+    """
+    reward = settings.reward
+    if reward.target_ms is None:
+        raise SettingsError(
+            "mnasnet_reward needs reward.target_ms=NUMBER, the latency in ms to aim at."
+        )
+    ratio = measures["latency_ms"] / reward.target_ms
+    return measures["accuracy"] * math.pow(ratio, reward.alpha if ratio <= 1 else reward.beta)
+
+
 OBJECTIVES: Mapping[str, Objective] = {
     "accuracy": Objective("accuracy", "", "maximise", "train", accuracy),
     "loss": Objective("loss", "", "minimise", "train", loss),
@@ -75,13 +123,82 @@ OBJECTIVES: Mapping[str, Objective] = {
     "macs": Objective("macs", "", "minimise", "count", macs),
     "parameters": Objective("parameters", "", "minimise", "count", parameters),
     "size_mib": Objective("size_mib", "MiB", "minimise", "count", size_mib),
+    "mnasnet_reward": Objective(
+        "mnasnet_reward",
+        "",
+        "maximise",
+        "train",
+        derivation=Derivation(("accuracy", "latency_ms"), mnasnet_reward, "reward"),
+    ),
+}
+
+DERIVATIONS: Mapping[str, Derivation] = {
+    name: objective.derivation for name, objective in OBJECTIVES.items() if objective.derivation
 }
 
 
+def needs_of(name: str) -> tuple[str, ...]:
+    """What is taken to know a measure: itself, or all that it is computed from."""
+    return DERIVATIONS[name].needs if name in DERIVATIONS else (name,)
+
+
+def how_computed(name: str) -> str:
+    """`evonas computes mnasnet_reward from accuracy and latency_ms`, for messages."""
+    return f"evonas computes {name} from {' and '.join(needs_of(name))}"
+
+
+def asked_measures(settings: Settings, objectives: Iterable[Objective]) -> list[str]:
+    """Names of the objectives, constraints and targets of a search, each once."""
+    named = [*(objective.name for objective in objectives), *settings.constraints]
+    return list(dict.fromkeys([*named, *settings.budget.target]))
+
+
+def taken_measures(settings: Settings, objectives: Iterable[Objective]) -> list[str]:
+    """Names of what has to be taken to know all that is asked for."""
+    asked = asked_measures(settings, objectives)
+    return list(dict.fromkeys(need for name in asked for need in needs_of(name)))
+
+
+def derived_measures(
+    names: Iterable[str], measures: Mapping[str, float], settings: Settings
+) -> dict[str, float]:
+    """Those of the names that can be computed from the measures; none that is not finite."""
+    found = {}
+    for name in names:
+        if name in DERIVATIONS and all(need in measures for need in needs_of(name)):
+            with suppress(ArithmeticError, ValueError):
+                found[name] = DERIVATIONS[name].formula(measures, settings)
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def check_derived(settings: Settings, objectives: Iterable[Objective]) -> Iterator[str]:
+    """What derived measures lack of their settings, and settings of such that nobody asks for."""
+    asked = asked_measures(settings, objectives)
+    for name, derivation in DERIVATIONS.items():
+        if name in asked:
+            try:
+                derived_measures([name], dict.fromkeys(derivation.needs, 1.0), settings)
+            except SettingsError as error:
+                yield from error.problems
+        elif derivation.group:
+            group = getattr(settings, derivation.group)
+            usual = type(group)()
+            for key in (key for key, value in group if value != getattr(usual, key)):
+                yield (
+                    f"{derivation.group}.{key} has no effect: nothing asks for {name}. Name that "
+                    f"among the objectives, or leave {derivation.group}.{key} out."
+                )
+
+
 def measure_scale(name: str, measured: str) -> str:
-    """The scale that a measure describes: what is trained is the proxy, the rest `measured`."""
-    known = OBJECTIVES.get(name)
-    return "proxy" if known and known.cost == "train" else measured
+    """The scale that a measure describes: what is trained is the proxy, the rest `measured`.
+
+    >>> [measure_scale(name, "full") for name in ("accuracy", "macs", "mnasnet_reward")]
+    ['proxy', 'full', 'proxy and full']
+    """
+    known = [OBJECTIVES.get(need) for need in needs_of(name)]
+    scales = ["proxy" if each and each.cost == "train" else measured for each in known]
+    return " and ".join(dict.fromkeys(scales))
 
 
 DIRECTIONS: Mapping[str, Direction] = {"max": "maximise", "min": "minimise"}
@@ -114,12 +231,7 @@ def parse_objective(text: str, known: Mapping[str, Objective], is_open: bool = F
         raise SettingsError(
             f"objectives: {name} is always {known[name].direction}d. Write {name} alone."
         )
-    return known.get(name) or Objective(name, "", DIRECTIONS[direction], "train", given_by_user)
-
-
-def given_by_user(subject: Subject) -> float:
-    """Stands in for a measure that the user's own function takes."""
-    raise AssertionError("a user's measure is taken by the user's function")
+    return known.get(name) or Objective(name, "", DIRECTIONS[direction], "train")
 
 
 def violations(measures: Mapping[str, float], constraints: Mapping[str, Limits]) -> list[str]:

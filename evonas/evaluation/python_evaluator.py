@@ -13,6 +13,7 @@ from typing import Any
 from evonas.blueprint import Blueprint
 from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
+from evonas.evaluation.objectives import how_computed
 from evonas.trial import Outcome, Trial
 
 UserFunction = Callable[[Blueprint], Any]
@@ -67,14 +68,17 @@ class PythonEvaluator(Evaluator):
         """What the function gave, as numbers.
 
         Raises:
-            TrialFailure: An objective is missing, or something is no number or is not finite.
+            TrialFailure: A measure is missing or is one that evonas computes, or something is no
+                number or is not finite.
         """
-        names = [objective.name for objective in self.objectives]
-        values = given if isinstance(given, Mapping) else {names[0]: given}
-        missing = [name for name in names if name not in values]
+        values = given if isinstance(given, Mapping) else {self.objectives[0].name: given}
+        missing = [name for name in self.measured if name not in values]
         if missing:
             shown = reprlib.repr(given)
             raise TrialFailure("error", f"the function gave no {', '.join(missing)}, but {shown}")
+        own = [name for name in self.asked if name not in self.measured and name in values]
+        if own:
+            raise TrialFailure("error", f"the function gave {own[0]}, but {how_computed(own[0])}")
         measures = {str(name): _number(str(name), value) for name, value in values.items()}
         infinite = [f"{name} is {v}" for name, v in measures.items() if not math.isfinite(v)]
         if infinite:

@@ -9,7 +9,13 @@ import numpy as np
 from evonas.blueprint import Blueprint
 from evonas.errors import DataError, SettingsError
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import OBJECTIVES, Objective
+from evonas.evaluation.objectives import (
+    OBJECTIVES,
+    Objective,
+    asked_measures,
+    how_computed,
+    needs_of,
+)
 from evonas.evaluation.table import Table, shortened
 from evonas.key import key_of
 from evonas.registry import unknown_name
@@ -75,11 +81,6 @@ class TableEvaluator(Evaluator):
         """See `Evaluator.trained_measures`."""
         return self.measured
 
-    @property
-    def measured(self) -> Sequence[str]:
-        """See `Evaluator.measured`."""
-        return _measured(self.settings, self.objectives)
-
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """What a search on networks would know before it trains: a constraint on it is free."""
         row = self.lookup.row(blueprint)
@@ -105,6 +106,8 @@ class TableEvaluator(Evaluator):
         measures = {name: self.lookup.columns[column][row] for name, column in chosen.items()}
         drawn = {name: column for name, column in chosen.items() if column != name}
         truth = {name: self.lookup.columns[name][row] for name in drawn if self._has(name)}
+        exact = {name: value for name, value in measures.items() if name not in drawn} | truth
+        truth |= self.derived(exact) if truth else {}
         details: dict[str, Any] = {"line": self.lookup.lines[row]}
         details |= {"drawn": drawn} if drawn else {}
         details |= {"truth": truth} if truth else {}
@@ -171,11 +174,6 @@ def measure_columns(table: Table, genes: Iterable[Gene]) -> list[str]:
     return [column for column in table.columns if column not in taken]
 
 
-def _measured(settings: Settings, objectives: Iterable[Objective]) -> list[str]:
-    asked = [*(objective.name for objective in objectives), *settings.constraints]
-    return list(dict.fromkeys([*asked, *settings.budget.target]))
-
-
 def _is_cheap(name: str) -> bool:
     return name in OBJECTIVES and OBJECTIVES[name].cost != "train"
 
@@ -221,15 +219,22 @@ def _sources(
 ) -> dict[str, tuple[str, ...]]:
     """The columns that each measure comes from; unknown ones are told and left out."""
     observed = settings.evaluator.observed
-    asked = _measured(settings, objectives)
+    asked = asked_measures(settings, objectives)
+    askers = {need: name for name in asked for need in needs_of(name)}
     what = f"measure column in {table.file}"
     for name in observed:
-        if name not in asked:
-            hint = unknown_name(asked, name, "measure that the search asks for")
+        if name not in askers:
+            hint = unknown_name(askers, name, "measure that the search looks up")
             problems.append(f"evaluator.observed.{name}: {hint}")
+    problems += [
+        f"{table.file} has a column {name}, but {how_computed(name)}. Give the column another name."
+        for name in asked
+        if name not in askers and name in measures
+    ]
     sources = {}
-    for name in asked:
-        place = f"evaluator.observed.{name}" if name in observed else "objectives"
+    for name, asker in askers.items():
+        place = "objectives" if name in asked else asker
+        place = f"evaluator.observed.{name}" if name in observed else place
         columns = observed.get(name, (name,))
         unknown = [column for column in columns if column not in measures]
         problems += [f"{place}: {unknown_name(measures, column, what)}" for column in unknown]

@@ -113,8 +113,7 @@ class TrainEvaluator(Evaluator):
     @property
     def measured(self) -> Sequence[str]:
         """See `Evaluator.measured`."""
-        asked = [*(objective.name for objective in self.objectives), *self.settings.constraints]
-        return list(dict.fromkeys([*asked, *self.settings.budget.target, *ALWAYS_MEASURED]))
+        return list(dict.fromkeys([*super().measured, *ALWAYS_MEASURED]))
 
     @property
     def _measured(self) -> Scale:
