@@ -59,11 +59,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished trial as an evolver sees it: larger fitness is better, None has none."""
+    """A finished trial as an evolver sees it.
+
+    Larger fitness is better; None for a trial that failed or breaks a constraint. `excess` says
+    by how much it does, see `evaluation.excess`; None if that is unknown.
+    """
 
     number: int
     chromosome: Chromosome
     fitness: tuple[float, ...] | None
+    excess: float | None = None
 
 
 class Prefix(Sequence[Finished]):

@@ -30,7 +30,7 @@ class Search:
         self.executor = executor
         self.display = display
         self.schedule = SCHEDULES[self.settings.schedule](setup.evolver, records)
-        self.stopping = Stopping(records, self.settings.budget)
+        self.stopping = Stopping(records, self.settings.budget, setup.space.size)
         self.reuse = Reuse(setup.evaluator)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight

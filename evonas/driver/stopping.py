@@ -1,5 +1,7 @@
 """When a search is over."""
 
+import math
+
 from evonas.evaluation import is_within
 from evonas.runs.records import Records
 from evonas.settings import BudgetSettings
@@ -8,11 +10,16 @@ MOST_FREE_IN_A_ROW = 1000  # proposals that needed no training before the search
 
 
 class Stopping:
-    """Watches the records of a run; asking costs no more for what it has looked at before."""
+    """Watches the records of a run; asking costs no more for what it has looked at before.
 
-    def __init__(self, records: Records, budget: BudgetSettings) -> None:
+    Args:
+        designs: How many different ones there are, at most: equal ones may be counted twice.
+    """
+
+    def __init__(self, records: Records, budget: BudgetSettings, designs: float = math.inf) -> None:
         self.records = records
         self.budget = budget
+        self.designs = designs
         self._looked_at = 0  # feasible trials
         self._is_target_met = False
 
@@ -33,7 +40,7 @@ class Stopping:
             return "target"
         if budget.stagnation is not None and records.stagnant >= budget.stagnation:
             return "stagnation"
-        if free_in_a_row >= MOST_FREE_IN_A_ROW:
+        if records.designs >= self.designs or free_in_a_row >= MOST_FREE_IN_A_ROW:
             return "space exhausted" if records.feasible else "no feasible design found"
         return None
 

@@ -248,6 +248,25 @@ def violations(measures: Mapping[str, float], constraints: Mapping[str, Limits])
     return found
 
 
+def excess(measures: Mapping[str, float], constraints: Mapping[str, Limits]) -> float | None:
+    """By how much the worst constraint is broken, relative to its limit; at most 0 if none is.
+
+    None if no constrained measure is known. A limit nearer to 0 than 1e-12 counts as 1.
+    """
+    found = []
+    for name, limits in constraints.items():
+        value = measures.get(name, math.nan)
+        if limits.min is not None:
+            found.append((limits.min - value) / _size(limits.min))
+        if limits.max is not None:
+            found.append((value - limits.max) / _size(limits.max))
+    return max((one for one in found if math.isfinite(one)), default=None)
+
+
+def _size(limit: float) -> float:
+    return abs(limit) if abs(limit) > 1e-12 else 1.0
+
+
 def is_within(measures: Mapping[str, float], limits: Mapping[str, Limits]) -> bool:
     """True if all limited measures are there and inside their limits."""
     return all(math.isfinite(measures.get(name, math.nan)) for name in limits) and not violations(

@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
+from evonas.evolution.memory import Memory
 from evonas.settings import EvolverSettings
 from evonas.space.search_space import SearchSpace
 from evonas.trial import Chromosome, History
@@ -50,15 +52,15 @@ class Evolver(ABC):
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """New designs, one for each number; all randomness comes from `rng(numbers[0])`."""
 
-    def seen(self, history: History, finished: Set[Chromosome] | None = None) -> "Seen":
-        """The designs that are taken, those of the start among them.
+    @cached_property
+    def memory(self) -> Memory:
+        """What was read of the last history."""
+        return Memory(self.settings.population)
 
-        Args:
-            finished: The chromosomes of the finished trials, if they are known.
-        """
-        if finished is None:
-            finished = {trial.chromosome for trial in history.finished}
-        return Seen(self.space, finished, [*history.in_flight.values(), *self.start])
+    def seen(self, history: History) -> "Seen":
+        """The designs that are taken, those of the start among them."""
+        taken = self.memory.recall(history).taken
+        return Seen(self.space, taken, [*history.in_flight.values(), *self.start])
 
     def generation(self, number: int) -> range:
         """The numbers of the generation that this one belongs to, under schedule=generational."""
@@ -94,6 +96,8 @@ class Seen:
 
     def claim(self, chromosome: Sequence[float]) -> Chromosome | None:
         """The canonical form, now taken, or None if it was."""
+        if self.has(tuple(chromosome)):  # what is taken is canonical: quicker than finding out
+            return None
         canonical = self.space.canonical(chromosome)
         return None if self.has(canonical) else self.taking(canonical)
 

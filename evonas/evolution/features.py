@@ -1,15 +1,16 @@
-"""Designs as a surrogate sees them: how far two are apart, column by column.
+"""Designs as a surrogate sees them: vectors, and how far two are apart, column by column.
 
 A column for each gene, and one for each bag of words of the network that the design stands for
-(`networks.words`). All are squared distances, as the Gaussian process asks for.
+(`networks.words`). All are squared distances of vectors, as the Gaussian process asks for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from evonas.networks import words
 from evonas.space.gene import Choice, Gene
@@ -21,10 +22,18 @@ REMEMBERED = 1 << 16  # designs
 
 
 @dataclass(frozen=True)
+class Vectors:
+    """Designs as rows: of `genes` a block of columns for each gene, of each bag word counts."""
+
+    genes: Array
+    bags: tuple[csr_array, ...]
+
+
+@dataclass(frozen=True)
 class _Design:
     numbers: Array  # of the genes
     active: NDArray[np.bool_]
-    bags: Sequence[Mapping[str, int]]
+    bags: Sequence[Mapping[int, int]]  # how often each word occurs, words by their number
 
 
 class Features:
@@ -32,36 +41,76 @@ class Features:
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
+        ordered = [is_ordered(gene) for gene in space.genes]
+        self._ordered, self._named = np.flatnonzero(ordered), np.flatnonzero(np.invert(ordered))
         ends = np.array([_ends(gene) for gene in space.genes]).reshape(-1, 2)
+        self._low = ends[:, 0]
         self._span = np.where(ends[:, 1] > ends[:, 0], ends[:, 1] - ends[:, 0], 1.0)
-        self._ordered = np.array([is_ordered(gene) for gene in space.genes], dtype=bool)
+        # Ordered genes have two columns, others one for each allele and one for "inactive".
+        self._widths = np.where(ordered, 2, self._span + 2).astype(int)
+        self._starts = np.cumsum([0, *self._widths])
+        self._words: dict[str, int] = {}
         self._read = lru_cache(REMEMBERED)(self._read_one)
 
     def _read_one(self, chromosome: Chromosome) -> _Design:
         network = self.space.peek(chromosome).network
         active = np.array(self.space.activity(chromosome), dtype=bool)
-        return _Design(np.array(chromosome), active, words(network))
+        bags = [
+            {self._words.setdefault(word, len(self._words)): n for word, n in bag.items()}
+            for bag in words(network)
+        ]
+        return _Design(np.array(chromosome), active, bags)
 
-    def distances(self, first: Sequence[Chromosome], second: Sequence[Chromosome]) -> Array:
+    def vectors(self, designs: Sequence[Chromosome]) -> Vectors:
+        """The designs, in their order; at least one."""
+        read = [self._read(design) for design in designs]
+        size = (len(read), len(self._words))
+        bags = (_counts([design.bags[i] for design in read], size) for i in range(self._bags(read)))
+        return Vectors(self._of_genes(read), tuple(bags))
+
+    def _bags(self, designs: Sequence[_Design]) -> int:
+        return len(designs[0].bags) if designs else 0
+
+    def _of_genes(self, designs: Sequence[_Design]) -> Array:
+        """Ordered genes as points of a sixth of a circle, with the inactive in its middle.
+
+        So each is at distance 1 from the inactive, and the ends of the range are from each other
+        (as in arXiv 1310.5738). Alleles without order are the corners of a simplex.
+        """
+        shape = (len(designs), len(self.space.genes))
+        numbers = np.array([design.numbers for design in designs]).reshape(shape)
+        active = np.array([design.active for design in designs], dtype=bool).reshape(shape)
+        vectors = np.zeros((len(designs), self._starts[-1]))
+        angles = (np.pi / 3 * (numbers - self._low) / self._span)[:, self._ordered]
+        starts = self._starts[self._ordered]
+        vectors[:, starts] = np.cos(angles) * active[:, self._ordered]
+        vectors[:, starts + 1] = np.sin(angles) * active[:, self._ordered]
+        inactive = self._widths - 1
+        places = np.where(active, numbers - self._low, inactive)[:, self._named].astype(int)
+        rows = np.arange(len(designs))[:, None]
+        vectors[rows, self._starts[self._named] + places] = np.sqrt(0.5)
+        return vectors
+
+    def distances(self, first: Vectors, second: Vectors) -> Array:
         """(first, second, columns) of values from 0 to 2."""
-        one, other = ([self._read(c) for c in group] for group in (first, second))
-        columns = [self._of_genes(one, other)]
-        for index in range(len(other[0].bags)):
-            bags = ([design.bags[index] for design in group] for group in (one, other))
-            columns.append(_of_bags(*bags)[:, :, None])
-        return np.concatenate(columns, axis=2)
+        blocks = (slice(a, b) for a, b in zip(self._starts, self._starts[1:], strict=False))
+        genes = [_squared(first.genes[:, block], second.genes[:, block]) for block in blocks]
+        return np.stack([*genes, *_of_bags(first, second)], axis=2)
 
-    def _of_genes(self, first: Sequence[_Design], second: Sequence[_Design]) -> Array:
-        own, other = (np.array([design.numbers for design in group]) for group in (first, second))
-        step = (own[:, None] - other[None, :]) / self._span
-        # Chords of a sixth of a circle around the inactive: squared steps of a line lie nowhere
-        # at distance 1 from one point, and the process fails (as in arXiv 1310.5738).
-        distance = np.where(self._ordered, 2 - 2 * np.cos(np.pi / 3 * step), step != 0)
-        is_on, are_on = (np.array([d.active for d in group]) for group in (first, second))
-        distance[is_on[:, None] != are_on[None, :]] = 1.0
-        distance[~is_on[:, None] & ~are_on[None, :]] = 0.0
-        result: Array = distance
-        return result
+    def weighted(self, first: Vectors, second: Vectors, weights: Sequence[Array]) -> list[Array]:
+        """`distances @ each` for each of the weights, faster."""
+        bags = list(_of_bags(first, second))
+        return [self._weighted(first.genes, second.genes, bags, each) for each in weights]
+
+    def _weighted(
+        self, first: Array, second: Array, bags: Sequence[Array], weights: Array
+    ) -> Array:
+        genes = len(self.space.genes)
+        scale = np.repeat(np.sqrt(weights[:genes]), self._widths)
+        total = _squared(first * scale, second * scale)
+        for weight, distance in zip(weights[genes:], bags, strict=True):
+            total += weight * distance
+        return total
 
 
 def is_ordered(gene: Gene) -> bool:
@@ -77,21 +126,31 @@ def _ends(gene: Gene) -> tuple[float, float]:
     return min(numbers), max(numbers)
 
 
-def _of_bags(first: Sequence[Mapping[str, int]], second: Sequence[Mapping[str, int]]) -> Array:
-    """Squared distance of the bags as vectors of length 1: 2 - 2 cos."""
-    places = {word: place for place, word in enumerate(sorted({w for bag in second for w in bag}))}
-    # Products of counts are whole numbers, so no order of summation changes them.
-    common = _counts(first, places) @ _counts(second, places).T
-    own, other = (np.sqrt([sum(n * n for n in bag.values()) for bag in b]) for b in (first, second))
-    cosine = common / np.maximum(np.outer(own, other), 1e-12)
-    distance: Array = np.maximum(2 - 2 * cosine, 0)
+def _squared(first: Array, second: Array) -> Array:
+    """Squared distances of rows to rows."""
+    squares = (first**2).sum(1)[:, None] + (second**2).sum(1)[None, :]
+    distance: Array = np.maximum(squares - 2 * first @ second.T, 0)
     return distance
 
 
-def _counts(bags: Sequence[Mapping[str, int]], places: Mapping[str, int]) -> Array:
-    counts = np.zeros((len(bags), len(places)))
-    for row, bag in enumerate(bags):
-        for word, number in bag.items():
-            if word in places:
-                counts[row, places[word]] = number
-    return counts
+def _counts(bags: Sequence[Mapping[int, int]], shape: tuple[int, int]) -> csr_array:
+    starts = np.cumsum([0, *(len(bag) for bag in bags)])
+    places = np.array([word for bag in bags for word in bag], dtype=np.int64)
+    counts = np.array([count for bag in bags for count in bag.values()], dtype=float)
+    return csr_array((counts, places, starts), shape=shape)
+
+
+def _of_bags(first: Vectors, second: Vectors) -> Iterator[Array]:
+    """Squared distances of the bags as vectors of length 1: 2 - 2 cos.
+
+    Products of counts are whole numbers, so no order of summation changes them.
+    """
+    for one, other in zip(first.bags, second.bags, strict=True):
+        width = max(one.shape[1], other.shape[1])
+        own, others = (
+            csr_array((b.data, b.indices, b.indptr), (b.shape[0], width)) for b in (one, other)
+        )
+        lengths = (np.sqrt((bag * bag).sum(1)) for bag in (own, others))
+        common = (own @ others.T).toarray()
+        cosine = common / np.maximum(np.outer(*lengths), 1e-12)
+        yield np.maximum(2 - 2 * cosine, 0)

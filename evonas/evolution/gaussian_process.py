@@ -94,33 +94,27 @@ class Process:
     """The process after it has seen designs.
 
     Args:
-        distances: Between them, (n, n, columns).
-        values: Their values, (n,).
+        correlation: Between them, exp(-theta d), (n, n).
+        eta: Noise variance over that of the signal.
+        values: Of the designs, (n,).
     """
 
-    def __init__(self, parameters: Hyperparameters, distances: Array, values: Array) -> None:
-        self.parameters = parameters
+    def __init__(self, correlation: Array, eta: float, values: Array) -> None:
         self.values = values
-        self._seen = _factored(np.exp(-(distances @ parameters.theta)), parameters.eta, values)
+        self._seen = _factored(correlation, eta, values)
 
-    def mean(self, distances: Array) -> Array:
-        """Posterior mean of other designs; `distances` to those seen, (m, n, columns)."""
-        return self._seen.mean + self._correlation(distances) @ self._seen.alpha
+    def mean(self, correlation: Array) -> Array:
+        """Posterior mean of other designs; `correlation` with those seen, (m, n)."""
+        return self._seen.mean + correlation @ self._seen.alpha
 
-    def predict(self, distances: Array) -> tuple[Array, Array]:
+    def predict(self, correlation: Array) -> tuple[Array, Array]:
         """Posterior mean and deviation of other designs."""
-        correlation = self._correlation(distances)
-        mean = self._seen.mean + correlation @ self._seen.alpha
         explained = solve_triangular(self._seen.factor[0], correlation.T, lower=True)
         left = np.maximum(1 - (explained**2).sum(0), 1e-10)
-        return mean, np.sqrt(self._seen.scale * left)
+        return self.mean(correlation), np.sqrt(self._seen.scale * left)
 
     def left_out(self) -> Array:
         """What each seen design would have been predicted without itself (equation 5.12)."""
         inverse = cho_solve(self._seen.factor, np.eye(len(self.values)))
         predicted: Array = self.values - self._seen.alpha / np.diag(inverse)
         return predicted
-
-    def _correlation(self, distances: Array) -> Array:
-        correlation: Array = np.exp(-(distances @ self.parameters.theta))
-        return correlation

@@ -4,6 +4,7 @@ A cache, never a state: what is in here follows from the history alone, and is b
 another history comes.
 """
 
+import bisect
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ class Memory:
         self._read = 0
         self.taken: set[Chromosome] = set()
         self.usable: list[Finished] = []
+        self.judged: list[Finished] = []
+        self.infeasible: list[Finished] = []
         self.population: list[Finished] = []
 
     def recall(self, history: History) -> "Memory":
@@ -36,7 +39,9 @@ class Memory:
 
         Afterwards `taken` holds all finished chromosomes, `usable` the first finished trial of
         each design that has a fitness, and `population` the best of them: each newcomer takes the
-        place of the worst by rank and crowding distance, (mu + 1) survival.
+        place of the worst by rank and crowding distance, (mu + 1) survival. `judged` are those
+        of which it is known how they keep the constraints, `infeasible` those of them that break
+        one least.
         """
         source = getattr(history.finished, "items", history.finished)
         if source is not self._source or len(history.finished) < self._read:
@@ -49,13 +54,48 @@ class Memory:
     def _add(self, finished: Finished) -> None:
         is_known = finished.chromosome in self.taken
         self.taken.add(finished.chromosome)
-        if finished.fitness is None or is_known:
+        if is_known:
             return
+        if finished.excess is not None:
+            self.judged.append(finished)
+        if finished.fitness is not None:
+            self._add_usable(finished)
+        elif finished.excess is not None and finished.excess > 0:
+            bisect.insort(self.infeasible, finished, key=lambda other: other.excess or 0.0)
+            del self.infeasible[self._size :]
+
+    def _add_usable(self, finished: Finished) -> None:
         self.usable.append(finished)
-        self.population.append(finished)
+        # In front, so that of equals the older one dies: a plateau is walked over, not stood on.
+        self.population.insert(0, finished)
         if len(self.population) > self._size:
             worst = best_first(fitness_of(self.population))[-1]
             del self.population[worst]
+
+    @property
+    def parents(self) -> list[Finished]:
+        """The population, filled up with those that break constraints least (Deb 2000)."""
+        return [*self.population, *self.infeasible[: self._size - len(self.population)]]
+
+
+def excess_of(judged: Sequence[Finished]) -> Fitness:
+    """(individuals, 1) of trials that all have an excess."""
+    return np.array([[member.excess] for member in judged], dtype=float)
+
+
+def ruled_fitness_of(parents: Sequence[Finished]) -> Fitness:
+    """(individuals, objectives): of the infeasible, the worst of the feasible less their excess.
+
+    So a feasible one is better than any other, and of two others that with less excess (Deb
+    2000, An efficient constraint handling method for genetic algorithms, equation 4).
+    """
+    feasible = [member for member in parents if member.fitness is not None]
+    if len(feasible) == len(parents):
+        return fitness_of(parents)
+    # If there is none, two equal columns serve: selections for fronts do not take a single one.
+    fitness = fitness_of(feasible) if feasible else np.zeros((1, 2))
+    worst, excess = fitness.min(0), excess_of(parents[len(feasible) :])
+    return np.vstack([fitness[: len(feasible)], worst - np.maximum(1.0, np.abs(worst)) * excess])
 
 
 def fitness_of(population: Sequence[Finished]) -> Fitness:

@@ -48,15 +48,12 @@ class FastGA(pygad.GA):  # type: ignore[misc]
 
     def non_dominated_sorting(self, fitness: NDArray[Any]) -> tuple[list[Any], Indices]:
         """Fronts as PyGAD wants them, rows (index, fitness), and the front of each individual."""
-        rank = ranks(np.asarray(fitness, dtype=float))
-        fronts = []
-        for level in range(rank.max() + 1):
-            members = np.flatnonzero(rank == level)
-            rows = np.empty((len(members), 2), dtype=object)
-            for row, index in enumerate(members):
-                rows[row, 0], rows[row, 1] = index, fitness[index]
-            fronts.append(rows)
-        return fronts, rank
+        fronts, rank = _sorted(*_as_key(fitness))
+        return list(fronts), rank
+
+    def crowding_distance(self, pareto_front: Any, fitness: NDArray[Any]) -> tuple[Any, ...]:
+        """The same; each competition in a front asks for it."""
+        return _crowding(tuple(pareto_front[:, 0]), *_as_key(fitness))
 
     def prepare_changed_operator_solution(
         self, original_solution: Any, proposed_solution: Any, build_initial_pop: bool = False
@@ -109,6 +106,38 @@ class FastGA(pygad.GA):  # type: ignore[misc]
         return _PlainSpaces(self.gene_space) if is_plain and is_free else None
 
 
+def _as_key(fitness: NDArray[Any]) -> tuple[bytes, tuple[int, ...]]:
+    values = np.asarray(fitness, dtype=float)
+    return values.tobytes(), values.shape
+
+
+# A population stays the same over many tries and proposals: what follows from it is kept.
+@lru_cache(maxsize=4)
+def _sorted(values: bytes, shape: tuple[int, ...]) -> tuple[list[Any], Indices]:
+    """Fronts of rows (index, fitness), and the front of each individual."""
+    fitness = np.frombuffer(values).reshape(shape)
+    rank = ranks(fitness)
+    rank.flags.writeable = False
+    levels = (np.flatnonzero(rank == level).tolist() for level in range(rank.max() + 1))
+    return [_front(level, fitness) for level in levels], rank
+
+
+@lru_cache(maxsize=64)
+def _crowding(front: tuple[int, ...], values: bytes, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """See `pygad.GA.crowding_distance`."""
+    fitness = np.frombuffer(values).reshape(shape)
+    found: tuple[Any, ...] = pygad.GA.crowding_distance(None, _front(front, fitness), fitness)
+    return found
+
+
+def _front(members: Sequence[int], fitness: Fitness) -> NDArray[Any]:
+    """Rows (index, fitness)."""
+    rows = np.empty((len(members), 2), dtype=object)
+    for row, index in enumerate(members):
+        rows[row, 0], rows[row, 1] = index, fitness[index]
+    return rows
+
+
 class _PlainSpaces:
     """Gene spaces that are whole numbers without a gap or a range of reals; others by index."""
 
@@ -143,11 +172,16 @@ class Operators:
         self, settings: EvolverSettings, space: SearchSpace, rng: np.random.Generator
     ) -> None:
         self.settings = settings
-        self.blocks = blocks_of(space.genes)
+        self.space = space
         self.ga = _copy(_toolkit(settings, space.fingerprint, space.genes))
         seed = int(rng.integers(2**32))
         self.ga.numpy_random_generator = np.random.RandomState(seed)
         self.ga.python_random_generator = random.Random(seed)
+
+    @cached_property
+    def blocks(self) -> Indices:
+        """The block of each gene."""
+        return blocks_of(self.space.genes)
 
     def select(self, population: Chromosomes, fitness: Fitness, count: int) -> Indices:
         """Indices `(count,)` of parents; `fitness` is `(individuals, objectives)`, larger better.
@@ -325,7 +359,7 @@ def _toolkit(settings: EvolverSettings, fingerprint: str, genes: tuple[Gene, ...
     """
     parameters = pygad_parameters(settings, genes)
     parameters["gene_space"] = [_closed(space) for space in parameters["gene_space"]]
-    return FastGA(
+    toolkit = FastGA(
         **parameters,
         num_generations=1,
         num_parents_mating=2,
@@ -336,6 +370,8 @@ def _toolkit(settings: EvolverSettings, fingerprint: str, genes: tuple[Gene, ...
         keep_parents=0,
         random_seed=0,
     )
+    _ = toolkit._plain_spaces  # made once, then every copy has it
+    return toolkit
 
 
 def _copy(toolkit: FastGA) -> Any:

@@ -18,6 +18,8 @@ def dominance(fitness: Fitness) -> NDArray[np.bool_]:
 
 def ranks(fitness: Fitness) -> NDArray[np.int64]:
     """Front of each individual, 0 for those that nobody dominates (NSGA-II, section III-A)."""
+    if fitness.shape[1] == 1:  # the same, and faster
+        return np.unique(-fitness[:, 0], return_inverse=True)[1].astype(np.int64)
     dominates = dominance(fitness)
     dominators = dominates.sum(0)
     rank = np.full(len(fitness), -1, dtype=np.int64)
@@ -44,6 +46,8 @@ def crowding(fitness: Fitness) -> NDArray[np.float64]:
 
 def best_first(fitness: Fitness) -> NDArray[np.int64]:
     """Indices by rank, then by crowding distance, then by position."""
+    if fitness.shape[1] == 1:  # the same but for the order of equals, and faster
+        return np.argsort(-fitness[:, 0], kind="stable")
     rank = ranks(fitness)
     distance = np.zeros(len(fitness))
     for front in range(rank.max() + 1 if len(rank) else 0):

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evolution.evolver import ATTEMPTS, Evolver, Proposal, Seen
-from evonas.evolution.memory import Memory, fitness_of
+from evonas.evolution.memory import Memory, ruled_fitness_of
 from evonas.evolution.operators import BEST_ONLY, Operators
 from evonas.evolution.spread import spread_designs
-from evonas.evolution.surrogate import FEWEST, Surrogate
+from evonas.evolution.surrogate import Surrogate
 from evonas.trial import Chromosome, Finished, History
 
 MUTANTS = 0.5  # share of a pool's children that have one parent
@@ -26,10 +26,6 @@ Child = tuple[Chromosome, tuple[int, ...], str]  # chromosome, parents' numbers,
 
 class PygadEvolver(Evolver):
     """Spread designs first, then children of the best of the whole history."""
-
-    @cached_property
-    def _memory(self) -> Memory:
-        return Memory(self.settings.population)
 
     @cached_property
     def _surrogate(self) -> Surrogate:
@@ -44,8 +40,7 @@ class PygadEvolver(Evolver):
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
-        memory = self._memory.recall(history)
-        seen = self.seen(history, memory.taken)
+        memory, seen = self.memory.recall(history), self.seen(history)
         pending = list(history.in_flight.values())
         proposals = []
         for number in numbers:
@@ -66,16 +61,14 @@ class PygadEvolver(Evolver):
         if place < len(self._first):
             fresh = seen.claim(self._first[place])
             return Proposal(fresh or seen.claim_random(rng), (), "random")
-        breeder = _Breeder(self, memory.population, rng) if len(memory.population) > 1 else None
-        learns = self.settings.surrogate and len(memory.usable) >= FEWEST
-        if breeder is None:
+        if len(memory.parents) < 2:
             return Proposal(seen.claim_random(rng), (), "random")
-        if learns and rng.random() >= self._surrogate.unscreened(memory.usable):
+        breeder = _Breeder(self, memory.parents, rng)
+        if self.settings.surrogate and rng.random() >= self._surrogate.unscreened(memory):
             children = breeder.pool(self.settings.pool, seen)
             if children:
-                best = self._surrogate.choose(
-                    [chromosome for chromosome, _, _ in children], memory.usable, pending, rng
-                )
+                chromosomes = [chromosome for chromosome, _, _ in children]
+                best = self._surrogate.choose(chromosomes, memory, pending, rng)
                 chromosome, parents, operator = children[best]
                 return Proposal(seen.taking(chromosome), parents, operator)
         return breeder.child(seen) or Proposal(seen.claim_random(rng), (), "random")
@@ -92,7 +85,7 @@ class _Breeder:
         self.rng = rng
         self.members = population
         self.chromosomes = np.array([member.chromosome for member in population])
-        self.fitness = fitness_of(population)
+        self.fitness = ruled_fitness_of(population)
         self.operators = Operators(self.settings, self.space, rng)
 
     @cached_property
@@ -106,7 +99,8 @@ class _Breeder:
         for _ in range(ATTEMPTS):
             parents = self._parents(2)
             crossed = self.operators.cross(self.chromosomes[parents], 1)
-            mutated = self.operators.mutate(crossed, bad=self._bad[parents[:1]])
+            is_bad = self._bad[parents[:1]] if self.settings.mutation == "adaptive" else None
+            mutated = self.operators.mutate(crossed, bad=is_bad)
             fresh = seen.claim(mutated[0].tolist())
             if fresh is not None:
                 used = parents if self.settings.crossover != "none" else parents[:1]

@@ -15,9 +15,9 @@ class VirtualExecutor(Executor):
     """Evaluates when a trial is submitted, and hands outcomes out in the order of simulated time.
 
     A trial lasts as long as the evaluator says (`duration_s`), else as long as it really took.
-    Real time from one outcome to the next trial, the driver's thinking, passes on the virtual
-    clock too unless `executor.charge_proposals=false`; then the order of outcomes depends on
-    seeds and durations alone. `executor.timeout_s` limits the real evaluation.
+    The driver's own real time, its thinking, passes on the virtual clock too unless
+    `executor.charge_proposals=false`; then the order of outcomes depends on seeds and durations
+    alone. `executor.timeout_s` limits the real evaluation.
     """
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
@@ -33,16 +33,21 @@ class VirtualExecutor(Executor):
 
     def submit(self, trial: Trial) -> None:
         """See `Executor.submit`."""
-        if self.settings.charge_proposals:
-            self._now += time.perf_counter() - self._idle_since
+        self._charge()
         super().submit(trial)
         self._idle_since = time.perf_counter()
 
     def wait(self) -> Outcome:
         """See `Executor.wait`."""
+        self._charge()
         outcome = super().wait()
         self._idle_since = time.perf_counter()
         return outcome
+
+    def _charge(self) -> None:
+        """The driver's turn is over: what it took passes on the clock."""
+        if self.settings.charge_proposals:
+            self._now += time.perf_counter() - self._idle_since
 
     def _open(self) -> None:
         self.evaluate.prepare()

@@ -211,7 +211,7 @@ class _Parts:
         given = [str(atom) for atom in inputs if atom not in labels]
         single = Counter([label for label, _ in readers] + given)
         pairs = Counter(
-            _text([label, sorted(names[atom] for value in values for atom in value)])
+            f"{label}({','.join(sorted(names[atom] for value in values for atom in value))})"
             for label, values in readers
         )
         return [dict(single), dict(pairs)]

@@ -1,9 +1,11 @@
-"""run.db: every trial and every outcome, durable before it counts.
+"""run.db: every trial and every outcome, on record before it counts.
 
-SQLite in WAL mode: one transaction an event. An outcome is on the disk when it is acknowledged and
-survives a power cut. A trial survives its driver at once and a power cut, which ends its worker
-too, together with its outcome: waiting for the disk once an event is enough. The driver is the only
-writer; anybody may read.
+SQLite in WAL mode: one transaction an event. What was acknowledged survives its driver, however
+that ends. To survive a power cut too it has to wait for the disk, which takes milliseconds: an
+outcome waits as soon as `AT_RISK_S` of work would be lost, so that a training always does, and of a
+thousand look-ups a few. The log is one file: who waits takes all before it along, and a power cut
+loses the last events only. A trial need not wait, since its worker ends with the power. The driver
+is the only writer; anybody may read.
 """
 
 import json
@@ -19,6 +21,7 @@ from evonas.errors import RunError
 from evonas.trial import Outcome, Trial
 
 SCHEMA_VERSION = 1
+AT_RISK_S = 0.1  # of work that a power cut may take along
 
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -67,6 +70,8 @@ class Ledger:
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA busy_timeout=10000")
+        self._worked = 0.0  # seconds of workers that no wait for the disk has secured yet
+        self._secured_at = time.monotonic()
 
     @classmethod
     def create(cls, path: Path, meta: Mapping[str, Any]) -> "Ledger":
@@ -132,7 +137,7 @@ class Ledger:
             db.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def add_outcome(self, outcome: Outcome, scales: Mapping[str, str]) -> None:
-        """Records what came of a trial; when this returns, it is on the disk."""
+        """Records what came of a trial; what took long is on the disk when this returns."""
         now = self.clock()
         row = (
             outcome.number,
@@ -149,7 +154,7 @@ class Ledger:
             outcome.attempts,
             now,
         )
-        with self._transaction() as db:
+        with self._transaction(self._is_at_risk(outcome)) as db:
             db.execute(
                 "INSERT INTO outcomes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
             )
@@ -179,9 +184,13 @@ class Ledger:
         rows = self._db.execute("SELECT * FROM sessions ORDER BY session")
         return [(row["workers"], row["last_event_at"] - row["ready_at"]) for row in rows]
 
+    def _is_at_risk(self, outcome: Outcome) -> bool:
+        """True if a power cut would cost more than waiting for the disk is worth."""
+        self._worked += outcome.seconds
+        return self._worked + time.monotonic() - self._secured_at >= AT_RISK_S
+
     @contextmanager
     def _transaction(self, waits_for_disk: bool = True) -> Iterator[sqlite3.Connection]:
-        # The log is one file: what waits for the disk brings all before it there.
         self._db.execute(f"PRAGMA synchronous={'FULL' if waits_for_disk else 'NORMAL'}")
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -190,6 +199,8 @@ class Ledger:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+        if waits_for_disk:
+            self._worked, self._secured_at = 0.0, time.monotonic()
 
 
 def _trial(row: sqlite3.Row) -> Trial:

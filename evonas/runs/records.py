@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evonas.evaluation import Objective, violations
+from evonas.evaluation import Objective, excess, violations
 from evonas.evolution import pareto
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
-from evonas.trial import Finished, History, Outcome, Prefix, Trial
+from evonas.trial import Chromosome, Finished, History, Outcome, Prefix, Trial
 
 Fitness = tuple[float, ...]
 
@@ -38,6 +38,7 @@ class Records:
         self._feasible_by_number: list[int] = []  # of the above
         self._past: dict[int, Finished] = {}
         self._unfinished: dict[int, Trial] = {}
+        self._designs: set[Chromosome] = set()
         self._archive = Archive(len(self.objectives))
         self._top: list[tuple[float, int, int]] = []  # -first objective, place, number
         self._entered: list[tuple[int, Fitness]] = []  # evaluations by then, and what was new
@@ -49,6 +50,7 @@ class Records:
         """A proposal, and how many finished events it had seen."""
         self.trials[trial.number] = trial
         self.seen[trial.number] = seen
+        self._designs.add(trial.chromosome)
         self._unfinished[trial.number] = trial
         self.next_number = max(self.next_number, trial.number + 1)
 
@@ -58,7 +60,9 @@ class Records:
         assert number not in self.outcomes, "a trial has one outcome"
         fitness = self.fitness(outcome)
         self.outcomes[number] = outcome
-        self._past[number] = Finished(number, self.trials[number].chromosome, fitness)
+        chromosome = self.trials[number].chromosome
+        beyond = excess(outcome.measures, self.constraints)
+        self._past[number] = Finished(number, chromosome, fitness, beyond)
         self._finished.append(self._past[number])
         self.evaluations += not outcome.is_free
         self._counts["cached" if outcome.source is not None else outcome.status] += 1
@@ -83,6 +87,11 @@ class Records:
             self._by_number.append(self._past[number])
             if self._past[number].fitness is not None:
                 self._feasible_by_number.append(number)
+
+    @property
+    def designs(self) -> int:
+        """How many different designs were proposed: chromosomes are canonical."""
+        return len(self._designs)
 
     @property
     def unfinished(self) -> list[Trial]:

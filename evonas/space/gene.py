@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,15 @@ class Choice(Gene):
         return len(self.alleles)
 
     def allele(self, number: float) -> Allele:
-        return self.alleles[int(_clip(_nearest(number), 0, len(self.alleles) - 1))]
+        try:
+            return self._allele_at[number]
+        except KeyError:
+            return self.alleles[int(_clip(_nearest(number), 0, len(self.alleles) - 1))]
+
+    @cached_property
+    def _allele_at(self) -> dict[float, Allele]:
+        """The numbers that canonical chromosomes have, at hand: a search asks for them often."""
+        return dict(enumerate(self.alleles))
 
     def number(self, allele: Allele) -> float:
         for index, own in enumerate(self.alleles):

@@ -1,5 +1,6 @@
 """Distances between designs: rules for genes, words of networks, and no memory of others."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evonas.evolution.features import Features, is_ordered
+from evonas.evolution.features import Array, Features, is_ordered
 from evonas.networks import words
 from evonas.space import SearchSpace, known_spaces, load_space
 from evonas.space.load import load_space_file
@@ -41,9 +42,15 @@ def design(space: SearchSpace, **alleles: object) -> Chromosome:
     return space.canonical(numbers)
 
 
+def distances_of(
+    features: Features, first: Sequence[Chromosome], second: Sequence[Chromosome]
+) -> Array:
+    return features.distances(features.vectors(first), features.vectors(second))
+
+
 def distances(space: SearchSpace, one: Chromosome, other: Chromosome) -> dict[str, float]:
     """By gene."""
-    found = Features(space).distances([one], [other])[0, 0]
+    found = distances_of(Features(space), [one], [other])[0, 0]
     names = [gene.name.rpartition(".")[2] for gene in space.genes]
     return dict(zip(names, found.tolist(), strict=True))
 
@@ -58,7 +65,7 @@ class TestEveryShippedSpace:
     def test_distances_are_symmetric_and_from_0_to_2(self, name: str) -> None:
         space = load_space(name)
         designs = draws(space, 12)
-        found = Features(space).distances(designs, designs)
+        found = distances_of(Features(space), designs, designs)
         np.testing.assert_array_equal(found, found.transpose(1, 0, 2))
         assert (found >= 0).all()
         assert (found <= 2).all()
@@ -67,27 +74,36 @@ class TestEveryShippedSpace:
     def test_a_design_is_at_distance_0_to_itself(self, name: str) -> None:
         space = load_space(name)
         designs = draws(space, 12)
-        found = Features(space).distances(designs, designs)[range(12), range(12)]
+        found = distances_of(Features(space), designs, designs)[range(12), range(12)]
         np.testing.assert_allclose(found, 0, atol=1e-12)
 
     def test_distances_are_the_same_whatever_was_read_and_asked_with_them(self, name: str) -> None:
         space = load_space(name)
         designs = draws(space, 12)
         features = Features(space)
-        together = features.distances(designs, designs)
-        assert features.distances(draws(space, 5, seed=1), designs).shape[:2] == (5, 12)
+        together = distances_of(features, designs, designs)
+        assert distances_of(features, draws(space, 5, seed=1), designs).shape[:2] == (5, 12)
         for one, other in ((0, 1), (3, 7), (11, 2)):
-            alone = Features(space).distances([designs[one]], [designs[other]])[0, 0]
-            np.testing.assert_array_equal(together[one, other], alone)
-        some = features.distances(designs[:4], designs[3:])
-        np.testing.assert_array_equal(some, together[:4, 3:])
+            alone = distances_of(Features(space), [designs[one]], [designs[other]])[0, 0]
+            np.testing.assert_allclose(together[one, other], alone, atol=1e-12)
+        some = distances_of(features, designs[:4], designs[3:])
+        np.testing.assert_allclose(some, together[:4, 3:], atol=1e-12)
+
+    def test_weighted_distances_are_their_sums(self, name: str) -> None:
+        space = load_space(name)
+        features = Features(space)
+        few, many = (features.vectors(draws(space, count)) for count in (5, 12))
+        apart = features.distances(few, many)
+        weights = np.random.default_rng(0).random(apart.shape[2])
+        (found,) = features.weighted(few, many, [weights])
+        np.testing.assert_allclose(found, apart @ weights, atol=1e-9)
 
     def test_what_was_read_is_not_read_again(self, name: str) -> None:
         space = load_space(name)
         designs = list(dict.fromkeys(draws(space, 8)))
         features = Features(space)
-        features.distances(designs, designs)
-        features.distances(designs[::-1], designs)
+        distances_of(features, designs, designs)
+        distances_of(features, designs[::-1], designs)
         assert features._read.cache_info().misses == len(designs)
 
 
@@ -111,7 +127,7 @@ def test_steps_are_shares_of_the_range(space: SearchSpace) -> None:
 def test_unordered_alleles_are_all_equally_far_apart(space: SearchSpace) -> None:
     for one, other in (("a", "b"), ("a", "c"), ("b", "c")):
         found = distances(space, design(space, kind=one), design(space, kind=other))
-        assert found["kind"] == 1
+        assert found["kind"] == pytest.approx(1)
 
 
 def test_a_gene_that_one_design_lacks_is_at_distance_1_and_one_that_both_lack_at_0(
@@ -119,10 +135,10 @@ def test_a_gene_that_one_design_lacks_is_at_distance_1_and_one_that_both_lack_at
 ) -> None:
     a, b = design(space, kind="a"), design(space, kind="b", momentum=0.0)
     c, c_no = design(space, kind="c", nesterov=True), design(space, kind="c", nesterov=False)
-    assert distances(space, a, b)["momentum"] == 1
-    assert distances(space, b, a)["nesterov"] == 1
+    assert distances(space, a, b)["momentum"] == pytest.approx(1)
+    assert distances(space, b, a)["nesterov"] == pytest.approx(1)
     assert distances(space, a, c)["momentum"] == 0
-    assert distances(space, c, c_no)["nesterov"] == 1
+    assert distances(space, c, c_no)["nesterov"] == pytest.approx(1)
     assert distances(space, b, design(space, kind="b", momentum=1.0))["momentum"] == pytest.approx(
         1
     )
@@ -144,7 +160,7 @@ def test_distances_of_free_values_are_from_0_to_1(
     file.write_text(VALUES)
     space = load_space_file(file)
     designs = draws(space, 5, seed)
-    found = Features(space).distances(designs, designs)
+    found = distances_of(Features(space), designs, designs)
     assert found.shape == (5, 5, len(space.genes))
     np.testing.assert_array_equal(found, found.transpose(1, 0, 2))
     assert (found <= 1 + 1e-12).all()
@@ -172,7 +188,7 @@ def test_isomorphic_nas_bench_201_designs_have_the_same_words() -> None:
     # And what no path leads to is no part of it.
     third = cell(e01="conv_3x3", e02="conv_1x1", e13="avg_pool_3x3", e23="conv_3x3", e12="none")
     unlike = cell(e01="conv_3x3", e02="conv_1x1", e13="conv_3x3", e23="avg_pool_3x3")
-    found = Features(space).distances([one], [other, third, unlike])[0]
+    found = distances_of(Features(space), [one], [other, third, unlike])[0]
     bags = len(words(space.decode(one).network))
     assert bags == 2
     np.testing.assert_allclose(found[:2, -bags:], 0, atol=1e-12)
@@ -184,6 +200,6 @@ def test_isomorphic_nas_bench_201_designs_have_the_same_words() -> None:
 def test_words_that_nothing_shares_are_at_distance_2_at_most() -> None:
     space = load_space("nas_bench_201")
     all_of = [tuple(float(number) for _ in space.genes) for number in range(5)]
-    found = Features(space).distances(all_of, all_of)[:, :, -1]
+    found = distances_of(Features(space), all_of, all_of)[:, :, -1]
     assert found.max() <= 2
     assert (found[~np.eye(5, dtype=bool)] > 0.1).all()

@@ -1,5 +1,6 @@
 """The Gaussian process against finite differences, plain algebra and the spaces' distances."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ from scipy.optimize import check_grad
 
 from evonas.evolution import gaussian_process
 from evonas.evolution.features import Features
-from evonas.evolution.gaussian_process import Array, Hyperparameters, Process, fit
-from evonas.space import known_spaces, load_space
+from evonas.evolution.gaussian_process import Array, Process, fit
+from evonas.space import SearchSpace, known_spaces, load_space
 from evonas.space.load import load_space_file
+from evonas.trial import Chromosome
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -20,6 +22,10 @@ seeds = st.integers(0, 2**32 - 1)
 def squared(points: Array, others: Array) -> Array:
     """Squared distances, a column for each coordinate."""
     return np.asarray((points[:, None] - others[None, :]) ** 2)
+
+
+def correlations(distances: Array, theta: Array) -> Array:
+    return np.exp(-(distances @ theta))
 
 
 def toy(seed: int, count: int = 15, columns: int = 3) -> tuple[Array, Array]:
@@ -56,19 +62,19 @@ def test_without_noise_predictions_pass_through_what_was_seen(
     points, values = toy(seed, 8)
     values = shift + scale * values
     distances = squared(points, points)
-    process = Process(Hyperparameters(np.full(3, 20.0), 1e-10), distances, values)
-    mean, deviation = process.predict(distances)
+    process = Process(correlations(distances, np.full(3, 20.0)), 1e-10, values)
+    mean, deviation = process.predict(correlations(distances, np.full(3, 20.0)))
     np.testing.assert_allclose(mean, values, atol=1e-4 * scale)
-    np.testing.assert_array_equal(mean, process.mean(distances))
     assert (deviation < 1e-2 * scale).all()
 
 
 def test_far_from_what_was_seen_the_prediction_is_the_mean_and_least_sure() -> None:
     points, values = toy(0)
     distances = squared(points, points)
-    process = Process(Hyperparameters(np.full(3, 20.0), 0.01), distances, values)
-    mean, deviation = process.predict(squared(np.full((1, 3), 50.0), points))
-    _, near = process.predict(distances)
+    process = Process(correlations(distances, np.full(3, 20.0)), 0.01, values)
+    theta = np.full(3, 20.0)
+    mean, deviation = process.predict(correlations(squared(np.full((1, 3), 50.0), points), theta))
+    _, near = process.predict(correlations(distances, theta))
     assert abs(mean[0]) < 1
     assert deviation[0] > near.max()
 
@@ -79,10 +85,9 @@ def test_left_out_predictions_are_those_of_a_process_that_has_not_seen_the_desig
     seed: int, eta: float
 ) -> None:
     points, values = toy(seed, 10)
-    parameters = Hyperparameters(np.array([3.0, 1.0, 0.1]), eta)
-    distances = squared(points, points)
-    process = Process(parameters, distances, values)
-    correlation = np.exp(-(distances @ parameters.theta)) + eta * np.eye(len(values))
+    without_noise = correlations(squared(points, points), np.array([3.0, 1.0, 0.1]))
+    process = Process(without_noise, eta, values)
+    correlation = without_noise + eta * np.eye(len(values))
     for index, predicted in enumerate(process.left_out()):
         rest = np.arange(len(values)) != index
         # The mean is that of all: equation 5.12 leaves a design out of the process alone.
@@ -96,11 +101,12 @@ def test_left_out_predictions_are_close_to_those_of_a_process_with_its_own_mean(
     points, values = toy(1, 40)
     distances = squared(points, points)
     parameters = fit(distances, values)
-    predicted = Process(parameters, distances, values).left_out()
+    correlation = correlations(distances, parameters.theta)
+    predicted = Process(correlation, parameters.eta, values).left_out()
     for index in range(len(values)):
         rest = np.arange(len(values)) != index
-        process = Process(parameters, distances[rest][:, rest], values[rest])
-        (again,) = process.mean(distances[index : index + 1, rest])
+        process = Process(correlation[rest][:, rest], parameters.eta, values[rest])
+        (again,) = process.mean(correlation[index : index + 1, rest])
         assert abs(again - predicted[index]) < 0.1
 
 
@@ -123,8 +129,9 @@ def test_constant_values_are_predicted_everywhere(value: float) -> None:
     points, _ = toy(4)
     distances = squared(points, points)
     values = np.full(len(points), value)
-    process = Process(fit(distances, values), distances, values)
-    mean, deviation = process.predict(squared(points + 0.1, points))
+    found = fit(distances, values)
+    process = Process(correlations(distances, found.theta), found.eta, values)
+    mean, deviation = process.predict(correlations(squared(points + 0.1, points), found.theta))
     np.testing.assert_allclose(mean, value, atol=1e-9)
     assert np.isfinite(deviation).all()
     assert (deviation > 0).all()
@@ -135,7 +142,14 @@ def test_the_same_design_twice_is_no_obstacle() -> None:
     twice, again = np.vstack([points, points]), np.append(values, values + 0.1)
     distances = squared(twice, twice)
     found = fit(distances, again)
-    assert np.isfinite(Process(found, distances, again).predict(distances)).all()
+    correlation = correlations(distances, found.theta)
+    assert np.isfinite(Process(correlation, found.eta, again).predict(correlation)).all()
+
+
+def distances_of(space: SearchSpace, designs: Sequence[Chromosome]) -> Array:
+    features = Features(space)
+    vectors = features.vectors(designs)
+    return features.distances(vectors, vectors)
 
 
 def least_eigenvalue(distances: Array, rng: np.random.Generator, draws: int = 12) -> float:
@@ -155,7 +169,7 @@ def random_distances(space_name: str) -> tuple[Array, np.random.Generator]:
     space = load_space(space_name)
     rng = np.random.default_rng(0)
     designs = [space.canonical(space.sample(rng)) for _ in range(30)]
-    return Features(space).distances(designs, designs), rng
+    return distances_of(space, designs), rng
 
 
 @pytest.mark.parametrize("name", known_spaces())
@@ -171,6 +185,6 @@ def test_correlations_of_an_ordered_gene_with_a_condition_are_positive_semi_defi
     space = load_space_file(file)
     rng = np.random.default_rng(0)
     designs = [space.canonical(space.sample(rng)) for _ in range(30)]
-    distances = Features(space).distances(designs, designs)
+    distances = distances_of(space, designs)
     for theta in (1e-3, 0.1, 1.0):
         assert np.linalg.eigvalsh(np.exp(-theta * distances[:, :, 1]))[0] > -1e-9

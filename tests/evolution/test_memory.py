@@ -51,7 +51,7 @@ def test_the_population_is_what_mu_plus_one_survival_leaves(
     expected: list[Finished] = []
     for trial in trials:
         if trial.fitness is not None:
-            expected.append(trial)
+            expected.insert(0, trial)  # of equals the newest lives
             order = best_first(np.array([one.fitness for one in expected]))
             expected = [one for i, one in enumerate(expected) if len(order) <= 5 or i != order[-1]]
     memory = Memory(5).recall(History(tuple(trials)))

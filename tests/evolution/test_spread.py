@@ -74,7 +74,8 @@ def test_spread_designs_lie_farther_apart_than_random_ones(space: SearchSpace) -
     features = Features(space)
 
     def closest(designs: list[tuple[float, ...]]) -> float:
-        found = features.distances(designs, designs).sum(-1)
+        vectors = features.vectors(designs)
+        found = features.distances(vectors, vectors).sum(-1)
         return float(found[np.triu_indices(len(designs), 1)].min())
 
     spread = [closest(spread_designs(space, 8, generator(seed))) for seed in range(10)]

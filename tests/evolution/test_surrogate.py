@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from evonas.evolution import PygadEvolver
-from evonas.evolution import surrogate as module
+from evonas.evolution import learner as module
+from evonas.evolution.features import Features
+from evonas.evolution.learner import FEWEST, Learner
+from evonas.evolution.memory import Memory
 from evonas.evolution.pareto import best_first
-from evonas.evolution.surrogate import FEWEST, UNSCREENED, Surrogate
+from evonas.evolution.surrogate import OBJECTIVES, UNSCREENED, Surrogate
 from evonas.settings import EvolverSettings
 from evonas.space import SearchSpace, load_space
 from evonas.space.load import load_space_file
@@ -74,6 +77,10 @@ def shuffled(trials: list[Finished], seed: int) -> list[Finished]:
     ]
 
 
+def memory(trials: list[Finished]) -> Memory:
+    return Memory(10).recall(History(trials))
+
+
 def evolver(space: SearchSpace, seed: int = 0, **own: object) -> PygadEvolver:
     settings = EvolverSettings(population=10, pool=40)
     return PygadEvolver(settings.model_copy(update=own), space, seed)
@@ -83,21 +90,23 @@ class TestTrust:
     def test_too_few_designs_screen_nothing(self, space: SearchSpace) -> None:
         trials = finished(draws(space, FEWEST - 1, 0), toy)
         for count in range(FEWEST):
-            assert Surrogate(space).unscreened(trials[:count]) == 1.0
+            assert Surrogate(space).unscreened(memory(trials[:count])) == 1.0
 
     @pytest.mark.parametrize("fitness", [toy, two, three])
     def test_what_can_be_learned_is_trusted(self, space: SearchSpace, fitness: Fitness) -> None:
         for seed in range(4):
             trials = finished(draws(space, 40, seed), fitness)
-            assert Surrogate(space).unscreened(trials) == UNSCREENED
+            assert Surrogate(space).unscreened(memory(trials)) == UNSCREENED
 
     def test_words_of_networks_are_learned_from(self) -> None:
         trials = finished(draws(CELLS, 60, 0), convolutions)
-        assert Surrogate(CELLS).unscreened(trials) == UNSCREENED
+        assert Surrogate(CELLS).unscreened(memory(trials)) == UNSCREENED
 
     def test_shuffled_fitness_is_seldom_trusted(self, space: SearchSpace) -> None:
         shares = [
-            Surrogate(space).unscreened(shuffled(finished(draws(space, 60, seed), toy), seed))
+            Surrogate(space).unscreened(
+                memory(shuffled(finished(draws(space, 60, seed), toy), seed))
+            )
             for seed in range(16)
         ]
         assert np.mean(shares) > 0.6
@@ -111,15 +120,15 @@ class TestTrust:
             if trial.fitness
         ]
         alone = [Finished(t.number, t.chromosome, (t.fitness[1],)) for t in spoilt if t.fitness]
-        assert Surrogate(space).unscreened(spoilt) > UNSCREENED
-        assert Surrogate(space).unscreened(alone) > UNSCREENED
+        assert Surrogate(space).unscreened(memory(spoilt)) > UNSCREENED
+        assert Surrogate(space).unscreened(memory(alone)) > UNSCREENED
 
     @pytest.mark.parametrize("value", [0.0, 0.1, -3e8])
     def test_constant_fitness_teaches_nothing(self, space: SearchSpace, value: float) -> None:
         trials = finished(draws(space, 20, 0), lambda _: (value,))
-        assert Surrogate(space).unscreened(trials) == 1.0
+        assert Surrogate(space).unscreened(memory(trials)) == 1.0
         pairs = finished(draws(space, 20, 0), lambda chromosome: (*toy(chromosome), value))
-        assert Surrogate(space).unscreened(pairs) == 1.0
+        assert Surrogate(space).unscreened(memory(pairs)) == 1.0
 
     def test_it_follows_from_the_history_and_from_no_earlier_question(
         self, space: SearchSpace
@@ -129,8 +138,8 @@ class TestTrust:
         asked = Surrogate(space)
         for length in (6, 40, 11, 23, 40):
             for history in (trials, other):
-                fresh = Surrogate(space).unscreened(history[:length])
-                assert asked.unscreened(history[:length]) == fresh
+                fresh = Surrogate(space).unscreened(memory(history[:length]))
+                assert asked.unscreened(memory(history[:length])) == fresh
 
     def test_it_is_fitted_seldom_while_the_history_grows(
         self, space: SearchSpace, monkeypatch: pytest.MonkeyPatch
@@ -139,9 +148,9 @@ class TestTrust:
         lengths = []
         fit = module.fit
         monkeypatch.setattr(module, "fit", lambda d, v: lengths.append(len(v)) or fit(d, v))
-        grown = Surrogate(space)
+        grown, kept = Surrogate(space), Memory(10)
         for length in range(FEWEST, 81):
-            grown.unscreened(trials[:length])
+            grown.unscreened(kept.recall(History(Prefix(trials, length))))
         assert lengths == sorted(set(lengths))
         assert lengths[0] == FEWEST
         assert len(lengths) < 20
@@ -154,7 +163,7 @@ class TestChoice:
     def test_it_lies_in_the_good_corner(self, space: SearchSpace, seed: int) -> None:
         trials = finished(draws(space, 40, seed), toy)
         children = draws(space, 100, 1000 + seed)
-        chosen = Surrogate(space).choose(children, trials, [], np.random.default_rng(0))
+        chosen = Surrogate(space).choose(children, memory(trials), [], np.random.default_rng(0))
         better = sum(toy(child) > toy(children[chosen]) for child in children)
         assert better < 10
 
@@ -165,7 +174,7 @@ class TestChoice:
         for seed in range(5):
             trials = finished(draws(space, 40, seed), two)
             children = draws(space, 100, 1000 + seed)
-            chosen = Surrogate(space).choose(children, trials, [], np.random.default_rng(0))
+            chosen = Surrogate(space).choose(children, memory(trials), [], np.random.default_rng(0))
             together = np.array([*(t.fitness for t in trials), *(two(child) for child in children)])
             order = [index - 40 for index in best_first(together) if index >= 40]
             ranks.append(order.index(chosen))
@@ -183,9 +192,9 @@ class TestChoice:
             trials = finished(draws(space, 12, seed), fitness)
             children = draws(space, 100, 1000 + seed)
             surrogate = Surrogate(space)
-            first = surrogate.choose(children, trials, [], np.random.default_rng(0))
+            first = surrogate.choose(children, memory(trials), [], np.random.default_rng(0))
             pending = [children[first]]
-            second = surrogate.choose(children, trials, pending, np.random.default_rng(0))
+            second = surrogate.choose(children, memory(trials), pending, np.random.default_rng(0))
             moved += first != second
         assert moved >= 12
 
@@ -193,9 +202,9 @@ class TestChoice:
     def test_it_is_the_same_when_asked_again(self, space: SearchSpace, fitness: Fitness) -> None:
         trials, children = finished(draws(space, 30, 0), fitness), draws(space, 30, 1)
         asked = Surrogate(space)
-        asked.choose(children[::2], trials[:20], children[:1], np.random.default_rng(5))
+        asked.choose(children[::2], memory(trials[:20]), children[:1], np.random.default_rng(5))
         chosen = [
-            each.choose(children, trials, children[:2], np.random.default_rng(0))
+            each.choose(children, memory(trials), children[:2], np.random.default_rng(0))
             for each in (asked, asked, Surrogate(space))
         ]
         assert len(set(chosen)) == 1
@@ -205,34 +214,35 @@ class TestChoice:
         trials = finished(draws(space, 20, 0), fitness)
         worst = min(trials, key=lambda trial: trial.fitness or ())
         rng = np.random.default_rng(0)
-        assert Surrogate(space).choose([worst.chromosome], trials, [], rng) == 0
+        assert Surrogate(space).choose([worst.chromosome], memory(trials), [], rng) == 0
 
     @pytest.mark.parametrize("objectives", [1, 2, 3])
     def test_constant_fitness_is_no_obstacle(self, space: SearchSpace, objectives: int) -> None:
         trials = finished(draws(space, 20, 0), lambda _: (0.1,) * objectives)
         children = draws(space, 10, 1)
         rng = np.random.default_rng(0)
-        assert 0 <= Surrogate(space).choose(children, trials, children[:3], rng) < 10
+        assert 0 <= Surrogate(space).choose(children, memory(trials), children[:3], rng) < 10
 
     def test_an_outlier_far_below_hides_nothing(self, space: SearchSpace) -> None:
         trials = finished(draws(space, 40, 0), two)
         trials[5] = Finished(5, trials[5].chromosome, (-1e9, -1e9))
         children = draws(space, 100, 1000)
-        chosen = Surrogate(space).choose(children, trials, [], np.random.default_rng(0))
+        chosen = Surrogate(space).choose(children, memory(trials), [], np.random.default_rng(0))
         values = np.array([two(child) for child in children])
         dominating = (values > values[chosen]).all(1).sum()
         assert dominating < 10
 
     def test_of_a_long_history_the_best_and_the_newest_count(self, space: SearchSpace) -> None:
         trials = finished(draws(space, 50, 0), toy)
-        kept = module._subset(trials, 20)
+        learner = Learner(Features(space), trials, OBJECTIVES)
+        kept = learner._seen(50, 20)
         numbers = [trial.number for trial in kept]
         assert numbers == sorted(set(numbers))
         assert len(numbers) == 20
         best = sorted(trials, key=toy_of, reverse=True)[:10]
         rest = [trial for trial in trials if trial not in best][-10:]
         assert set(numbers) == {trial.number for trial in (*best, *rest)}
-        assert module._subset(trials, 50) == trials
+        assert learner._seen(50, 50) == trials
 
 
 def toy_of(trial: Finished) -> tuple[float]:

@@ -27,10 +27,10 @@ def test_operations_at_work_are_counted_with_what_they_read() -> None:
     single, pairs = words(network(*design))
     assert single == {"conv_1x1": 1, "conv_3x3": 2, "output": 1, "input 0": 1}
     assert pairs == {
-        '["conv_1x1", ["input 0"]]': 1,
-        '["conv_3x3", ["conv_1x1"]]': 1,
-        '["conv_3x3", ["conv_3x3"]]': 1,
-        '["output", ["conv_1x1", "conv_3x3"]]': 1,
+        "conv_1x1(input 0)": 1,
+        "conv_3x3(conv_1x1)": 1,
+        "conv_3x3(conv_3x3)": 1,
+        "output(conv_1x1,conv_3x3)": 1,
     }
 
 
@@ -41,7 +41,7 @@ def test_an_operation_that_reads_two_inputs_has_one_word_whatever_their_order() 
     assert graph("a", "b").words() != graph("b", "a").words()
     swapped = Graph(2, (Node((("b", 1), ("a", 0))), Node((("conv", 2),))), (3,), True)
     assert swapped.words() == graph("a", "b").words()
-    assert graph("a", "b").words()[1]['["conv", ["a", "b"]]'] == 1
+    assert graph("a", "b").words()[1]["conv(a,b)"] == 1
 
 
 def test_a_cell_of_zeros_has_words_too() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evonas.blueprint import Blueprint
 from evonas.driver.stopping import Stopping
-from evonas.evaluation import Objective, parse_objective, violations
+from evonas.evaluation import Objective, excess, parse_objective, violations
 from evonas.evolution import pareto
 from evonas.runs.archive import Archive
 from evonas.runs.records import REFERENCE_TRIALS, TOP_KEPT, Records
@@ -133,8 +133,13 @@ def assert_equal(records: Records, naive: Naive) -> None:
     assert records.counts() == naive.counts
     assert records.stagnant == naive.stagnant
     past = [
-        Finished(n, naive.trials[n].chromosome, naive.fitness(n))  # as it was seen at the time
-        for n in naive.outcomes
+        Finished(
+            n,
+            naive.trials[n].chromosome,
+            naive.fitness(n),  # as it was seen at the time
+            excess(outcome.measures, records.constraints),
+        )
+        for n, outcome in naive.outcomes.items()
     ]
     chromosomes = {n: trial.chromosome for n, trial in naive.trials.items()}
     history = records.history()
