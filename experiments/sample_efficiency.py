@@ -4,9 +4,12 @@ Each evolver runs once for each seed, without trainings and without files. One o
 regret, the best value of the table less that of the incumbent, the design with the best
 observation; a lower one is better. Two: the share of the hypervolume of the table's own front.
 Designs that come again are free for every evolver. `pygad_run` stands for `pygad.GA.run()`.
+`compared` holds the first evolver less each other, paired by seed, as mean and standard error:
+after as many evaluations, and after half as many ("100 to 200").
 """
 
 import argparse
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -60,7 +63,8 @@ def main() -> None:
             for seed in range(given.seeds)
         ]
         with ProcessPoolExecutor(given.workers) as pool:
-            curves = np.array(list(pool.map(curve_of, tasks)))
+            found = list(pool.map(curve_of, tasks))
+        curves = np.array([curve for curve, _ in found])
         chosen = curves[:, np.array(counts) - 1]
         result[evolver] = {
             "mean": chosen.mean(0).round(5).tolist(),
@@ -68,8 +72,10 @@ def main() -> None:
             "each": chosen.round(5).tolist(),
         }
         result[evolver]["curve"] = curves.mean(0).round(5).tolist()
+        result[evolver]["proposal_ms"] = round(float(np.median([ms for _, ms in found])), 3)
+    result["compared"] = compared(result, counts)
     if given.plot:
-        draw({name: each["curve"] for name, each in result.items() if "curve" in each}, given.plot)
+        draw({n: each["curve"] for n, each in result.items() if is_evolver(each)}, given.plot)
     report(given, result)
 
 
@@ -91,12 +97,37 @@ def measure_of(words: tuple[str, ...]) -> str:
     return "regret" if len(checked(words).objectives) == 1 else "hypervolume share"
 
 
-def curve_of(task: Task) -> list[float]:
-    """The measure after 1, 2, ... evaluations."""
+def compared(result: Mapping[str, Any], counts: Sequence[int]) -> dict[str, Any]:
+    """Differences of the first evolver to the others, at equal and at half the evaluations."""
+    (first, own), *others = ((name, each) for name, each in result.items() if is_evolver(each))
+    ours = dict(zip(counts, np.array(own["each"]).T, strict=True))
+    found: dict[str, Any] = {}
+    for name, other in others:
+        theirs = dict(zip(counts, np.array(other["each"]).T, strict=True))
+        pairs = [(n, m) for n in counts for m in counts if m in (n, 2 * n)]
+        differences = {f"{n} to {m}": ours[n] - theirs[m] for n, m in pairs}
+        found[f"{first} - {name}"] = {
+            pair: [round(float(d.mean()), 5), round(float(d.std() / np.sqrt(len(d))), 5)]
+            for pair, d in differences.items()
+        }
+    return found
+
+
+def is_evolver(each: Any) -> bool:
+    return isinstance(each, Mapping) and "each" in each
+
+
+def curve_of(task: Task) -> tuple[list[float], float]:
+    """The measure after 1, 2, ... evaluations; CPU milliseconds of a proposal, the mean."""
     setup = checked(task.words)
     assert setup.lookup is not None, "a table is looked up in"
     evaluator = TableEvaluator(setup.settings, setup.objectives, setup.lookup)
-    outcomes = searched(task, setup, evaluator)
+    outcomes, proposal_ms = searched(task, setup, evaluator)
+    return curve_from(outcomes, setup), proposal_ms
+
+
+def curve_from(outcomes: Sequence[Outcome], setup: Checked) -> list[float]:
+    assert setup.lookup is not None, "a table is looked up in"
     names = [objective.name for objective in setup.objectives]
     signs = np.array([objective.fitness(1.0) for objective in setup.objectives])
     seen = signs * np.array([[o.measures[n] for n in names] for o in outcomes])
@@ -112,8 +143,11 @@ def curve_of(task: Task) -> list[float]:
     return [pareto.hypervolume(true[: n + 1], reference) / whole for n in range(len(true))]
 
 
-def searched(task: Task, setup: Checked, evaluator: TableEvaluator) -> list[Outcome]:
-    """The evaluations in the order they finished; repeats are answered at once and not counted."""
+def searched(task: Task, setup: Checked, evaluator: TableEvaluator) -> tuple[list[Outcome], float]:
+    """The evaluations in the order they finished, and CPU milliseconds of a proposal.
+
+    Repeats are answered at once and not counted.
+    """
     is_run = task.evolver == "pygad_run"
     name, engine = ("pygad", "pygad_run") if is_run else (task.evolver, "steady")
     settings = EvolverSettings(name=name, engine=engine)
@@ -122,10 +156,13 @@ def searched(task: Task, setup: Checked, evaluator: TableEvaluator) -> list[Outc
     known: dict[str, Outcome] = {}
     paid: list[Outcome] = []
     waiting: dict[int, tuple[float, ...]] = {}
-    number = 0
+    number, seconds = 0, 0.0
     while len(paid) < task.evaluations and number < MOST_REPEATS * task.evaluations:
         group = evolver.generation(number) if is_run else range(number, number + 1)
-        for proposal in evolver.propose(History(Prefix(finished), dict(waiting)), group):
+        began = time.process_time()
+        proposals = evolver.propose(History(Prefix(finished), dict(waiting)), group)
+        seconds += time.process_time() - began
+        for proposal in proposals:
             waiting[number] = proposal.chromosome
             number += 1
         while waiting and (is_run or len(waiting) >= task.in_flight):
@@ -140,7 +177,7 @@ def searched(task: Task, setup: Checked, evaluator: TableEvaluator) -> list[Outc
                     paid.append(known[key])
             finished.append(Finished(oldest, chromosome, fitness_of(setup, known[key])))
     paid += paid[-1:] * (task.evaluations - len(paid))
-    return paid[: task.evaluations]
+    return paid[: task.evaluations], 1000 * seconds / number
 
 
 def fitness_of(setup: Checked, outcome: Outcome) -> tuple[float, ...] | None:
