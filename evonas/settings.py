@@ -105,6 +105,7 @@ class EvolverSettings(Group):
     best of the whole history) or `pygad_run` (the generations of `pygad.GA.run()`; for it alone
     are `keep_elitism`, how many of the best stay in each, and `keep_parents`, how many parents do
     without elitism, -1 for all).
+    `selection` is `tournament_nsga3` for more than three objectives, if none is named.
     `tournament` is the number of individuals that compete. `crossover_probability` is the share
     of parents that mate, none for all. `mutation_genes` change in a child, or with
     `mutation_probability` each gene so likely; `adaptive` changes `mutation_genes_bad` where

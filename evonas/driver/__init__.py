@@ -158,6 +158,7 @@ def _work(setup: Setup, ledger: Ledger) -> Run:
         with make_display(name, settings, ledger.sessions()) as display:
             if executor.clock is not None:  # all times of the run are then simulated ones
                 ledger.clock = display.clock = executor.clock
+                executor.go_on(*ledger.times())
             try:
                 ended = Search(setup, records, ledger, executor, display).run()
             except KeyboardInterrupt:

@@ -98,6 +98,7 @@ def check(
     if settings.evaluator.name == "python" and function is None:
         function = problems.attempt(lambda: find_function(settings.evaluator.function))
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
+    settings = _with_selection(settings, len(objectives))
     problems.messages += _misplaced(settings)
     problems.messages += check_derived(settings, objectives) if objectives else ()
     document = document or problems.attempt(lambda: read_space(settings.space))
@@ -181,6 +182,17 @@ def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
     for scale in scales:
         plan_network(example, scale)
     return space
+
+
+def _with_selection(settings: Settings, objectives: int) -> Settings:
+    """NSGA-III for more than three objectives, if no selection is named.
+
+    Crowding distances tell little there (Deb and Jain 2014, section I).
+    """
+    if objectives <= 3 or "selection" in settings.evolver.model_fields_set:
+        return settings
+    evolver = settings.evolver.model_copy(update={"selection": "tournament_nsga3"})
+    return settings.model_copy(update={"evolver": evolver})
 
 
 def _misplaced(settings: Settings) -> Iterator[str]:

@@ -4,7 +4,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
@@ -96,6 +96,15 @@ class Executor(ABC):
     def clock(self) -> Callable[[], float] | None:
         """Gives the seconds of simulated time; None if trials take real time."""
         return None
+
+    def go_on(self, now: float, started: Mapping[int, float]) -> None:
+        """Called before it is opened for a run that was interrupted; simulated time goes on.
+
+        Args:
+            now: What the clock said last.
+            started: The same when each unfinished trial was proposed.
+        """
+        assert self.clock is None, "real time goes on by itself"
 
     @abstractmethod
     def _open(self) -> None:

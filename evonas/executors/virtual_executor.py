@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
@@ -25,11 +25,16 @@ class VirtualExecutor(Executor):
         self._now = 0.0
         self._due: list[tuple[float, int, Outcome]] = []  # a heap by time, then number
         self._idle_since = 0.0  # real: when the driver last had its turn
+        self._started: Mapping[int, float] = {}  # trials that run on from before an interruption
 
     @property
     def clock(self) -> Callable[[], float]:
-        """See `Executor.clock`: seconds since it was opened."""
+        """See `Executor.clock`: seconds since the run began."""
         return lambda: self._now
+
+    def go_on(self, now: float, started: Mapping[int, float]) -> None:
+        """See `Executor.go_on`."""
+        self._now, self._started = now, started
 
     def submit(self, trial: Trial) -> None:
         """See `Executor.submit`."""
@@ -40,6 +45,7 @@ class VirtualExecutor(Executor):
     def wait(self) -> Outcome:
         """See `Executor.wait`."""
         self._charge()
+        self._started = {}  # what starts from here on starts now
         outcome = super().wait()
         self._idle_since = time.perf_counter()
         return outcome
@@ -51,7 +57,6 @@ class VirtualExecutor(Executor):
 
     def _open(self) -> None:
         self.evaluate.prepare()
-        self._now = 0.0
         self._idle_since = time.perf_counter()
 
     def _close(self) -> None:
@@ -62,7 +67,8 @@ class VirtualExecutor(Executor):
         simulated = self.evaluate.duration_s(trial)
         if simulated is not None:
             outcome = replace(outcome, seconds=simulated, busy_seconds=simulated)
-        heapq.heappush(self._due, (self._now + outcome.seconds, trial.number, outcome))
+        start = self._started.get(trial.number, self._now)
+        heapq.heappush(self._due, (start + outcome.seconds, trial.number, outcome))
 
     def _evaluated(self, trial: Trial) -> Outcome:
         try:

@@ -179,6 +179,12 @@ class Ledger:
         for row in self._db.execute("SELECT * FROM outcomes ORDER BY event"):
             yield _outcome(row)
 
+    def times(self) -> tuple[float, dict[int, float]]:
+        """When the last event was, 0 before the first; when each trial was proposed."""
+        proposed = dict(self._db.execute("SELECT number, proposed_at FROM trials").fetchall())
+        (finished,) = self._db.execute("SELECT MAX(finished_at) FROM outcomes").fetchone()
+        return max(finished or 0.0, *proposed.values(), 0.0), proposed
+
     def sessions(self) -> list[tuple[int, float]]:
         """(workers, seconds) of each time that a driver worked on the run."""
         rows = self._db.execute("SELECT * FROM sessions ORDER BY session")

@@ -199,8 +199,8 @@ network:
 """
 
 
-@pytest.mark.slow
-def test_an_exhausted_space_ends_the_search_and_trains_nothing_twice() -> None:
+@pytest.mark.parametrize("schedule", ["async", "generational"])
+def test_an_exhausted_space_ends_the_search_and_trains_nothing_twice(schedule: str) -> None:
     Path("four.yaml").write_text(ONE_CHOICE)
     calls: list[str] = []
 
@@ -208,11 +208,23 @@ def test_an_exhausted_space_ends_the_search_and_trains_nothing_twice() -> None:
         calls.append(blueprint.fingerprint)
         return {"score": 1.0, "cost": float(blueprint.network["stages"][0]["kernel"])}
 
-    run = search(settings(space="./four.yaml"), count)
+    run = search(settings(space="./four.yaml", schedule=schedule, run={"name": "four"}), count)
     assert run.facts["ended"] == "space exhausted"
     assert len(calls) == len(set(calls)) == 4
-    assert run.records.evaluations == 4
-    assert run.records.counts()["cached"] == 1000
+    assert run.records.evaluations == run.records.designs == 4
+    assert run.records.counts()["cached"] == 0
+    assert table(resume(Path("runs/four"), ["budget.evaluations=+9"], count)) == table(run)
+
+
+def test_a_space_with_designs_of_one_function_ends_when_all_were_proposed() -> None:
+    edges = {f"edge_{ends}": "none" for ends in ("01", "02", "12", "03", "13", "23")}
+    network = {"builder": "nas_bench_201", "activation": "relu", **edges}
+    network |= {edge: {"choice": ["none", "conv_1x1"]} for edge in ("edge_01", "edge_02")}
+    scale = {"resolution_px": 16, "filters": 8, "repeats": 1}
+    space = {"scales": {"proxy": scale, "full": scale}, "network": network}
+    run = evonas.optimise(lambda blueprint: 1.0, space)  # nothing reaches the output
+    assert run.facts["ended"] == "space exhausted"
+    assert (run.records.evaluations, run.records.counts()["cached"]) == (1, 3)
 
 
 def test_events_are_durable_before_the_next_trial_starts() -> None:

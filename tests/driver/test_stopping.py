@@ -98,6 +98,17 @@ def test_free_proposals_in_a_row_end_it() -> None:
     assert reason(records_of(), free=MOST_FREE_IN_A_ROW) == "no feasible design found"
 
 
+def test_a_space_of_which_all_was_proposed_ends_it_whatever_is_in_flight() -> None:
+    records = records_of()
+    for number in range(3):
+        records.add_trial(Trial(number, (float(number),), Blueprint({}), seed=0), 0)
+    assert Stopping(records, BudgetSettings(), designs=4).reason(3, 0.0, 0) is None
+    stopping = Stopping(records, BudgetSettings(), designs=3)
+    assert stopping.reason(3, 0.0, 0) == "no feasible design found"
+    records.add_outcome(Outcome(0, "complete", {"score": 1.0}))
+    assert stopping.reason(2, 0.0, 0) == "space exhausted"
+
+
 @pytest.mark.parametrize("schedule", ["async", "generational"])
 def test_a_search_that_stagnated_ends_and_may_be_taken_up_with_more_patience(schedule: str) -> None:
     def best_is_seventh(blueprint: Blueprint) -> float:

@@ -118,6 +118,29 @@ def test_an_async_run_loses_and_repeats_nothing_when_its_driver_is_killed() -> N
 
 
 @pytest.mark.slow
+def test_look_ups_that_wait_for_no_disk_survive_their_driver_too() -> None:
+    Path("grid.yaml").write_text("values: {x: {int: [0, 69]}, y: {int: [0, 69]}}\n")
+    rows = [f"{x},{y},{(7 * x + 3 * y) % 71}" for x in range(70) for y in range(70)]
+    Path("grid.csv").write_text("\n".join(["x,y,score", *rows]))
+    words = ["space=./grid.yaml", "evaluator=table", "evaluator.path=grid.csv", "display=none"]
+    words += ["objectives=score:max", "executor=inline", "evolver.surrogate=false"]
+    words.append("budget.evaluations=3000")
+    assert evonas("search", *words, "run.name=whole").returncode == 0
+    driver = start("search", *words, "run.name=killed")
+    for target in (1, 700, 1900):
+        wait_for(lambda target=target: finished("killed") >= target, driver)
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+        before = table("killed")
+        assert target <= len(before) < 3000
+        assert before == table("whole")[: len(before)]
+        driver = start("resume", "killed")
+    _, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, errors
+    assert table("killed") == table("whole")
+
+
+@pytest.mark.slow
 @pytest.mark.ray
 def test_rays_workers_end_with_a_killed_driver_and_the_run_goes_on() -> None:
     words = [*SHORT, "executor=ray", "executor.workers=2", "run.name=killed"]

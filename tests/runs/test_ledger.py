@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,18 +82,20 @@ def test_values_that_are_no_numbers_never_get_in(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 1.5])
+def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path, seconds: float) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import test_ledger as t; from dataclasses import replace; from pathlib import Path\n"
         "ledger = t.Ledger.create(Path(sys.argv[2]), {})\n"
         "for number in range(10**6):\n"
         "    ledger.add_trials([replace(t.TRIAL, number=number)], 0)\n"
-        "    ledger.add_outcome(replace(t.OUTCOME, number=number), {})\n"
+        "    seconds = float(sys.argv[3])\n"
+        "    ledger.add_outcome(replace(t.OUTCOME, number=number, seconds=seconds), {})\n"
         "    print(number, flush=True)\n"
     )
     path = tmp_path / "run.db"
-    call = [sys.executable, "-c", script, str(Path(__file__).parent), str(path)]
+    call = [sys.executable, "-c", script, str(Path(__file__).parent), str(path), str(seconds)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         acknowledged = [int(writer.stdout.readline()) for _ in range(20)][-1]
@@ -104,6 +107,13 @@ def test_what_was_acknowledged_survives_a_killed_writer(tmp_path: Path) -> None:
     ledger.close()
 
 
+def waits(said: list[str]) -> list[str]:
+    """How each transaction of a trace waited for the disk."""
+    found = [line.partition("=")[2] for line in said if line.startswith("PRAGMA synchronous")]
+    assert len(found) == said.count("COMMIT")
+    return found
+
+
 def test_an_outcome_waits_for_the_disk_and_takes_its_trial_along(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "run.db", {})
     said: list[str] = []
@@ -113,10 +123,36 @@ def test_an_outcome_waits_for_the_disk_and_takes_its_trial_along(tmp_path: Path)
         assert reader.execute("SELECT COUNT(*) FROM trials").fetchone() == (1,)
     ledger.add_outcome(OUTCOME, {})
     ledger.close()
-    waits = [line.partition("=")[2] for line in said if line.startswith("PRAGMA synchronous")]
-    commits = [line for line in said if line == "COMMIT"]
-    assert waits == ["NORMAL", "FULL"]
-    assert len(commits) == 2
+    assert waits(said) == ["NORMAL", "FULL"]
+
+
+@pytest.mark.parametrize(
+    ("worked", "passed", "waited"),
+    [
+        (0.0, 0.0, "NNNNNNNN"),  # of the workers' seconds and the driver's, for each outcome
+        (0.06, 0.0, "NFNFNFNF"),
+        (0.02, 0.02, "NNFNNFNN"),
+        (0.0, 0.06, "NFNFNFNF"),
+        (9.0, 0.0, "FFFFFFFF"),
+        (0.0, 9.0, "FFFFFFFF"),
+    ],
+)
+def test_outcomes_wait_for_the_disk_once_much_work_would_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worked: float, passed: float, waited: str
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("evonas.runs.ledger.time.monotonic", lambda: now)
+    ledger = Ledger.create(tmp_path / "run.db", {})
+    said: list[str] = []
+    ledger.add_trials([replace(TRIAL, number=number) for number in range(8)], seen=0)
+    ledger._db.set_trace_callback(said.append)
+    for number in range(8):
+        now += passed
+        ledger.add_outcome(replace(OUTCOME, number=number, seconds=worked), {})
+        with sqlite3.connect(tmp_path / "run.db") as reader:
+            assert reader.execute("SELECT COUNT(*) FROM outcomes").fetchone() == (number + 1,)
+    ledger.close()
+    assert "".join(wait[0] for wait in waits(said)) == waited
 
 
 def test_what_is_no_run_is_said(tmp_path: Path) -> None:
