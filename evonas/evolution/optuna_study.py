@@ -119,6 +119,15 @@ class Replay:
         return Study(study_name="study", storage=self.storage, sampler=sampler)
 
 
+class _Categorical(CategoricalDistribution):
+    """Equal to itself at once: samplers compare those of all trials, and all have the same."""
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or super().__eq__(other)
+
+    __hash__ = CategoricalDistribution.__hash__
+
+
 class _Storage(InMemoryStorage):
     """Optuna's storage in memory, whose latest trials can be struck out."""
 
@@ -140,7 +149,7 @@ def distribution(gene: Gene) -> BaseDistribution:
         last = len(gene.alleles) - 1
         if _are_sorted_numbers(gene.alleles):
             return IntDistribution(0, last)
-        return CategoricalDistribution(range(last + 1))
+        return _Categorical(range(last + 1))
     if isinstance(gene, Int):
         return IntDistribution(gene.low, gene.high)
     ends = gene.pygad_space()

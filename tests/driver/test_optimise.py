@@ -172,3 +172,51 @@ def test_what_has_no_network_cannot_be_built_or_exported() -> None:
         materialise(run, Path("model"))
     with pytest.raises(RunError, match="it has no scales"):
         _ = run.scales
+
+
+def four(values: dict[str, Any]) -> dict[str, float]:
+    x = values["x"]
+    return {"a": x, "b": -x, "c": (x - 0.5) ** 2, "d": abs(x)}
+
+
+def test_more_than_three_objectives_are_selected_by_reference_points() -> None:
+    space = {"values": {"x": {"float": [-1, 1]}}}
+    several = ["a:max", "b:max", "c:min", "d:min"]
+
+    def selection(objectives: list[str], **own: Any) -> str:
+        run = evonas.optimise(four, space, objectives, budget={"evaluations": 24}, evolver=own)
+        assert len(run.records.feasible) == 24
+        return run.settings.evolver.selection
+
+    assert selection(several) == "tournament_nsga3"
+    assert selection(several[:3]) == "tournament_nsga2"
+    assert selection(several, selection="nsga2") == "nsga2"
+    assert selection(several, surrogate=False) == "tournament_nsga3"
+
+
+def test_a_measure_beside_the_objectives_can_be_a_target_or_a_constraint() -> None:
+    def fitness(values: dict[str, Any]) -> dict[str, float]:
+        return {"loss": (values["x"] - 0.3) ** 2, "right": float(abs(values["x"] - 0.3) < 0.05)}
+
+    space = {"values": {"x": {"float": [-1, 1]}}}
+    run = evonas.optimise(fitness, space, "loss:min", budget={"target": {"right": {"min": 1}}})
+    assert run.facts["ended"] == "target"
+    run = evonas.optimise(
+        fitness, space, "loss:min", constraints={"right": {"min": 1}}, budget={"evaluations": 40}
+    )
+    assert run.best is not None
+    assert run.best[1].measures["right"] == 1
+    assert run.records.counts()["infeasible"] > 0
+
+
+def test_a_measure_that_the_function_never_gives_fails_the_trials() -> None:
+    space = {"values": {"x": {"float": [-1, 1]}}}
+    run = evonas.optimise(
+        bowl_of_x, space, constraints={"acuracy": {"min": 1}}, budget={"evaluations": 3}
+    )
+    assert run.records.counts()["failed"] == 3
+    assert all("acuracy" in (outcome.error_text or "") for _, outcome in run.trials() if outcome)
+
+
+def bowl_of_x(values: dict[str, Any]) -> float:
+    return -(float(values["x"]) ** 2)
