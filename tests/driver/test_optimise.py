@@ -206,7 +206,7 @@ def test_a_measure_beside_the_objectives_can_be_a_target_or_a_constraint() -> No
     )
     assert run.best is not None
     assert run.best[1].measures["right"] == 1
-    assert run.records.counts()["infeasible"] > 0
+    assert 0 < len(run.records.feasible) < 40
 
 
 def test_a_measure_that_the_function_never_gives_fails_the_trials() -> None:

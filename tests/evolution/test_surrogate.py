@@ -245,6 +245,43 @@ class TestChoice:
         assert learner._seen(50, 50) == trials
 
 
+class TestEqualFunctions:
+    def test_a_child_that_computes_what_another_did_is_the_last_choice(self) -> None:
+        twins = twins_of_cells()
+        trials = finished([first for first, _ in twins], convolutions)
+        children = [second for _, second in twins]
+        new = next(
+            d for d in draws(CELLS, 50, 7) if fingerprint(d) not in map(fingerprint, children)
+        )
+        rng = np.random.default_rng(0)
+        assert Surrogate(CELLS).choose([*children, new], memory(trials), [], rng) == len(children)
+        assert Surrogate(CELLS).choose(children, memory(trials), [], rng) < len(children)
+
+    def test_nor_what_one_in_flight_computes(self) -> None:
+        (first, second), *_ = twins_of_cells()
+        trials = finished(
+            [d for d in draws(CELLS, 30, 3) if fingerprint(d) != fingerprint(first)], convolutions
+        )
+        others = {fingerprint(trial.chromosome) for trial in trials}
+        new = next(
+            d for d in draws(CELLS, 50, 7) if fingerprint(d) not in {*others, fingerprint(first)}
+        )
+        rng = np.random.default_rng(0)
+        assert Surrogate(CELLS).choose([second, new], memory(trials), [first], rng) == 1
+
+
+def fingerprint(design: Chromosome) -> str:
+    return CELLS.decode(design).fingerprint
+
+
+def twins_of_cells() -> list[tuple[Chromosome, Chromosome]]:
+    """Designs of NAS-Bench-201, and others of the same function."""
+    found: dict[str, list[Chromosome]] = {}
+    for design in dict.fromkeys(draws(CELLS, 400, 0)):
+        found.setdefault(fingerprint(design), []).append(design)
+    return [(same[0], same[1]) for same in found.values() if len(same) > 1]
+
+
 def toy_of(trial: Finished) -> tuple[float]:
     return toy(trial.chromosome)
 
