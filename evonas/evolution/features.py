@@ -6,7 +6,7 @@ A column for each gene, and one for each bag of words of the network that the de
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,11 @@ class Vectors:
 
     genes: Array
     bags: tuple[csr_array, ...]
+
+    @cached_property
+    def lengths(self) -> tuple[Array, ...]:
+        """Of each bag as a vector, in each design."""
+        return tuple(np.sqrt((bag * bag).sum(1)) for bag in self.bags)
 
 
 @dataclass(frozen=True)
@@ -145,12 +150,11 @@ def _of_bags(first: Vectors, second: Vectors) -> Iterator[Array]:
 
     Products of counts are whole numbers, so no order of summation changes them.
     """
-    for one, other in zip(first.bags, second.bags, strict=True):
-        width = max(one.shape[1], other.shape[1])
+    for index, lengths in enumerate(zip(first.lengths, second.lengths, strict=True)):
+        pair = first.bags[index], second.bags[index]
+        width = max(bag.shape[1] for bag in pair)  # words that were met later have later numbers
         own, others = (
-            csr_array((b.data, b.indices, b.indptr), (b.shape[0], width)) for b in (one, other)
+            csr_array((bag.data, bag.indices, bag.indptr), (bag.shape[0], width)) for bag in pair
         )
-        lengths = (np.sqrt((bag * bag).sum(1)) for bag in (own, others))
-        common = (own @ others.T).toarray()
-        cosine = common / np.maximum(np.outer(*lengths), 1e-12)
+        cosine = (own @ others.T).toarray() / np.maximum(np.outer(*lengths), 1e-12)
         yield np.maximum(2 - 2 * cosine, 0)

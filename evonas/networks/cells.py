@@ -8,6 +8,7 @@ all blocks that no other block reads, or what a `mask` says of each state.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from evonas.networks.builder import Builder, Tidied, Words, with_defaults, without_defaults
@@ -128,7 +129,13 @@ def _each_cell(network: Mapping[str, Any], what: Any) -> dict[str, Any]:
 
 
 def _words(network: Mapping[str, Any]) -> list[Words]:
-    return [words for name in CELLS_OF for words in cell_graph(network[name]).words()]
+    return [words for name in CELLS_OF for words in _words_of(cell_graph(network[name]))]
+
+
+@lru_cache(maxsize=4096)
+def _words_of(cell: Graph) -> list[Words]:
+    """Remembered, since a child mostly differs from its parent in one of its cells."""
+    return list(cell.words())
 
 
 CELLS = Builder(_tidied, without_defaults, _scaled, _meaning, _built_meaning, with_defaults, _words)
