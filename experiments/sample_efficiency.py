@@ -9,6 +9,7 @@ after as many evaluations, and after half as many ("100 to 200").
 """
 
 import argparse
+import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -51,6 +52,7 @@ def main() -> None:
     words.add_argument("--seeds", type=int, default=50)
     words.add_argument("--at", default="50,100,200")
     words.add_argument("--in-flight", type=int, default=1)
+    words.add_argument("--against", type=Path, help="a record to take other evolvers from")
     words.add_argument("--workers", type=int, default=2)
     words.add_argument("--plot", type=Path, help="an SVG file to draw the curves into")
     given = words.parse_args()
@@ -73,6 +75,8 @@ def main() -> None:
         }
         result[evolver]["curve"] = curves.mean(0).round(5).tolist()
         result[evolver]["proposal_ms"] = round(float(np.median([ms for _, ms in found])), 3)
+    if given.against:
+        result |= earlier(given.against, result)
     result["compared"] = compared(result, counts)
     if given.plot:
         draw({n: each["curve"] for n, each in result.items() if is_evolver(each)}, given.plot)
@@ -95,6 +99,16 @@ def checked(words: tuple[str, ...]) -> Checked:
 
 def measure_of(words: tuple[str, ...]) -> str:
     return "regret" if len(checked(words).objectives) == 1 else "hypervolume share"
+
+
+def earlier(record: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Evolvers of a record that did the same, and its commit."""
+    document = json.loads(record.read_text())
+    old = document["result"]
+    if (old["at"], old["measure"]) != (result["at"], result["measure"]):
+        raise SystemExit(f"{record} has {old['measure']} at {old['at']}")
+    others = {name: each for name, each in old.items() if is_evolver(each) and name not in result}
+    return {**others, "against": document["environment"]}
 
 
 def compared(result: Mapping[str, Any], counts: Sequence[int]) -> dict[str, Any]:

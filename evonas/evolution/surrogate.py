@@ -26,6 +26,9 @@ PENDING = 64  # designs in flight at most that a prediction takes into account
 SAMPLES = 16  # of the posterior, for several objectives
 TRUSTED = 0.3  # rank correlation from which on the model is trusted
 UNSCREENED = 0.05  # share of proposals that a trusted model does not screen
+# Share of proposals that may compute what another design did: it teaches the least, but shows how
+# much of a good outcome was luck; where equal trainings are shared it costs nothing.
+REPEATING = 0.25
 REMEMBERED = 1 << 16  # fingerprints
 
 
@@ -74,8 +77,8 @@ class Surrogate:
     ) -> int:
         """The index of the child that is worth an evaluation.
 
-        A child that computes the same function as a design evaluated or in flight is taken only
-        if all do.
+        Mostly a child that computes the same function as a design evaluated or in flight is
+        taken only if all do.
 
         Args:
             memory: Of the run.
@@ -91,6 +94,8 @@ class Surrogate:
             slack = self._slack.predict(children, pending)
             worth += _log_feasible(*slack) if memory.usable else _log_improvement(slack, rng)
         order = np.argsort(-worth, kind="stable")
+        if rng.random() < REPEATING:
+            return int(order[0])
         known = self._known.union(self._fingerprint(chromosome) for chromosome in pending)
         new = (index for index in order if self._fingerprint(children[index]) not in known)
         return int(next(new, order[0]))

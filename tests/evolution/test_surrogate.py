@@ -15,7 +15,7 @@ from evonas.evolution.features import Features
 from evonas.evolution.learner import FEWEST, Learner
 from evonas.evolution.memory import Memory
 from evonas.evolution.pareto import best_first
-from evonas.evolution.surrogate import OBJECTIVES, UNSCREENED, Surrogate
+from evonas.evolution.surrogate import OBJECTIVES, REPEATING, UNSCREENED, Surrogate
 from evonas.settings import EvolverSettings
 from evonas.space import SearchSpace, load_space
 from evonas.space.load import load_space_file
@@ -246,16 +246,20 @@ class TestChoice:
 
 
 class TestEqualFunctions:
-    def test_a_child_that_computes_what_another_did_is_the_last_choice(self) -> None:
+    def test_a_child_that_computes_what_another_did_is_mostly_the_last_choice(self) -> None:
         twins = twins_of_cells()
         trials = finished([first for first, _ in twins], convolutions)
         children = [second for _, second in twins]
         new = next(
             d for d in draws(CELLS, 50, 7) if fingerprint(d) not in map(fingerprint, children)
         )
+        surrogate, known = Surrogate(CELLS), memory(trials)
         rng = np.random.default_rng(0)
-        assert Surrogate(CELLS).choose([*children, new], memory(trials), [], rng) == len(children)
-        assert Surrogate(CELLS).choose(children, memory(trials), [], rng) < len(children)
+        news = [
+            surrogate.choose([*children, new], known, [], rng) == len(children) for _ in range(80)
+        ]
+        assert 1 - REPEATING - 0.15 < np.mean(news) < 1
+        assert surrogate.choose(children, known, [], rng) < len(children)
 
     def test_nor_what_one_in_flight_computes(self) -> None:
         (first, second), *_ = twins_of_cells()
@@ -267,7 +271,9 @@ class TestEqualFunctions:
             d for d in draws(CELLS, 50, 7) if fingerprint(d) not in {*others, fingerprint(first)}
         )
         rng = np.random.default_rng(0)
-        assert Surrogate(CELLS).choose([second, new], memory(trials), [first], rng) == 1
+        surrogate, known = Surrogate(CELLS), memory(trials)
+        chosen = [surrogate.choose([second, new], known, [first], rng) for _ in range(80)]
+        assert np.mean(chosen) > 1 - REPEATING - 0.15
 
 
 def fingerprint(design: Chromosome) -> str:
