@@ -9,7 +9,6 @@ after as many evaluations, and after half as many ("100 to 200").
 """
 
 import argparse
-import json
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from paired import is_evolver, paired
 from record import parser, report
 
 from evonas.driver.loop import trial_seed
@@ -52,7 +52,6 @@ def main() -> None:
     words.add_argument("--seeds", type=int, default=50)
     words.add_argument("--at", default="50,100,200")
     words.add_argument("--in-flight", type=int, default=1)
-    words.add_argument("--against", type=Path, help="a record to take other evolvers from")
     words.add_argument("--workers", type=int, default=2)
     words.add_argument("--plot", type=Path, help="an SVG file to draw the curves into")
     given = words.parse_args()
@@ -75,8 +74,6 @@ def main() -> None:
         }
         result[evolver]["curve"] = curves.mean(0).round(5).tolist()
         result[evolver]["proposal_ms"] = round(float(np.median([ms for _, ms in found])), 3)
-    if given.against:
-        result |= earlier(given.against, result)
     result["compared"] = compared(result, counts)
     if given.plot:
         draw({n: each["curve"] for n, each in result.items() if is_evolver(each)}, given.plot)
@@ -101,34 +98,13 @@ def measure_of(words: tuple[str, ...]) -> str:
     return "regret" if len(checked(words).objectives) == 1 else "hypervolume share"
 
 
-def earlier(record: Path, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Evolvers of a record that did the same, and its commit."""
-    document = json.loads(record.read_text())
-    old = document["result"]
-    if (old["at"], old["measure"]) != (result["at"], result["measure"]):
-        raise SystemExit(f"{record} has {old['measure']} at {old['at']}")
-    others = {name: each for name, each in old.items() if is_evolver(each) and name not in result}
-    return {**others, "against": document["environment"]}
-
-
 def compared(result: Mapping[str, Any], counts: Sequence[int]) -> dict[str, Any]:
     """Differences of the first evolver to the others, at equal and at half the evaluations."""
     (first, own), *others = ((name, each) for name, each in result.items() if is_evolver(each))
-    ours = dict(zip(counts, np.array(own["each"]).T, strict=True))
-    found: dict[str, Any] = {}
-    for name, other in others:
-        theirs = dict(zip(counts, np.array(other["each"]).T, strict=True))
-        pairs = [(n, m) for n in counts for m in counts if m in (n, 2 * n)]
-        differences = {f"{n} to {m}": ours[n] - theirs[m] for n, m in pairs}
-        found[f"{first} - {name}"] = {
-            pair: [round(float(d.mean()), 5), round(float(d.std() / np.sqrt(len(d))), 5)]
-            for pair, d in differences.items()
-        }
-    return found
-
-
-def is_evolver(each: Any) -> bool:
-    return isinstance(each, Mapping) and "each" in each
+    return {
+        f"{first} - {name}": paired(own["each"], counts, other["each"], counts)
+        for name, other in others
+    }
 
 
 def curve_of(task: Task) -> tuple[list[float], float]:
