@@ -33,13 +33,15 @@ class Memory:
         self.judged: list[Finished] = []
         self.infeasible: list[Finished] = []
         self.population: list[Finished] = []
+        self.idle = 0
 
     def recall(self, history: History) -> "Memory":
         """Reads what is new in the history; all of it if it is not the one read before.
 
         Afterwards `taken` holds all finished chromosomes, `usable` the first finished trial of
         each design that has a fitness, and `population` the best of them: each newcomer takes the
-        place of the worst by rank and crowding distance, (mu + 1) survival. `judged` are those
+        place of the worst by rank and crowding distance, (mu + 1) survival. `idle` counts how many
+        have a fitness since one was better than all before, or new on the front. `judged` are those
         of which it is known how they keep the constraints, `infeasible` those of them that break
         one least.
         """
@@ -66,6 +68,9 @@ class Memory:
 
     def _add_usable(self, finished: Finished) -> None:
         self.usable.append(finished)
+        own = np.array(finished.fitness)
+        is_new = not self.population or not (fitness_of(self.population) >= own).all(1).any()
+        self.idle = 0 if is_new else self.idle + 1
         # In front, so that of equals the older one dies: a plateau is walked over, not stood on.
         self.population.insert(0, finished)
         if len(self.population) > self._size:

@@ -5,7 +5,7 @@ its operators have none of these faults, and see only the current population her
 children the surrogate picks the one to evaluate; without it, the first is taken.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,10 @@ from evonas.trial import Chromosome, Finished, History
 
 MUTANTS = 0.5  # share of a pool's children that have one parent
 FRESH = 0.05  # share of a pool's children that have none
+# After so many evaluations without progress half the pools are of children that differ much from
+# their parents: triggered hypermutation (Cobb 1990), out of an optimum that is only local.
+PATIENCE = 15
+LEAPING = 0.5
 Child = tuple[Chromosome, tuple[int, ...], str]  # chromosome, parents' numbers, operator
 
 
@@ -65,7 +69,8 @@ class PygadEvolver(Evolver):
             return Proposal(seen.claim_random(rng), (), "random")
         breeder = _Breeder(self, memory.parents, rng)
         if self.settings.surrogate and rng.random() >= self._surrogate.unscreened(memory):
-            children = breeder.pool(self.settings.pool, seen)
+            leaps = memory.idle >= PATIENCE and rng.random() < LEAPING
+            children = breeder.pool(self.settings.pool, seen, leaps)
             if children:
                 chromosomes = [chromosome for chromosome, _, _ in children]
                 best = self._surrogate.choose(chromosomes, memory, pending, rng)
@@ -107,28 +112,33 @@ class _Breeder:
                 return Proposal(fresh, self._numbers(used), operator)
         return None
 
-    def pool(self, size: int, seen: Seen) -> list[Child]:
+    def pool(self, size: int, seen: Seen, leaps: bool = False) -> list[Child]:
         """Different children that are not taken: crossed and mutated, mutated, and new ones.
 
         Their mutated genes are geometric in number, so that small steps are common and large
-        ones happen.
+        ones happen. With `leaps` all are mutants, in three genes at least.
         """
         children: dict[Chromosome, Child] = {}
-        fresh = round(size * FRESH)
-        mutants = round(size * MUTANTS)
-        for chromosome, parents, operator in (
-            *self._crossed(size - mutants - fresh),
-            *self._mutants(mutants),
-            *((self.space.sample(self.rng), (), "random") for _ in range(fresh)),
-        ):
+        for chromosome, parents, operator in self._leaps(size) if leaps else self._steps(size):
             canonical = self.space.canonical(chromosome)
             if canonical not in children and not seen.has(canonical):
                 children[canonical] = (canonical, parents, operator)
         return list(children.values())
 
+    def _steps(self, size: int) -> Iterator[Child]:
+        fresh = round(size * FRESH)
+        mutants = round(size * MUTANTS)
+        yield from self._crossed(size - mutants - fresh)
+        yield from self._mutants(mutants, self.rng.geometric(0.5, mutants))
+        yield from ((self.space.sample(self.rng), (), "random") for _ in range(fresh))
+
+    def _leaps(self, size: int) -> list[Child]:
+        genes = np.minimum(2 + self.rng.geometric(0.4, size), len(self.space.genes))
+        return self._mutants(size, genes)
+
     def _crossed(self, count: int) -> list[Child]:
         if self.settings.crossover == "none":
-            return self._mutants(count)
+            return self._mutants(count, self.rng.geometric(0.5, count))
         parents = self._parents(count)
         crossed = self.operators.cross(self.chromosomes[parents], count)
         mutated = self._mutated(crossed, self.rng.geometric(0.5, count) - 1)
@@ -139,9 +149,10 @@ class _Breeder:
             for row, pair in zip(mutated.tolist(), pairs, strict=True)
         ]
 
-    def _mutants(self, count: int) -> list[Child]:
+    def _mutants(self, count: int, genes: NDArray[np.int64]) -> list[Child]:
+        """`genes` of each child are mutated."""
         parents = self._parents(count)
-        mutated = self._mutated(self.chromosomes[parents], self.rng.geometric(0.5, count))
+        mutated = self._mutated(self.chromosomes[parents], genes)
         return [
             (tuple(row), self._numbers([parent]), f"none+{self.settings.mutation}")
             for row, parent in zip(mutated.tolist(), parents, strict=True)
