@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from evonas.data.folder import image_to_array
+from evonas.data.image import image_to_array
 from evonas.errors import DataError, ExportError
 from evonas.exporters.model_folder import ONNX, Recipe, read_recipe
 from evonas.exporters.onnx import INPUT_NAME

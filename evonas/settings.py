@@ -32,6 +32,10 @@ def _expand_home(value: Any) -> Any:
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 
+def _whole_number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
 
 
@@ -57,13 +61,28 @@ class Limits(Group):
     max: float | None = None
 
 
+class SyntheticSettings(Group):
+    """The images that `data=synthetic` makes up, the same ones for the same `seed`.
+
+    `images` counts those of all parts together; `resolution_px` is their own side, before they
+    are resized for a network.
+    """
+
+    images: Count = 2000
+    classes: Annotated[int, Field(ge=2)] = 10
+    channels: Annotated[Literal[1, 3], BeforeValidator(_whole_number)] = 3
+    resolution_px: Annotated[int, Field(ge=4)] = 32
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
 class DataSettings(Group):
-    """Which images; `path` for sets that lie in a folder."""
+    """Which images; `path` for sets that lie in a folder or a file."""
 
     name: str = "digits"
     path: DataPath | None = None
     validation_share: Share = 0.4
     subset: Count | None = None
+    synthetic: SyntheticSettings = SyntheticSettings()
 
 
 class RunSettings(Group):

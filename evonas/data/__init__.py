@@ -1,6 +1,6 @@
 """Data sets. A new one is a file with a reader and a line below.
 
-A reader takes (path or None, resolution_px) and gives a `Source`. `load_data` reads once,
+A reader takes (settings, resolution_px) and gives a `Source`. `load_data` reads once,
 keeps the decoded images in the user's cache and hands all workers the same memory-mapped file.
 """
 

@@ -1,30 +1,46 @@
 """Decoded images on disk, so that a data set is read once and shared by all workers."""
 
-import json
-import shutil
-import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from evonas.cache_folder import cache_folder
 from evonas.data.dataset import Dataset, Source, Split, split_source
-from evonas.data.readers import DATA_SETS
+from evonas.data.readers import DATA_SETS, Reader
+from evonas.data.store import Stored, stored
 from evonas.key import key_of
 from evonas.registry import pick
 from evonas.settings import DataSettings
 
-FORMAT = 1
+FORMAT = 2
+PARTS = ("train", "validation", "test")
 
 
 def load_data(settings: DataSettings, resolution_px: int) -> Dataset:
     """The data set at a resolution, split as the settings say.
 
+    All images and the statistics of a split are files of the user's cache, mapped into memory:
+    workers share them.
+
     Raises:
-        DataError: The set is missing, empty or damaged.
+        UnknownName: There is no such data set.
+        DataError: The set is missing, empty or damaged, or the cache cannot be written.
+        SettingsError: There are too few synthetic images for their classes.
     """
-    source = _load_source(settings, resolution_px)
-    return split_source(source, settings.validation_share, settings.subset)
+    reader = pick(DATA_SETS, settings.name, "data set")
+    folder = cache_folder("data") / f"{_content_key(settings)}-{resolution_px}"
+
+    def source() -> Source:
+        images = folder / "images"
+        return _source(stored(images, lambda: _flat(reader.read(settings, resolution_px))))
+
+    def split() -> Stored:
+        return _flat_split(split_source(source(), settings.validation_share, settings.subset))
+
+    split_key = key_of([settings.validation_share, settings.subset])
+    return _dataset(stored(folder / f"split-{split_key}", split))
 
 
 def data_key(settings: DataSettings) -> str:
@@ -32,54 +48,53 @@ def data_key(settings: DataSettings) -> str:
     return key_of([_content_key(settings), settings.validation_share, settings.subset])
 
 
-def _load_source(settings: DataSettings, resolution_px: int) -> Source:
-    folder = cache_folder("data") / f"{_content_key(settings)}-{resolution_px}"
-    if not (folder / "source.json").exists():
-        read = pick(DATA_SETS, settings.name, "data set")
-        _write(folder, read(settings.path, resolution_px))
-    return _read(folder)
-
-
 def _content_key(settings: DataSettings) -> str:
+    reader = pick(DATA_SETS, settings.name, "data set")
+    return key_of([FORMAT, settings.name, list(_content(reader, settings))])
+
+
+def _content(reader: Reader, settings: DataSettings) -> Iterator[Any]:
     """Names, sizes and times of all files: touching the data makes it be read again."""
-    listing = []
-    if settings.path is not None and settings.path.is_dir():
+    if "path" in reader.settings and settings.path is not None:
         root = settings.path.resolve()
-        listing = [str(root)]
-        for file in sorted(root.rglob("*")):
-            status = file.stat()
-            listing.append(f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}")
-    return key_of([FORMAT, settings.name, listing])
+        yield str(root)
+        for file in sorted(root.rglob("*")) if root.is_dir() else [root]:
+            with suppress(OSError):  # a link may lead nowhere
+                status = file.stat()
+                yield f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}"
+    if "synthetic" in reader.settings:
+        yield settings.synthetic.model_dump()
 
 
-def _write(folder: Path, source: Source) -> None:
-    """Writes beside the place and moves there: two processes at once do no harm."""
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-    for name, split in (("development", source.development), ("test", source.test)):
-        if split is not None:
-            np.save(temporary / f"{name}_images.npy", split.images)
-            np.save(temporary / f"{name}_labels.npy", split.labels)
-    (temporary / "source.json").write_text(json.dumps({"classes": source.classes}))
-    try:
-        temporary.rename(folder)
-    except OSError:  # another process was first, or an old half is in the way
-        if not (folder / "source.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            temporary.rename(folder)
-        else:
-            shutil.rmtree(temporary)
+def _flat(source: Source) -> Stored:
+    arrays = _arrays("development", source.development)
+    if source.test is not None:
+        arrays |= _arrays("test", source.test)
+    return Stored({"classes": source.classes}, arrays)
 
 
-def _read(folder: Path) -> Source:
-    classes = tuple(json.loads((folder / "source.json").read_text())["classes"])
-    has_test = (folder / "test_labels.npy").exists()
-    return Source(
-        classes,
-        _read_split(folder, "development"),
-        _read_split(folder, "test") if has_test else None,
-    )
+def _source(found: Stored) -> Source:
+    test = _part("test", found) if "test_labels" in found.arrays else None
+    return Source(tuple(found.facts["classes"]), _part("development", found), test)
 
 
-def _read_split(folder: Path, name: str) -> Split:
-    images = np.load(folder / f"{name}_images.npy", mmap_mode="r", allow_pickle=False)
-    return Split(images, np.load(folder / f"{name}_labels.npy", allow_pickle=False))
+def _flat_split(data: Dataset) -> Stored:
+    facts = {"classes": data.classes, "mean": data.mean, "deviation": data.deviation}
+    arrays: dict[str, NDArray[Any]] = {}
+    for name in PARTS:
+        arrays |= _arrays(name, getattr(data, name))
+    return Stored(facts, arrays)
+
+
+def _dataset(found: Stored) -> Dataset:
+    train, validation, test = (_part(name, found) for name in PARTS)
+    classes, mean, deviation = (tuple(found.facts[k]) for k in ("classes", "mean", "deviation"))
+    return Dataset(classes, train, validation, test, mean, deviation)
+
+
+def _arrays(name: str, split: Split) -> dict[str, NDArray[Any]]:
+    return {f"{name}_images": split.images, f"{name}_labels": split.labels}
+
+
+def _part(name: str, found: Stored) -> Split:
+    return Split(found.arrays[f"{name}_images"], found.arrays[f"{name}_labels"])

@@ -1,14 +1,13 @@
 """The 1,797 handwritten digits that come with scikit-learn."""
 
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
 
 from evonas.data.dataset import Images, Source, Split
+from evonas.settings import DataSettings
 
 
-def read_digits(path: Path | None, resolution_px: int) -> Source:
+def read_digits(settings: DataSettings, resolution_px: int) -> Source:
     """8x8 grey images of 0..16, enlarged bilinearly to the resolution."""
     from sklearn.datasets import load_digits  # slow to import, and needed here alone
 

@@ -1,19 +1,21 @@
 """Folders of images, one folder a class."""
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from evonas.data.dataset import Images, Source, Split
+from evonas.data.dataset import FEWEST, Images, Source, Split
+from evonas.data.image import image_to_array
 from evonas.errors import DataError
+from evonas.settings import DataSettings
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 SHOWN = 5  # problems spelled out before the rest is only counted
-FEWEST = 3  # images a class needs so that each part of the split has one
 
 
-def read_folder(path: Path | None, resolution_px: int) -> Source:
+def read_folder(settings: DataSettings, resolution_px: int) -> Source:
     """`DIR/CLASS/*.png`, or `DIR/train/CLASS/...` with `DIR/test/CLASS/...` as the test part.
 
     Images are cut to their central square and resized; a set of grey images keeps one channel.
@@ -21,6 +23,7 @@ def read_folder(path: Path | None, resolution_px: int) -> Source:
     Raises:
         DataError: No such folder, no classes, empty classes or damaged images, by name.
     """
+    path = settings.path
     if path is None:
         raise DataError(
             "data=folder needs data.path=DIR, a folder with one folder of images a class."
@@ -38,19 +41,6 @@ def read_folder(path: Path | None, resolution_px: int) -> Source:
     development = _read_part(root, classes, resolution_px, channels)
     test = _read_part(path / "test", classes, resolution_px, channels) if is_divided else None
     return Source(classes, development, test)
-
-
-def image_to_array(image: Image.Image, resolution_px: int, channels: int) -> Images:
-    """The central square at the resolution, as (channels, height, width) of 0..255."""
-    side = min(image.size)
-    left, top = ((length - side) // 2 for length in image.size)
-    square = image.convert("L" if channels == 1 else "RGB").crop(
-        (left, top, left + side, top + side)
-    )
-    resized = square.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
-    return np.ascontiguousarray(
-        np.asarray(resized).reshape(resolution_px, resolution_px, -1).transpose(2, 0, 1)
-    )
 
 
 def _class_names(root: Path) -> list[str]:
@@ -84,24 +74,22 @@ def _channels(root: Path, classes: tuple[str, ...]) -> int:
 
 
 def _read_part(root: Path, classes: tuple[str, ...], resolution_px: int, channels: int) -> Split:
-    images: list[Images] = []
-    labels: list[int] = []
-    problems: list[str] = []
-    for label, name in enumerate(classes):
-        files = _files(root / name)
-        if len(files) < FEWEST:
-            problems.append(
-                f"{root / name} has {len(files)} images, and a class needs {FEWEST} or more."
-            )
-        for file in files:
-            try:
-                with Image.open(file) as image:
-                    images.append(image_to_array(image, resolution_px, channels))
-                labels.append(label)
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
-                problems.append(f"{file} is no image that can be read: {problem}.")
+    files = [_files(root / name) for name in classes]
+    problems = [
+        f"{root / name} has {len(own)} images, and a class needs {FEWEST} or more."
+        for name, own in zip(classes, files, strict=True)
+        if len(own) < FEWEST
+    ]
+    labels = np.repeat(np.arange(len(classes)), [len(own) for own in files])
+    images: Images = np.empty((len(labels), channels, resolution_px, resolution_px), np.uint8)
+    for index, file in enumerate(chain.from_iterable(files)):
+        try:
+            with Image.open(file) as image:
+                images[index] = image_to_array(image, resolution_px, channels)
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
+            problems.append(f"{file} is no image that can be read: {problem}.")
     if problems:
         more = len(problems) - SHOWN
         rest = [f"... and {more} more like these."] if more > 0 else []
         raise DataError([*problems[:SHOWN], *rest])
-    return Split(np.stack(images), np.asarray(labels, dtype=np.int64))
+    return Split(images, labels)

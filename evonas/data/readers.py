@@ -1,13 +1,53 @@
 """The table of data sets."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
+from evonas.data.cifar10 import read_cifar10
 from evonas.data.dataset import Source
 from evonas.data.digits import read_digits
 from evonas.data.folder import read_folder
+from evonas.data.mnist import read_fashion_mnist, read_mnist
+from evonas.data.npz import read_npz
+from evonas.data.synthetic import read_synthetic
+from evonas.settings import DataSettings
 
-DATA_SETS: Mapping[str, Callable[[Path | None, int], Source]] = {
-    "digits": read_digits,
-    "folder": read_folder,
+
+@dataclass(frozen=True)
+class Reader:
+    """How a data set is read.
+
+    Args:
+        read: Gives all images at a resolution in pixels, or raises an EvonasError.
+        description: What the set is, in a line.
+        settings: Keys of `DataSettings` that say which images these are; it ignores others.
+    """
+
+    read: Callable[[DataSettings, int], Source]
+    description: str
+    settings: tuple[str, ...] = ()
+
+
+DATA_SETS: Mapping[str, Reader] = {
+    "digits": Reader(read_digits, "the 1,797 handwritten digits that come along"),
+    "folder": Reader(
+        read_folder,
+        "images in a folder a class: `DIR/cat/*.png`, or `DIR/train/cat/*.png` and `DIR/test/...`",
+        ("path",),
+    ),
+    "npz": Reader(
+        read_npz,
+        "a file FILE.npz with arrays `images` and `labels`, `test_images` and `test_labels` if any",
+        ("path",),
+    ),
+    "cifar10": Reader(
+        read_cifar10, "the folder with CIFAR-10's batches, binary or Python", ("path",)
+    ),
+    "mnist": Reader(read_mnist, "the folder with MNIST's four idx files, `.gz` or not", ("path",)),
+    "fashion_mnist": Reader(
+        read_fashion_mnist, "the folder with Fashion-MNIST's four idx files", ("path",)
+    ),
+    "synthetic": Reader(
+        read_synthetic, "made up from a seed, as `data.synthetic.*` says", ("synthetic",)
+    ),
 }

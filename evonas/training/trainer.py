@@ -76,7 +76,7 @@ def train(
     progress = progress or Progress()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(network, recipe, progress.momenta)
-    images = torch.from_numpy(split.images.copy()).to(device)
+    images = torch.from_numpy(split.images).to(device)  # no copy: workers share the cached file
     labels = torch.from_numpy(split.labels.copy()).to(device)
     for epoch in range(progress.epochs_done, recipe.epochs):
         epoch_seed = seed + 1_000_003 * epoch
@@ -145,7 +145,7 @@ def evaluate(
     network.eval()
     right, total = 0, 0.0
     for start in range(0, len(split), EVALUATION_BATCH):
-        images = torch.from_numpy(split.images[start : start + EVALUATION_BATCH].copy()).to(device)
+        images = torch.from_numpy(split.images[start : start + EVALUATION_BATCH]).to(device)
         labels = torch.from_numpy(split.labels[start : start + EVALUATION_BATCH].copy()).to(device)
         logits = network(normalisation.apply(images))
         right += int((logits.argmax(1) == labels).sum())

@@ -1,4 +1,6 @@
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +11,10 @@ from PIL import Image
 
 from evonas.data import load_data
 from evonas.data.cache import data_key
+from evonas.data.dataset import Source
+from evonas.data.readers import DATA_SETS, Reader
 from evonas.errors import DataError, UnknownName
-from evonas.settings import DataSettings
+from evonas.settings import DataSettings, SyntheticSettings
 
 
 @pytest.fixture
@@ -88,8 +92,9 @@ def test_the_key_follows_the_split_and_nothing_else(images: Path) -> None:
 def test_a_half_written_folder_is_replaced(decoded: Path, images: Path) -> None:
     shades(images)
     (folder,) = decoded.iterdir()
-    (folder / "source.json").unlink()
-    (folder / "development_images.npy").write_bytes(b"half")
+    for part in folder.iterdir():
+        (part / "contents.json").unlink()
+    (folder / "images" / "development_images.npy").write_bytes(b"half")
     assert 14 in shades(images)
     assert list(decoded.iterdir()) == [folder]
 
@@ -119,13 +124,116 @@ def test_an_unknown_data_set_is_told(decoded: Path) -> None:
 
 READ = """
 import sys
-from evonas.data import load_data
+from evonas.data import folder, load_data
 from evonas.settings import DataSettings
 print("ready", flush=True)
 sys.stdin.readline()
+image_to_array = folder.image_to_array
+def told(image, *given):
+    print("decoding", end=" ", file=sys.stderr)
+    return image_to_array(image, *given)
+folder.image_to_array = told
 dataset = load_data(DataSettings(name="folder", path=sys.argv[1]), 64)
 print(dataset.train.images.sum(), len(dataset.train))
 """
+
+
+@pytest.mark.parametrize("part", ["images", "split"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "remove", "facts", "no facts"])
+def test_a_damaged_cache_is_noticed_and_made_again(
+    decoded: Path, images: Path, part: str, damage: str
+) -> None:
+    before = shades(images)
+    (folder,) = decoded.iterdir()
+    (place,) = folder.glob(f"{part}*")
+    if part == "images":
+        (split,) = folder.glob("split*")
+        shutil.rmtree(split)  # else nobody looks at the images
+    file = next(place.glob("contents.json" if "facts" in damage else "*_images.npy"))
+    content = file.read_bytes()
+    if damage in ("remove", "no facts"):
+        file.unlink()
+    elif damage == "facts":
+        file.write_bytes(content.replace(b'"a"', b'"x"'))
+    elif damage == "flip":
+        file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    else:
+        file.write_bytes(content[: len(content) // 2] if damage == "truncate" else b"")
+    assert shades(images) == before
+    assert file.read_bytes() == content
+
+
+def test_parts_are_mapped_files_that_a_process_cannot_change_for_others(
+    decoded: Path, images: Path
+) -> None:
+    settings = DataSettings(name="folder", path=images)
+    train = load_data(settings, 4).train
+    assert isinstance(train.images, np.memmap)
+    assert train.images.flags.writeable
+    was = train.images.copy()
+    train.images[:] = 77
+    assert np.array_equal(load_data(settings, 4).train.images, was)
+
+
+def test_images_are_decoded_once_for_all_splits(
+    decoded: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = DataSettings(name="folder", path=images)
+    load_data(settings, 4)
+    monkeypatch.setitem(DATA_SETS, "folder", Reader(never, "", ("path",)))
+    load_data(settings, 4)
+    other = load_data(settings.model_copy(update={"validation_share": 0.8}), 4)
+    assert len(other.validation) > len(other.train)
+
+
+def never(settings: DataSettings, resolution_px: int) -> Source:
+    raise AssertionError("the images were decoded before")
+
+
+def test_statistics_are_kept_as_they_were_computed(decoded: Path, images: Path) -> None:
+    settings = DataSettings(name="folder", path=images)
+    first, second = load_data(settings, 4), load_data(settings, 4)
+    assert (first.mean, first.deviation) == (second.mean, second.deviation)
+    assert first.mean == pytest.approx([first.train.images.mean() / 255])
+    assert first.deviation == pytest.approx([first.train.images.std() / 255])
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_its_place(
+    decoded: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(DataError, match=r"cannot be kept in .*: No space left.*EVONAS_CACHE"):
+        shades(images)
+    (folder,) = decoded.iterdir()
+    assert list(folder.iterdir()) == []
+
+
+def test_settings_that_a_set_does_not_read_leave_its_key_alone(images: Path) -> None:
+    assert data_key(DataSettings(path=images)) == data_key(DataSettings())
+    made_up = {"synthetic": SyntheticSettings(seed=3)}
+    assert data_key(DataSettings(**made_up)) == data_key(DataSettings())
+    assert data_key(DataSettings(name="synthetic", **made_up)) != data_key(
+        DataSettings(name="synthetic")
+    )
+
+
+def test_a_changed_file_is_read_again(decoded: Path, tmp_path: Path) -> None:
+    file = tmp_path / "set.npz"
+    means = []
+    for shift in (0, 100):
+        levels = np.repeat(np.arange(12, dtype=np.uint8) + shift, 16).reshape(12, 4, 4)
+        np.savez(file, images=levels, labels=np.arange(12) % 2)
+        os.utime(file, ns=(shift, shift))
+        means += load_data(DataSettings(name="npz", path=file), 4).mean
+    assert means[1] - means[0] == pytest.approx(100 / 255)
+
+
+def test_a_link_that_leads_nowhere_is_no_part_of_the_data(decoded: Path, images: Path) -> None:
+    (images / "a" / "link").symlink_to(images / "nowhere")
+    assert len(shades(images)) == 10
 
 
 def test_two_processes_at_once_read_the_same(decoded: Path, images: Path) -> None:
@@ -134,6 +242,7 @@ def test_two_processes_at_once_read_the_same(decoded: Path, images: Path) -> Non
             [sys.executable, "-c", READ, str(images)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
         for _ in range(2)
@@ -145,8 +254,10 @@ def test_two_processes_at_once_read_the_same(decoded: Path, images: Path) -> Non
         assert reader.stdin is not None
         reader.stdin.write("go\n")
         reader.stdin.flush()
-    answers = [reader.communicate()[0] for reader in readers]
+    answers, errors = zip(*(reader.communicate() for reader in readers), strict=True)
     assert [reader.returncode for reader in readers] == [0, 0]
     own = load_data(DataSettings(name="folder", path=images), 64).train
-    assert answers == [f"{own.images.sum(dtype=np.uint64)} {len(own)}\n"] * 2
-    assert len(list(decoded.iterdir())) == 1
+    assert list(answers) == [f"{own.images.sum(dtype=np.uint64)} {len(own)}\n"] * 2
+    (folder,) = decoded.iterdir()
+    assert sorted(part.name.partition("-")[0] for part in folder.iterdir()) == ["images", "split"]
+    assert sorted(error.count("decoding") for error in errors) == [0, 10]

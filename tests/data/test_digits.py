@@ -34,13 +34,13 @@ def test_the_test_part_is_the_one_that_all_published_figures_are_of(digits: Data
 
 
 def test_grey_levels_fill_the_whole_range_and_keep_the_picture() -> None:
-    images = read_digits(None, 8).development.images
+    images = read_digits(DataSettings(), 8).development.images
     assert (images.min(), images.max()) == (0, 255)
     assert np.abs(images[:, 0] / 255 * 16 - load_digits().images).max() < 0.05
 
 
 def test_digits_are_enlarged_to_the_resolution() -> None:
-    large = read_digits(None, 32).development.images
+    large = read_digits(DataSettings(), 32).development.images
     assert large.shape == (1797, 1, 32, 32)
     shrunk = large.reshape(1797, 8, 4, 8, 4).mean((2, 4))
     assert np.corrcoef(shrunk.ravel(), load_digits().images.ravel())[0, 1] > 0.97

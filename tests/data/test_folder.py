@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evonas.data.folder import image_to_array, read_folder
+from evonas.data import folder as folder_reader
+from evonas.data.dataset import Source
+from evonas.data.image import image_to_array
 from evonas.errors import DataError
+from evonas.settings import DataSettings
 
 Colour = int | tuple[int, int, int]
 
@@ -26,6 +29,10 @@ def folder(tmp_path: Path) -> Path:
     paint_class(tmp_path / "bright", 200)
     paint_class(tmp_path / "dark", 10, images=4)
     return tmp_path
+
+
+def read_folder(folder: Path | None, resolution_px: int) -> Source:
+    return folder_reader.read_folder(DataSettings(name="folder", path=folder), resolution_px)
 
 
 def problems(folder: Path | None) -> list[str]:
