@@ -79,7 +79,7 @@ def test_a_generational_run_is_the_same_bit_for_bit_on_every_executor() -> None:
         words = ["schedule=generational", "run.seed=7", f"run.name={name}", f"executor={executor}"]
         result = evonas("search", *SHORT, *words, "executor.workers=2")
         assert result.returncode == 0, result.stderr
-    assert len(table("one")) == 14
+    assert len(table("one")) >= 14
     assert table("one") == table("two") == table("three") == table("four")
 
 
