@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.special import log_ndtr
+from threadpoolctl import ThreadpoolController
 
 from evonas.evolution import pareto
 from evonas.evolution.acquisition import (
@@ -30,6 +31,9 @@ UNSCREENED = 0.05  # share of proposals that a trusted model does not screen
 # much of a good outcome was luck; where equal trainings are shared it costs nothing.
 REPEATING = 0.25
 REMEMBERED = 1 << 16  # fingerprints
+# Its matrices are small: beside busy workers more threads wait for each other, and cost five times
+# the time. Sums do not depend on their number then, either.
+BLAS = ThreadpoolController()
 
 
 class Surrogate:
@@ -60,13 +64,16 @@ class Surrogate:
         self._recall(memory)
         if len(memory.usable) < FEWEST:
             return UNSCREENED if self._knows_limits(memory) else 1.0
-        trust = self._objectives.trust
+        with BLAS.limit(limits=1, user_api="blas"):
+            trust = self._objectives.trust
         return UNSCREENED if trust >= TRUSTED else 1 - max(trust, 0) / TRUSTED * (1 - UNSCREENED)
 
     def _knows_limits(self, memory: Memory) -> bool:
         """True if it can tell which designs keep the constraints, and some do not."""
-        some = memory.infeasible and len(memory.judged) >= FEWEST
-        return bool(some) and self._slack.trust >= TRUSTED
+        if not memory.infeasible or len(memory.judged) < FEWEST:
+            return False
+        with BLAS.limit(limits=1, user_api="blas"):
+            return self._slack.trust >= TRUSTED
 
     def choose(
         self,
@@ -87,18 +94,30 @@ class Surrogate:
         """
         self._recall(memory)
         pending = list(pending)[-PENDING:]
-        worth = np.zeros(len(children))
-        if len(memory.usable) >= FEWEST:
-            worth += _log_improvement(self._objectives.predict(children, pending), rng)
-        if self._knows_limits(memory):
-            slack = self._slack.predict(children, pending)
-            worth += _log_feasible(*slack) if memory.usable else _log_improvement(slack, rng)
+        with BLAS.limit(limits=1, user_api="blas"):
+            worth = self._worth(children, memory, pending, rng)
         order = np.argsort(-worth, kind="stable")
         if rng.random() < REPEATING:
             return int(order[0])
         known = self._known.union(self._fingerprint(chromosome) for chromosome in pending)
         new = (index for index in order if self._fingerprint(children[index]) not in known)
         return int(next(new, order[0]))
+
+    def _worth(
+        self,
+        children: Sequence[Chromosome],
+        memory: Memory,
+        pending: Sequence[Chromosome],
+        rng: np.random.Generator,
+    ) -> Array:
+        """Logarithm of the expected improvement, and of the probability that constraints hold."""
+        worth = np.zeros(len(children))
+        if len(memory.usable) >= FEWEST:
+            worth += _log_improvement(self._objectives.predict(children, pending), rng)
+        if self._knows_limits(memory):
+            slack = self._slack.predict(children, pending)
+            worth += _log_feasible(*slack) if memory.usable else _log_improvement(slack, rng)
+        return worth
 
 
 def _log_improvement(posteriors: Sequence[Posterior], rng: np.random.Generator) -> Array:
