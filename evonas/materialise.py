@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.errors import ExportError
@@ -25,7 +26,8 @@ from evonas.exporters.model_folder import (
     write_weights,
 )
 from evonas.exporters.source import network_source
-from evonas.hardware import Clock, reference_ms
+from evonas.hardware import Clock, check_runtime, reference_ms
+from evonas.hardware.runtimes import OnnxRuntime
 from evonas.models import Network, build, plan_network
 from evonas.reports.summary import measure_scales
 from evonas.runs.folder import as_json, weights_file
@@ -175,15 +177,21 @@ def _write(
         folder,
         network,
         plan.input_shape,
-        lambda model: measured_latency(model, run.settings.latency),
+        lambda network, model: measured_latency(
+            network, model, plan.input_shape, run.settings.latency
+        ),
     )
     write_card(folder)
     return checks
 
 
-def measured_latency(model: bytes, settings: LatencySettings) -> Mapping[str, Any]:
-    """Latency of a batch of one on this device, for check.json."""
-    latency = Clock(settings, reference_ms(settings)).measure(model)
+def measured_latency(
+    network: nn.Module, model: bytes, shape: tuple[int, int, int], settings: LatencySettings
+) -> Mapping[str, Any]:
+    """Latency on this device, for check.json: of the ONNX model where the runtime reads such."""
+    clock = Clock(settings, reference_ms(settings))
+    reads_onnx = isinstance(check_runtime(settings), OnnxRuntime)
+    latency = clock.measure(model) if reads_onnx else clock.measure_network(network, shape)
     return {"ms": latency.ms, **latency.to_dict()}
 
 

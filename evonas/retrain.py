@@ -7,17 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import nn
 
 from evonas.cache_folder import write_atomically
-from evonas.data import DATA_SETS, Dataset, load_data
+from evonas.data import DATA_SETS, Dataset, Split, load_data
 from evonas.data.cache import data_key
 from evonas.errors import ExportError, SettingsError, TrialFailure
 from evonas.exporters.card import TRAINING, write_card
 from evonas.exporters.model_folder import (
+    BLUEPRINT,
     FILES,
     Recipe,
     load_source,
@@ -33,7 +32,17 @@ from evonas.models import initialise, network_macs
 from evonas.registry import pick
 from evonas.reports.format import duration
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
-from evonas.training import Normalisation, Progress, evaluate, train
+from evonas.training import (
+    Normalisation,
+    Progress,
+    evaluate,
+    load_checkpoint,
+    probe,
+    save_checkpoint,
+    train,
+)
+from evonas.training.rates import peak_rate
+from evonas.training.transfer import prepare
 
 CHECKPOINT = "checkpoint.safetensors"
 MACS_WORTH_THREADS = 20e6
@@ -69,14 +78,18 @@ def retrain(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
     write_recipe(folder, recipe)
     write_weights(folder, network)
     write_onnx_and_check(
-        folder, network, shape, lambda model: measured_latency(model, LatencySettings())
+        folder,
+        network,
+        shape,
+        lambda network, model: measured_latency(network, model, shape, LatencySettings()),
     )
     result = {
         "test_accuracy": scores.accuracy,
         "test_images": len(data.test),
         "images": len(data.development),
         "data": recipe.data.name if recipe.data else "",
-        "epochs": recipe.training.epochs,
+        "epochs": progress.epochs_done,
+        "bfloat16": progress.bfloat16,
         "seconds": time.monotonic() - start,
         "curve": progress.curve,
     }
@@ -142,16 +155,23 @@ def _train(
     device: torch.device,
 ) -> Progress:
     assert recipe.data is not None, "a retraining has data"
-    key = key_of([recipe.training.model_dump(), data_key(recipe.data), recipe.seed])
-    progress = _load_checkpoint(folder, network, key)
-    if progress.epochs_done:
+    file = folder / CHECKPOINT
+    key = key_of(
+        [
+            recipe.training.model_dump(mode="json", exclude={"log"}),
+            data_key(recipe.data),
+            recipe.seed,
+        ]
+    )
+    _begin(folder, recipe, network)
+    progress = load_checkpoint(file, network, key)
+    if progress is not None:
         print(f"Going on after epoch {progress.epochs_done}.", file=sys.stderr)
-    else:
-        initialise(network, recipe.seed)
-    since, first = time.monotonic(), progress.epochs_done
+    images = data.development
+    since, first = time.monotonic(), progress.epochs_done if progress else 0
 
     def after_epoch(progress: Progress) -> None:
-        _save_checkpoint(folder, network, progress, key)
+        save_checkpoint(file, network, progress, key)
         done, epochs = progress.epochs_done, recipe.training.epochs
         left = (time.monotonic() - since) / (done - first) * (epochs - done)
         print(
@@ -162,40 +182,44 @@ def _train(
     try:
         return train(
             network,
-            data.development,
+            images,
             normalisation,
             recipe.training,
             recipe.seed,
             device,
             progress,
             after_epoch,
+            bfloat16=progress is None and _bfloat16(recipe, network, images, normalisation, device),
+            log_folder=folder,
         )
     except TrialFailure as failure:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         raise ExportError(
-            f"The training diverged: {failure}. Lower training.lr0={recipe.training.lr0:g}."
+            f"The training diverged: {failure}. "
+            f"Lower the learning rate, which is {peak_rate(recipe.training):g}: "
+            f"training.lr0={peak_rate(recipe.training) / 3:.2g}."
         ) from None
 
 
-def _save_checkpoint(folder: Path, network: nn.Module, progress: Progress, key: str) -> None:
-    tensors = {f"network.{name}": t.cpu().contiguous() for name, t in network.state_dict().items()}
-    for index, momentum in enumerate(progress.momenta):
-        tensors[f"momentum.{index:05d}"] = momentum.cpu().contiguous()
-    facts = {"key": key, "epochs": str(progress.epochs_done), "curve": json.dumps(progress.curve)}
-    write_atomically(folder / CHECKPOINT, safetensors.torch.save(tensors, facts))
+def _begin(folder: Path, recipe: Recipe, network: nn.Module) -> None:
+    """Fresh weights as recipe and blueprint have them, and those of a file over them."""
+    design = json.loads((folder / BLUEPRINT).read_text()) if (folder / BLUEPRINT).exists() else {}
+    own = design.get("network", {}).get("initialisation", "he")
+    initialise(network, recipe.seed, recipe.training.initialisation or own)
+    found = prepare(network, recipe.training, recipe.seed)
+    if recipe.training.weights is not None:
+        print(f"{recipe.training.weights}: {found}.", file=sys.stderr)
 
 
-def _load_checkpoint(folder: Path, network: nn.Module, key: str) -> Progress:
-    """Puts weights into the network and tells where the training stands: at the start if new."""
-    file = folder / CHECKPOINT
-    if not file.exists():
-        return Progress()
-    with safetensors.safe_open(file, "pt") as checkpoint:
-        facts = checkpoint.metadata()
-        if facts["key"] != key:
-            return Progress()
-        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118
-    own = {n.removeprefix("network."): t for n, t in tensors.items() if n.startswith("network.")}
-    network.load_state_dict(own)
-    momenta = [tensors[name] for name in sorted(tensors) if name.startswith("momentum.")]
-    return Progress(int(facts["epochs"]), momenta, json.loads(facts["curve"]))
+def _bfloat16(
+    recipe: Recipe,
+    network: nn.Module,
+    images: Split,
+    normalisation: Normalisation,
+    device: torch.device,
+) -> bool:
+    """Whether to compute in bfloat16, timed on a first batch where the recipe leaves it open."""
+    if recipe.training.amp != "auto":
+        return False  # the recipe decides
+    batch = torch.from_numpy(images.images[: recipe.training.batch_size])
+    return probe(network, normalisation.apply(batch), device)

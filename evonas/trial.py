@@ -16,8 +16,11 @@ class Trial:
     """One evaluation of one design.
 
     `seed` depends on the run's seed and the number alone, so results do not depend on the
-    worker. `known` holds measures that need not be taken again (counted beforehand, or of an
-    equal training); `source` is the trial that an equal training was taken from.
+    worker. `rung` is how long it is trained, 0 the shortest; a promotion `continues` the trial of
+    the same design one rung below, and has its seed. `known` holds measures that need not be
+    taken again (counted beforehand, or of an equal training); `source` is the trial that an equal
+    training was taken from. With the weights of `begins_with` the training begins, if they are
+    still there.
     """
 
     number: int
@@ -26,14 +29,18 @@ class Trial:
     seed: int
     parents: tuple[int, ...] = ()
     operator: str = "random"
+    rung: int = 0
+    continues: int | None = None
     known: Mapping[str, float] = field(default_factory=dict)
     source: int | None = None
+    begins_with: int | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of one trial.
 
+    It is `pruned` if its design was measured at a rung below the top, and `complete` at the top.
     `measures` is empty unless something was measured. `seconds` is wall-clock time in the
     worker, `busy_seconds` the same without waiting for the latency clock. A failed outcome
     has `error_kind` (see `errors.FAILURE_KINDS`) and `error_text`.
@@ -62,13 +69,16 @@ class Finished:
     """A finished trial as an evolver sees it.
 
     Larger fitness is better; None for a trial that failed or breaks a constraint. `excess` says
-    by how much it does, see `evaluation.excess`; None if that is unknown.
+    by how much it does, see `evaluation.excess`; None if that is unknown. `rung` and `continues`
+    are those of the trial.
     """
 
     number: int
     chromosome: Chromosome
     fitness: tuple[float, ...] | None
     excess: float | None = None
+    rung: int = 0
+    continues: int | None = None
 
 
 class Prefix(Sequence[Finished]):

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
@@ -175,15 +175,19 @@ def spaces(
     if name is None and sample is not None:
         raise SettingsError("--sample draws from one space. Write evonas spaces NAME --sample 3.")
     from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
-    from evonas.space import known_spaces, load_space
+    from evonas.space import known_parts, known_spaces, load_part, load_space
 
     if name is not None:
         say(space_summary(name, words or [], sample), json, print_space)
         return
     found = []
-    for known in known_spaces():
+    loaders = {
+        **dict.fromkeys(known_spaces(), load_space),
+        **dict.fromkeys(known_parts(), load_part),
+    }
+    for known, load in loaders.items():
         try:
-            found.append(spaces_summary(load_space(known)))
+            found.append(spaces_summary(load(known)))
         except EvonasError as error:  # one damaged file must not hide the others
             print(error, file=sys.stderr)
     say(found, json, print_spaces)
@@ -207,6 +211,28 @@ def models(
         say(found, json, print_models)
     else:
         say(model_summary(preset(name), input, classes), json, print_model)
+
+
+@command
+def latency(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|PRESET",
+            help="A folder that evonas export wrote, or a name that evonas models lists.",
+        ),
+    ],
+    words: Words = None,
+    json: Json = False,
+) -> None:
+    """Measure a model on this device, in turns with a fixed reference network.
+
+    Words may set latency.*, as in latency.runtime=torch, and of a published network
+    full.resolution_px and full.width.
+    """
+    from evonas.reports.latency import latency_summary, print_latency
+
+    say(latency_summary(model, words or []), json, print_latency)
 
 
 @command
@@ -263,3 +289,30 @@ def predict(
     from evonas.reports.models import print_predictions
 
     say(predict_images(model, images), json, print_predictions)
+
+
+@command
+def doctor(words: Words = None, json: Json = False) -> None:
+    """Try out what this machine offers, and estimate time and disk of a search.
+
+    Words are those of the search that is meant, as in evonas doctor space=nano data=cifar10.
+    """
+    from dataclasses import asdict
+
+    from evonas.doctor import Check, examine
+    from evonas.reports.doctor import print_checks
+
+    found: list[Check] = []
+
+    def noted() -> Iterator[Check]:
+        for check in examine(words or []):
+            found.append(check)
+            yield check
+
+    if json:
+        list(noted())
+        say({"checks": [asdict(check) for check in found]}, True, print_checks)
+    else:
+        say(noted(), False, print_checks)
+    if not all(check.ok for check in found):
+        raise typer.Exit(WORK_FAILED)

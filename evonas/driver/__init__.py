@@ -127,11 +127,12 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
     is_train = settings.evaluator.name == "train"
     measures_latency = is_train and "latency_ms" in taken_measures(settings, run.records.objectives)
-    if measures_latency and run.facts["device"] != device_fingerprint():
+    here = device_fingerprint(settings.latency.runtime, settings.latency.precision)
+    if measures_latency and run.facts["device"] != here:
         raise RunError(
-            f"Run {run.name} measured latency on another device (fingerprint "
-            f"{run.facts['device'][:4]}, this is {device_fingerprint()[:4]}). Resume it there, or "
-            "start a new run here."
+            f"Run {run.name} measured latency on another device, or with another version of its "
+            f"runtime (fingerprint {run.facts['device'][:4]}, this is {here[:4]}). Resume it "
+            "there, or start a new run here."
         )
     document = read_space_file(run.folder / SPACE, run.space.name)
     checked = check(Words((), settings.to_dict()), evaluate, document)

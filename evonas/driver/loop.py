@@ -1,11 +1,13 @@
-"""The loop: propose, submit, record, repeat. Everything else is a part that it calls."""
+"""The loop: propose or promote, submit, record, repeat. All else is a part that it calls."""
 
 from dataclasses import replace
 
 import numpy as np
 
+from evonas.driver.inheritance import Inheritance
 from evonas.driver.preparation import Setup
 from evonas.driver.reuse import Reuse
+from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import SCHEDULES
 from evonas.driver.stopping import Stopping
 from evonas.executors import Executor
@@ -14,6 +16,8 @@ from evonas.runs.folder import has_weights, keep_weights
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.trial import Outcome, Trial
+
+PROMOTING = (None, "evaluations", "space exhausted")  # ends that let promotions go on
 
 
 class Search:
@@ -31,6 +35,8 @@ class Search:
         self.display = display
         self.schedule = SCHEDULES[self.settings.schedule](setup.evolver, records)
         self.stopping = Stopping(records, self.settings.budget, setup.space.size)
+        self.rungs = Rungs(records, self.settings.fidelity)
+        self.inheritance = Inheritance(records, self.settings.training, setup.space)
         self.reuse = Reuse(setup.evaluator)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight
@@ -41,22 +47,39 @@ class Search:
     def run(self) -> str:
         """Works until the search is over; why it is."""
         over = self._end()
-        if over is not None and not self.records.unfinished:
+        if over is not None and not self.records.unfinished and self._promotable(over) is None:
             return over
         with self.executor:
             self.ledger.begin_session(self.executor.workers)
             self.display.begin(self.records)
-            for trial in self.records.unfinished:
-                self._start(trial)
+            for unfinished in self.records.unfinished:
+                self._start(unfinished)
             while True:
-                while self._wants_more() and (proposed := self._propose()) is not None:
-                    self._start(proposed)
+                while self._has_room() and (trial := self._next()) is not None:
+                    self._start(trial)
                 if not self.in_flight:
                     return self._why_over()
                 self._record(self.executor.wait())
 
+    def _next(self) -> Trial | None:
+        """The next trial, on record: a promotion if one is due, or else a new design."""
+        over = self._end()
+        source = self._promotable(over)
+        if source is not None:
+            trial = self.rungs.promotion(source)
+            self._put_on_record(trial, len(self.records.outcomes))
+            return trial
+        return self._propose() if over is None else None
+
+    def _promotable(self, over: str | None) -> int | None:
+        """The trial whose design goes on to the next rung now, if there is one."""
+        source = self.rungs.promotable() if over in PROMOTING else None
+        if source is None and over is not None and not self.in_flight:
+            return self.rungs.last_try()
+        return source
+
     def _propose(self) -> Trial | None:
-        """The next trial, on record; None while the schedule waits for outcomes."""
+        """A new design's trial, on record; None while the schedule waits for outcomes."""
         proposed = self.schedule.next()
         if proposed is None:
             return None
@@ -69,9 +92,12 @@ class Search:
             proposal.parents,
             proposal.operator,
         )
+        self._put_on_record(trial, seen)
+        return trial
+
+    def _put_on_record(self, trial: Trial, seen: int) -> None:
         self.ledger.add_trials([trial], seen)
         self.records.add_trial(trial, seen)
-        return trial
 
     def _start(self, trial: Trial) -> None:
         """Submits the trial, or finishes it here if nothing is left to find out."""
@@ -80,7 +106,7 @@ class Search:
         if infeasible is not None:
             self._record(infeasible)
             return
-        key = self.evaluator.training_key(trial.blueprint)
+        key = self.reuse.key(trial)
         if key in self.in_flight.values():
             self.waiting.append(trial)
             return
@@ -95,11 +121,18 @@ class Search:
             return
         self.in_flight[trial.number] = key
         self.display.started(trial)
-        self.executor.submit(replace(trial, known=known, source=source))
+        begins_with = self._begins_with(trial)
+        self.executor.submit(replace(trial, known=known, source=source, begins_with=begins_with))
+
+    def _begins_with(self, trial: Trial) -> int | None:
+        """The trial whose weights it begins with, if they are still there by then."""
+        if trial.continues is not None:
+            return self.records.owner(trial.continues)
+        return self.inheritance.parent(trial)
 
     def _record(self, outcome: Outcome) -> None:
         """An outcome becomes durable, and only then counts."""
-        outcome = self.evaluator.checked(outcome)
+        outcome = self.rungs.judged(self.evaluator.checked(outcome))
         scales = {name: self.evaluator.scale_of(name) for name in outcome.measures}
         self.ledger.add_outcome(outcome, scales)
         self.records.add_outcome(outcome)
@@ -117,15 +150,19 @@ class Search:
 
     def _keep_weights(self) -> None:
         if has_weights(self.setup.folder):
-            keep_weights(self.setup.folder, self.records.worth_keeping() | self.in_flight.keys())
+            begun = (self._begins_with(trial) for trial in self.records.unfinished)
+            kept = {*self.in_flight, *(own for own in begun if own is not None)}
+            for part in (self.records, self.rungs, self.inheritance):
+                kept |= part.worth_keeping()
+            keep_weights(self.setup.folder, kept)
 
-    def _wants_more(self) -> bool:
-        busy = len(self.in_flight) + len(self.waiting)
-        return busy < self.executor.workers and self._end() is None
+    def _has_room(self) -> bool:
+        return len(self.in_flight) + len(self.waiting) < self.executor.workers
 
     def _end(self) -> str | None:
-        """Why no further trial is proposed, if so."""
-        return self.stopping.reason(len(self.in_flight), self.display.seconds, self.free_in_a_row)
+        """Why no further design is proposed, if so."""
+        begun = sum(self.records.trials[number].continues is None for number in self.in_flight)
+        return self.stopping.reason(begun, self.display.seconds, self.free_in_a_row)
 
     def _why_over(self) -> str:
         reason = self._end()

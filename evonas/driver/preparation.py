@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data import DATA_SETS, load_data
+from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.start import start_chromosomes
 from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation import (
@@ -26,7 +27,7 @@ from evonas.evaluation.table import Table, read_table
 from evonas.evaluation.table_evaluator import Lookup, measure_columns, open_lookup
 from evonas.evolution import Evolver, check_operators, evolver_class
 from evonas.executors import EXECUTORS
-from evonas.hardware import device_fingerprint, reference_ms
+from evonas.hardware import check_runtime, device_fingerprint, reference_ms
 from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales
@@ -95,11 +96,14 @@ def check(
     problems.attempt(lambda: pick(EXECUTORS, settings.executor.name, "executor"))
     problems.attempt(lambda: evolver_class(settings.evolver))
     problems.attempt(lambda: pick(EVALUATORS, settings.evaluator.name, "evaluator"))
+    if settings.evaluator.name == "train":
+        problems.attempt(lambda: check_runtime(settings.latency))
     if settings.evaluator.name == "python" and function is None:
         function = problems.attempt(lambda: find_function(settings.evaluator.function))
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
-    settings = _with_selection(settings, len(objectives))
+    settings = _with_epochs(_with_selection(settings, len(objectives)))
     problems.messages += _misplaced(settings)
+    problems.messages += check_rungs(settings)
     problems.messages += check_derived(settings, objectives) if objectives else ()
     document = document or problems.attempt(lambda: read_space(settings.space))
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
@@ -172,6 +176,7 @@ def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
     scales = run_scales(space, settings, None) if space.has_network else ()
     check_space(space, scales)
     check_recipe(space)
+    check_rung_genes(space, settings.fidelity)
     example = space.decode([gene.default_number for gene in space.genes])
     recipe_of(settings.training, example)
     if settings.evaluator.name == "train" and space.template["values"]:
@@ -193,6 +198,14 @@ def _with_selection(settings: Settings, objectives: int) -> Settings:
         return settings
     evolver = settings.evolver.model_copy(update={"selection": "tournament_nsga3"})
     return settings.model_copy(update={"evolver": evolver})
+
+
+def _with_epochs(settings: Settings) -> Settings:
+    """With rungs of epochs the last one is how long a training is."""
+    if not settings.fidelity.rungs or settings.fidelity.of != "epochs":
+        return settings
+    training = settings.training.model_copy(update={"epochs": settings.fidelity.rungs[-1]})
+    return settings.model_copy(update={"training": training})
 
 
 def _misplaced(settings: Settings) -> Iterator[str]:
@@ -257,7 +270,7 @@ def _facts(settings: Settings, space: SearchSpace) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "settings": settings.to_dict(),
         "space": space.fingerprint,
-        "device": device_fingerprint(),
+        "device": device_fingerprint(settings.latency.runtime, settings.latency.precision),
         "data": None,
     }
     if settings.evaluator.name == "train":

@@ -15,17 +15,24 @@ class Reuse:
 
     def remember(self, trial: Trial, outcome: Outcome) -> None:
         """Notes what this outcome paid for; a failed training is a result like any other."""
-        if outcome.source is None and outcome.status in ("complete", "failed"):
-            key = self.evaluator.training_key(trial.blueprint)
+        names = self.evaluator.trained_measures
+        is_short = outcome.status == "pruned" and all(name in outcome.measures for name in names)
+        if outcome.source is None and (is_short or outcome.status in ("complete", "failed")):
+            key = self.key(trial)
             self._trained.setdefault(key, outcome)
         names = self.evaluator.built_measures
         if names and all(name in outcome.measures for name in names):
             built = {name: outcome.measures[name] for name in names}
             self._built.setdefault(self.evaluator.building_key(trial.blueprint), built)
 
-    def training(self, training_key: str) -> Outcome | None:
-        """The outcome that paid for this training, if one did."""
-        return self._trained.get(training_key)
+    def key(self, trial: Trial) -> str:
+        """Equal for trials whose training is the same and as long."""
+        key = self.evaluator.training_key(trial.blueprint)
+        return f"{key}-{trial.rung}" if trial.rung else key
+
+    def training(self, key: str) -> Outcome | None:
+        """The outcome that paid for the training with this key, if one did."""
+        return self._trained.get(key)
 
     def known(self, blueprint: Blueprint, paid: Outcome | None) -> dict[str, float]:
         """Measures that need not be taken again."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
+from evonas.driver.rungs import Levels
 from evonas.evolution import Evolver, Proposal
 from evonas.runs.records import Records
 
@@ -22,13 +23,23 @@ class Schedule(ABC):
 
 
 class AsyncSchedule(Schedule):
-    """A proposal whenever a worker is free, from all that has finished by then."""
+    """A proposal whenever a worker is free, from all that has finished by then.
+
+    The evolver knows nothing of rungs: promotions are neither numbered nor shown to it.
+    """
+
+    def __init__(self, evolver: Evolver, records: Records) -> None:
+        super().__init__(evolver, records)
+        self._levelled = Levels()
 
     def next(self) -> Next:
         """See `Schedule.next`."""
-        number = self.records.next_number
-        proposal = self.evolver.propose(self.records.history(), [number])[0]
-        return number, proposal, len(self.records.outcomes)
+        records = self.records
+        history = records.history()
+        if records.pruned:
+            history = self._levelled(history)
+        proposal = self.evolver.propose(history, [records.begun])[0]
+        return records.next_number, proposal, len(records.outcomes)
 
 
 class GenerationalSchedule(Schedule):

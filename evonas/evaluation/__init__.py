@@ -7,12 +7,14 @@ from evonas.evaluation.objectives import (
     Objective,
     check_derived,
     excess,
+    is_trained,
     is_within,
     measure_scale,
     parse_objective,
     taken_measures,
     violations,
 )
+from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.python_evaluator import PythonEvaluator, find_function
 from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.evaluation.train_evaluator import TrainEvaluator, recipe_of
@@ -27,6 +29,7 @@ __all__ = [
     "DERIVATIONS",
     "EVALUATORS",
     "OBJECTIVES",
+    "PROXIES",
     "Evaluator",
     "Objective",
     "PythonEvaluator",
@@ -35,6 +38,7 @@ __all__ = [
     "check_derived",
     "excess",
     "find_function",
+    "is_trained",
     "is_within",
     "measure_scale",
     "parse_objective",

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from evonas.errors import SettingsError
+from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.subject import Subject
 from evonas.registry import did_you_mean, unknown_name
 from evonas.settings import Limits, Settings
@@ -90,6 +92,16 @@ def size_mib(subject: Subject) -> float:
     return subject.count.parameters * 4 / 2**20
 
 
+def proxy_score(subject: Subject, proxy: str) -> float:
+    """A guess from the untrained network alone, larger is better (see `proxies`)."""
+    return subject.score(proxy)
+
+
+def peak_memory_mib(subject: Subject) -> float:
+    """MiB of weights and maps that one inference needs (see `hardware.memory`)."""
+    return subject.peak_memory / 2**20
+
+
 def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
     """ACC x (LAT / T) ^ w: accuracy and latency as one number, in the unit of the accuracy.
 
@@ -123,6 +135,7 @@ OBJECTIVES: Mapping[str, Objective] = {
     "macs": Objective("macs", "", "minimise", "count", macs),
     "parameters": Objective("parameters", "", "minimise", "count", parameters),
     "size_mib": Objective("size_mib", "MiB", "minimise", "count", size_mib),
+    "peak_memory_mib": Objective("peak_memory_mib", "MiB", "minimise", "count", peak_memory_mib),
     "mnasnet_reward": Objective(
         "mnasnet_reward",
         "",
@@ -130,6 +143,10 @@ OBJECTIVES: Mapping[str, Objective] = {
         "train",
         derivation=Derivation(("accuracy", "latency_ms"), mnasnet_reward, "reward"),
     ),
+    **{
+        name: Objective(name, "", "maximise", "build", partial(proxy_score, proxy=name))
+        for name in PROXIES
+    },
 }
 
 DERIVATIONS: Mapping[str, Derivation] = {
@@ -191,14 +208,19 @@ def check_derived(settings: Settings, objectives: Iterable[Objective]) -> Iterat
 
 
 def measure_scale(name: str, measured: str) -> str:
-    """The scale that a measure describes: what is trained is the proxy, the rest `measured`.
+    """The scale that a measure describes: what is trained or scored is the proxy, else `measured`.
 
-    >>> [measure_scale(name, "full") for name in ("accuracy", "macs", "mnasnet_reward")]
-    ['proxy', 'full', 'proxy and full']
+    >>> [measure_scale(name, "full") for name in ("accuracy", "synflow", "macs", "mnasnet_reward")]
+    ['proxy', 'proxy', 'full', 'proxy and full']
     """
-    known = [OBJECTIVES.get(need) for need in needs_of(name)]
-    scales = ["proxy" if each and each.cost == "train" else measured for each in known]
+    of_proxy = [is_trained(need) or need in PROXIES for need in needs_of(name)]
+    scales = ["proxy" if one else measured for one in of_proxy]
     return " and ".join(dict.fromkeys(scales))
+
+
+def is_trained(name: str) -> bool:
+    """True if a training gives the measure: a longer one gives another value."""
+    return name in OBJECTIVES and OBJECTIVES[name].cost == "train"
 
 
 DIRECTIONS: Mapping[str, Direction] = {"max": "maximise", "min": "minimise"}

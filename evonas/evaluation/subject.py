@@ -2,29 +2,34 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.errors import TrialFailure
-from evonas.exporters.onnx import quick_onnx
-from evonas.hardware import Clock, Latency
+from evonas.hardware import Clock, Latency, kept_latency, latency_scale
+from evonas.hardware.memory import peak_memory_bytes
 from evonas.models import Count, build, count, plan_network
-from evonas.space import Scale
+from evonas.space import Scale, network_key
 from evonas.training import Scores
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training: the network, its loss per epoch, its scores and its seconds."""
+    """A finished training: the network, its loss per epoch, its scores and its seconds.
+
+    `details` is what else is worth a record.
+    """
 
     network: nn.Module
     curve: tuple[float, ...]
     scores: Scores
     seconds: float
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Subject:
@@ -34,6 +39,7 @@ class Subject:
         measured: The scale of counts and latency.
         clock: Gives the latency clock; asked for only if latency is.
         train: Trains the design; called at most once.
+        score: Gives a zero-cost proxy, by its name, of the design at proxy scale (see `proxies`).
     """
 
     def __init__(
@@ -42,11 +48,13 @@ class Subject:
         measured: Scale,
         clock: Callable[[], Clock],
         train: Callable[[Blueprint], Trained],
+        score: Callable[[str, Blueprint], float],
     ) -> None:
         self.blueprint = blueprint
         self.measured = measured
         self._clock = clock
         self._train = train
+        self._score = score
 
     @cached_property
     def count(self) -> Count:
@@ -57,9 +65,23 @@ class Subject:
     def latency(self) -> Latency:
         """Of freshly initialised weights: their values do not change the work."""
         clock = self._clock()
-        network = build(self.blueprint, self.measured, seed=0)
-        model = quick_onnx(network, self.measured.input_shape, clock.settings.batch)
-        return clock.measure(model)
+        scale = latency_scale(self.measured, clock.settings)
+
+        def measure() -> Latency:
+            network = build(self.blueprint, scale, seed=0)
+            return clock.measure_network(network, scale.input_shape)
+
+        key = network_key(self.blueprint, scale)
+        return kept_latency(key, clock.settings, clock.reference_ms, measure)
+
+    @cached_property
+    def peak_memory(self) -> int:
+        """Bytes that one inference needs (see `hardware.memory`)."""
+        return peak_memory_bytes(plan_network(self.blueprint, self.measured))
+
+    def score(self, proxy: str) -> float:
+        """A zero-cost proxy of the untrained network."""
+        return self._score(proxy, self.blueprint)
 
     @cached_property
     def trained(self) -> Trained:
@@ -68,7 +90,7 @@ class Subject:
         trained = self._train(self.blueprint)
         if not math.isfinite(trained.scores.loss):
             raise TrialFailure("diverged", f"the validation loss is {trained.scores.loss}")
-        return Trained(trained.network, trained.curve, trained.scores, time.perf_counter() - start)
+        return replace(trained, seconds=time.perf_counter() - start)
 
     @property
     def waited_s(self) -> float:

@@ -3,28 +3,36 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from evonas.blueprint import Blueprint
 from evonas.data import Dataset, load_data
 from evonas.data.cache import data_key
+from evonas.data.dataset import SPLIT_SEED, stratified
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import OBJECTIVES, measure_scale
+from evonas.evaluation.objectives import OBJECTIVES, is_trained, measure_scale
+from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
+from evonas.evaluation.segments import Segment, segments_of, weights_in
 from evonas.evaluation.subject import Subject, Trained
-from evonas.exporters.model_folder import write_weights
+from evonas.exporters.model_folder import WEIGHTS, write_weights
 from evonas.hardware import Clock
 from evonas.key import key_of
-from evonas.models import build
+from evonas.models import build, initialise
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
 from evonas.space import Scale, network_key
 from evonas.training import Normalisation, evaluate, train
+from evonas.training.inheritance import inherit
+from evonas.training.transfer import prepare
 from evonas.trial import Outcome, Trial
 
 ALWAYS_MEASURED = ("accuracy", "loss", "macs", "parameters")
+PROXY_SEED = 20_240_229  # which images scores look at: part of what they mean, never changes
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,10 @@ class TrainEvaluator(Evaluator):
 
     def prepare(self) -> None:
         """See `Evaluator.prepare`."""
-        _data(self.settings.data, self.proxy.resolution_px)
+        fidelity, recipe = self.settings.fidelity, self.settings.training
+        top, side = len(fidelity.rungs), self.proxy.resolution_px
+        for segment in segments_of(fidelity, recipe, top, 0, side):
+            _images(self.settings.data, segment.resolution_px, segment.percent)
         if "latency_ms" in self.measured:
             _clock(self.settings.latency, self.reference_ms)
 
@@ -53,7 +64,10 @@ class TrainEvaluator(Evaluator):
 
     def building_key(self, blueprint: Blueprint) -> str:
         """See `Evaluator.building_key`."""
-        return network_key(blueprint, self._measured)
+        key = network_key(blueprint, self._measured)
+        if PROXIES.keys().isdisjoint(self.measured):
+            return key
+        return key_of([key, network_key(blueprint, self.proxy)])
 
     @property
     def built_measures(self) -> Sequence[str]:
@@ -66,9 +80,14 @@ class TrainEvaluator(Evaluator):
 
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """See `Evaluator.count`."""
-        subject = self._subject(blueprint, 0, 0)
+        subject = self._subject(blueprint, None)
         names = [name for name in self.measured if OBJECTIVES[name].cost == "count"]
         return {name: float(OBJECTIVES[name].measure(subject)) for name in names}
+
+    def score(self, trial: Trial, measure: str) -> float:
+        """A measure that needs no training, taken by the driver for its filter."""
+        with _own_threads(self.settings.run.deterministic):
+            return float(OBJECTIVES[measure].measure(self._subject(trial.blueprint, trial)))
 
     def scale_of(self, measure: str) -> str:
         """See `Evaluator.scale_of`."""
@@ -86,18 +105,18 @@ class TrainEvaluator(Evaluator):
 
     def _evaluate(self, trial: Trial) -> Outcome:
         start = time.perf_counter()
-        subject = self._subject(trial.blueprint, trial.seed, trial.number)
+        subject = self._subject(trial.blueprint, trial)
         measures = dict(trial.known)
         for cost in ("count", "build", "train"):
             for name in self.measured:
                 if OBJECTIVES[name].cost == cost and name not in measures:
                     measures[name] = float(OBJECTIVES[name].measure(subject))
-            broken = self.infeasible(trial.number, measures) if cost != "train" else None
+            broken = self._broken(trial, measures) if cost != "train" else None
             if broken is not None:
                 break
         seconds = time.perf_counter() - start
         trained = subject.trained if "trained" in subject.__dict__ else None
-        has_latency = "latency" in subject.__dict__
+        latency = {"latency": subject.latency.to_dict()} if "latency" in subject.__dict__ else {}
         return Outcome(
             trial.number,
             "complete" if broken is None else "infeasible",
@@ -106,9 +125,15 @@ class TrainEvaluator(Evaluator):
             seconds=seconds,
             busy_seconds=seconds - subject.waited_s,
             error_text=broken.error_text if broken else None,
-            details={"latency": subject.latency.to_dict()} if has_latency else {},
+            details={**latency, **(trained.details if trained else {})},
             source=trial.source,
         )
+
+    def _broken(self, trial: Trial, measures: Mapping[str, float]) -> Outcome | None:
+        """See `Evaluator.infeasible`; a short training need not keep limits on what it gives."""
+        is_short = trial.rung < len(self.settings.fidelity.rungs) - 1
+        judged = {n: v for n, v in measures.items() if not (is_short and is_trained(n))}
+        return self.infeasible(trial.number, judged)
 
     @property
     def measured(self) -> Sequence[str]:
@@ -119,24 +144,74 @@ class TrainEvaluator(Evaluator):
     def _measured(self) -> Scale:
         return self.full if self.settings.measure.scale == "full" else self.proxy
 
-    def _subject(self, blueprint: Blueprint, seed: int, number: int) -> Subject:
+    def _subject(self, blueprint: Blueprint, trial: Trial | None) -> Subject:
+        """The design on the bench; without a trial it cannot be trained."""
+
+        def trained(_: Blueprint) -> Trained:
+            assert trial is not None, "what is counted beforehand needs no training"
+            return self._train(trial)
+
         return Subject(
             blueprint,
             self._measured,
             lambda: _clock(self.settings.latency, self.reference_ms),
-            lambda design: self._train(design, seed, number),
+            trained,
+            lambda proxy, design: self._score(proxy, design, 0 if trial is None else trial.seed),
         )
 
-    def _train(self, blueprint: Blueprint, seed: int, number: int) -> Trained:
-        data = _data(self.settings.data, self.proxy.resolution_px)
-        normalisation = Normalisation(data.mean, data.deviation)
-        network = build(blueprint, self.proxy, seed)
+    def _score(self, proxy: str, blueprint: Blueprint, seed: int) -> float:
+        images, labels = _proxy_batch(self.settings.data, self.proxy.resolution_px)
+        return PROXIES[proxy](build(blueprint, self.proxy, seed), images, labels)
+
+    def _train(self, trial: Trial) -> Trained:
+        """Curve and sum of losses are of the last segment: what this rung added."""
+        network = self._fresh(trial)
         device = torch.device("cuda" if self.settings.executor.gpus_per_trial else "cpu")
-        recipe = self.recipe(blueprint)
-        progress = train(network, data.train, normalisation, recipe, seed, device)
+        segments, details = self._begun(network, trial)
+        for segment in segments:
+            data = _images(self.settings.data, segment.resolution_px, segment.percent)
+            normalisation = Normalisation(data.mean, data.deviation)
+            recipe, seed = segment.recipe, segment.seed
+            watches = recipe.patience is not None or recipe.plateau is not None
+            validation = data.validation if watches else None
+            progress = train(
+                network, data.train, normalisation, recipe, seed, device, validation=validation
+            )
         scores = evaluate(network, data.validation, normalisation, device)
-        self._keep_weights(network, number)
-        return Trained(network, tuple(progress.curve), scores, 0.0)
+        self._keep_weights(network, trial.number)
+        details = {**details, "loss_sum": progress.loss_sum}
+        return Trained(network, tuple(progress.curve), scores, 0.0, details)
+
+    def _fresh(self, trial: Trial) -> torch.nn.Module:
+        """The network as its recipe lets it begin."""
+        network, recipe = (
+            build(trial.blueprint, self.proxy, trial.seed),
+            self.recipe(trial.blueprint),
+        )
+        if recipe.initialisation is not None:
+            initialise(network, trial.seed, recipe.initialisation)
+        prepare(network, recipe, trial.seed)
+        return network
+
+    def _begun(
+        self, network: torch.nn.Module, trial: Trial
+    ) -> tuple[list[Segment], dict[str, Any]]:
+        """Puts in the weights that the trial begins with; segments to train, and what was taken.
+
+        A promotion goes on with its own weights, a new design may inherit those of a parent.
+        """
+        recipe, side = self.recipe(trial.blueprint), self.proxy.resolution_px
+        segments = segments_of(self.settings.fidelity, recipe, trial.rung, trial.seed, side)
+        state = weights_in(self.trials / str(trial.begins_with) / WEIGHTS)
+        if state is None:
+            return segments, {}
+        if trial.continues is not None:
+            network.load_state_dict(state)
+            return segments[-1:], {}
+        if not recipe.inherit:
+            return segments, {}
+        share = inherit(network, state)
+        return segments, {"inherited_from": trial.begins_with, "inherited_share": share}
 
     def _keep_weights(self, network: torch.nn.Module, number: int) -> None:
         """Writes the weights; the driver deletes those of all but the best."""
@@ -174,6 +249,26 @@ def _own_threads(deterministic: bool) -> Iterator[None]:
 @cache
 def _data(settings: DataSettings, resolution_px: int) -> Dataset:
     return load_data(settings, resolution_px)
+
+
+@cache
+def _images(settings: DataSettings, resolution_px: int, percent: int) -> Dataset:
+    """The data set with a share of its training images: the more hold all of the fewer."""
+    data = _data(settings, resolution_px)
+    if percent == 100:
+        return data
+    part, _ = stratified(data.train, percent / 100, np.random.default_rng(SPLIT_SEED))
+    return replace(data, train=part)
+
+
+@cache
+def _proxy_batch(settings: DataSettings, resolution_px: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Training images as a network sees them, and their labels: the same for all designs."""
+    data = _data(settings, resolution_px)
+    chosen = np.random.default_rng(PROXY_SEED).permutation(len(data.train))[:PROXY_IMAGES]
+    images = torch.from_numpy(data.train.images[chosen])
+    normalisation = Normalisation(data.mean, data.deviation)
+    return normalisation.apply(images), torch.from_numpy(data.train.labels[chosen])
 
 
 @cache

@@ -111,12 +111,12 @@ def write_onnx_and_check(
     folder: Path,
     network: nn.Module,
     input_shape: tuple[int, int, int],
-    latency: Callable[[bytes], Mapping[str, Any]],
+    latency: Callable[[nn.Module, bytes], Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Writes model.onnx and check.json from a network whose source and weights lie there already.
 
     Args:
-        latency: Measures a serialised ONNX model for a batch of one.
+        latency: Measures the network, or the ONNX model made of it.
 
     Returns:
         What check.json holds.
@@ -143,7 +143,7 @@ def write_onnx_and_check(
         "source_max_abs_difference": _difference(expected, by_source),
         "images": CHECKED_IMAGES,
         "example_output": outputs.tolist(),
-        "latency": dict(latency(model)),
+        "latency": dict(latency(network, model)),
     }
     for form in ("onnx", "source"):
         difference = checks[f"{form}_max_abs_difference"]

@@ -8,23 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from evonas.key import key_of
+from evonas.settings import LatencySettings
+
+DEFAULT = LatencySettings()
+PROTOCOL = 2  # of the latency clock: figures of another one are not comparable
 
 
 @cache
-def device_description() -> dict[str, Any]:
-    """Processor, cores and runtime: what a latency figure depends on."""
-    return {
+def device_description(runtime: str = DEFAULT.runtime) -> dict[str, Any]:
+    """Processor, cores and runtime, of a runtime on the GPU that too: what latency depends on."""
+    described = {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "onnxruntime": version("onnxruntime"),
+        "latency_protocol": PROTOCOL,
     }
+    if runtime == DEFAULT.runtime:
+        return described
+    return {**described, "runtime": runtime, "torch": version("torch"), **_gpu(runtime)}
 
 
 @cache
-def device_fingerprint() -> str:
-    """16 hexadecimal digits for `device_description`."""
-    return key_of(device_description())
+def device_fingerprint(runtime: str = DEFAULT.runtime, precision: str = DEFAULT.precision) -> str:
+    """16 hexadecimal digits for `device_description`, with the precision unless it is fp32."""
+    described = device_description(runtime)
+    if precision != DEFAULT.precision:
+        described = {**described, "precision": precision}
+    return key_of(described)
 
 
 def usable_cores() -> int:
@@ -32,6 +43,24 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def is_on_gpu(runtime: str) -> bool:
+    """True for the runtimes that work on the first CUDA device."""
+    return runtime in ("cuda", "onnxruntime-cuda", "tensorrt")
+
+
+def _gpu(runtime: str) -> dict[str, Any]:
+    if not is_on_gpu(runtime):
+        return {}
+    import torch  # loading it takes a second, and most who ask for the device need none
+
+    driver = Path("/proc/driver/nvidia/version")
+    return {
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none",
+        "cuda": torch.version.cuda,
+        "driver": driver.read_text().splitlines()[0] if driver.exists() else "unknown",
+    }
 
 
 def _processor() -> str:

@@ -78,9 +78,15 @@ class Display:
                 f"{outcome.error_kind}, {first_line}. It ranks last."
             )
         size = self.settings.evolver.population
-        done = records.evaluations
-        if not outcome.is_free and (done % size == 0 or done == self.settings.budget.evaluations):
+        done, promotions = records.evaluations, records.promotions
+        is_last = done == self.settings.budget.evaluations and self._is_new(outcome)
+        if not outcome.is_free and (is_last or (done + promotions) % size == 0):
             self.line(" · ".join(self.summary()))
+
+    def _is_new(self, outcome: Outcome) -> bool:
+        """True if it is of a new design, and no promotion."""
+        assert self.records is not None, "what has finished had begun"
+        return self.records.trials[outcome.number].continues is None
 
     def line(self, text: str) -> None:
         """Prints one line."""
@@ -92,6 +98,8 @@ class Display:
         assert records is not None, "a summary needs a search that has begun"
         done, budget = records.evaluations, self.settings.budget.evaluations
         pieces = [f"{done}/{budget} evaluations"]
+        if records.pruned:
+            pieces.append(f"{records.promotions} promotions")
         if records.best is not None:
             objective = records.objectives[0]
             measures = records.outcomes[records.best].measures

@@ -21,6 +21,8 @@ def run_summary(run: Run) -> dict[str, Any]:
         "evaluations": records.evaluations,
         "budget": run.settings.budget.evaluations,
         "counts": records.counts(),
+        "promotions": records.promotions,
+        "rungs": rungs(run),
         "objectives": [
             {"name": o.name, "direction": o.direction, "unit": o.unit} for o in records.objectives
         ],
@@ -50,10 +52,21 @@ def trial_summary(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "curve": list(outcome.curve),
         "details": dict(outcome.details),
+        "rung": trial.rung,
+        "continues": trial.continues,
+        "continued_by": run.records.promoted.get(trial.number),
         "operator": trial.operator,
         "parents": [_parent(run, number, genes) for number in trial.parents],
         "genes": genes,
     }
+
+
+def rungs(run: Run) -> list[dict[str, Any]]:
+    """What each rung trains on, and how many trials finished there with a measure; the top last."""
+    records, own = run.records, run.settings.fidelity
+    reached = [len(records.pruned.get(rung, ())) for rung in range(len(own.rungs) - 1)]
+    pairs = zip(own.rungs, [*reached, len(records.feasible)], strict=False)
+    return [{own.of: amount, "trials": trials} for amount, trials in pairs]
 
 
 def runs_summary(run: Run) -> dict[str, Any]:

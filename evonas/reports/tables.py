@@ -17,6 +17,7 @@ def print_run(summary: dict[str, Any], console: Console) -> None:
         ("run", f"{summary['run']}, {summary['status']}{ended}"),
         ("evaluations", f"{summary['evaluations']} of {summary['budget']}"),
         ("trials", counts),
+        *_rungs(summary),
         ("time", f"{duration(summary['seconds'])}{_utilisation(summary['utilisation'])}"),
     ]
     if summary["hypervolume"] is not None:
@@ -45,7 +46,10 @@ def print_trials(trials: Sequence[dict[str, Any]], console: Console) -> None:
 def print_trial(summary: dict[str, Any], console: Console) -> None:
     """One trial in full (see `summary.trial_summary`)."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_row("trial", f"{summary['number']} of run {summary['run']}, {summary['status']}")
+    status = summary["status"] if summary["continued_by"] is None else "promoted"
+    grid.add_row("trial", f"{summary['number']} of run {summary['run']}, {status}")
+    if summary["continues"] is not None or summary["continued_by"] is not None or summary["rung"]:
+        grid.add_row("rung", _rung(summary))
     if summary["error"]["text"]:
         grid.add_row(
             "why", f"{summary['error']['kind'] or 'constraint'}: {summary['error']['text']}"
@@ -104,6 +108,26 @@ def _front(summary: dict[str, Any]) -> Table:
         mark = "knee" if member["number"] == summary["knee"] else ""
         table.add_row(str(member["number"]), *values, *more, mark)
     return table
+
+
+def _rungs(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """A row on successive halving, if there is any."""
+    if not summary["rungs"]:
+        return []
+    of = next(iter(summary["rungs"][0]))
+    unit = "epochs" if of == "epochs" else f"% of {of}"
+    reached = ", ".join(f"{rung['trials']} at {rung[of]}" for rung in summary["rungs"])
+    return [("rungs", f"{reached} {unit}; {summary['promotions']} promotions")]
+
+
+def _rung(summary: dict[str, Any]) -> str:
+    """`1, continues trial 3, goes on in trial 9`."""
+    pieces = [str(summary["rung"])]
+    if summary["continues"] is not None:
+        pieces.append(f"continues trial {summary['continues']}")
+    if summary["continued_by"] is not None:
+        pieces.append(f"goes on in trial {summary['continued_by']}")
+    return ", ".join(pieces)
 
 
 def _head(name: str, scale: str) -> str:

@@ -20,7 +20,7 @@ from evonas.blueprint import Blueprint
 from evonas.errors import RunError
 from evonas.trial import Outcome, Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 AT_RISK_S = 0.1  # of work that a power cut may take along
 
 SCHEMA = """
@@ -34,7 +34,9 @@ CREATE TABLE trials (
     parents TEXT NOT NULL,
     operator TEXT NOT NULL,
     seen INTEGER NOT NULL,        -- finished events that its proposal had seen
-    proposed_at REAL NOT NULL
+    proposed_at REAL NOT NULL,
+    rung INTEGER NOT NULL DEFAULT 0,
+    continues INTEGER             -- the trial of the same design one rung below
 );
 CREATE TABLE outcomes (
     event INTEGER PRIMARY KEY,    -- the order in which trials finished, from 1
@@ -60,6 +62,14 @@ CREATE TABLE sessions (
 );
 """
 
+# From each older version to the next.
+MIGRATIONS: Mapping[int, str] = {
+    1: """
+ALTER TABLE trials ADD COLUMN rung INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE trials ADD COLUMN continues INTEGER;
+""",
+}
+
 
 class Ledger:
     """The open database of one run; `clock` gives the times that are noted in it."""
@@ -83,16 +93,16 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path) -> "Ledger":
-        """The database of an existing run.
+        """The database of an existing run; one of an older version of evonas is brought up to date.
 
         Raises:
-            RunError: There is none, or another version of evonas wrote it.
+            RunError: There is none, or a newer version of evonas wrote it.
         """
         if not path.exists():
             raise RunError(f"{path.parent} is no run: it has no {path.name}.")
         ledger = cls(path)
         try:
-            version = ledger.meta().get("schema_version")
+            version = ledger._migrate()
         except sqlite3.DatabaseError as problem:
             raise RunError(f"{path} is no run database: {problem}.") from None
         if version != SCHEMA_VERSION:
@@ -109,6 +119,20 @@ class Ledger:
         """Facts about the run as a whole."""
         rows = self._db.execute("SELECT key, value FROM meta")
         return {row["key"]: json.loads(row["value"]) for row in rows}
+
+    def _migrate(self) -> Any:
+        """The schema version, after all steps that there are from an older one."""
+        version = self.meta().get("schema_version")
+        if version not in MIGRATIONS:
+            return version
+        with self._transaction() as db:
+            version = self.meta()["schema_version"]  # another process may have been faster
+            while version in MIGRATIONS:
+                for statement in filter(str.strip, MIGRATIONS[version].split(";")):
+                    db.execute(statement)
+                version += 1
+            db.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
+        return version
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
         """Adds or replaces facts, all or none."""
@@ -130,11 +154,13 @@ class Ledger:
                 trial.operator,
                 seen,
                 now,
+                trial.rung,
+                trial.continues,
             )
             for trial in trials
         ]
         with self._transaction(waits_for_disk=False) as db:
-            db.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            db.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def add_outcome(self, outcome: Outcome, scales: Mapping[str, str]) -> None:
         """Records what came of a trial; what took long is on the disk when this returns."""
@@ -217,6 +243,8 @@ def _trial(row: sqlite3.Row) -> Trial:
         seed=row["seed"],
         parents=tuple(json.loads(row["parents"])),
         operator=row["operator"],
+        rung=row["rung"],
+        continues=row["continues"],
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evonas.evaluation import Objective, excess, violations
+from evonas.evaluation import Objective, excess, is_trained, violations
 from evonas.evolution import pareto
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
@@ -27,11 +27,17 @@ class Records:
     def __init__(self, objectives: Sequence[Objective], constraints: Mapping[str, Limits]) -> None:
         self.objectives = tuple(objectives)
         self.constraints = constraints
+        # A short training need not keep limits on what a training gives.
+        self._early = {name: own for name, own in constraints.items() if not is_trained(name)}
         self.trials: dict[int, Trial] = {}
         self.outcomes: dict[int, Outcome] = {}  # in the order they finished
         self.seen: dict[int, int] = {}
         self.next_number = 0  # of the next proposal
-        self.evaluations = 0  # finished trials that count against the budget
+        self.begun = 0  # designs: trials that are no promotions
+        self.evaluations = 0  # finished trials that count against the budget: no promotions
+        self.promotions = 0  # finished ones
+        self.promoted: dict[int, int] = {}  # trials, and those that continue them
+        self.pruned: dict[int, list[int]] = {}  # feasible so far, by rung, as they finished
         self.feasible: list[int] = []  # complete, no constraint broken; in the order they finished
         self._finished: list[Finished] = []  # both lists only grow, and are never replaced
         self._by_number: list[Finished] = []  # up to the first number that is not finished
@@ -51,6 +57,11 @@ class Records:
         self.trials[trial.number] = trial
         self.seen[trial.number] = seen
         self._designs.add(trial.chromosome)
+        if trial.continues is None:
+            self.begun += 1
+        else:
+            self.promoted[trial.continues] = trial.number
+            self._count(trial.continues, -1)
         self._unfinished[trial.number] = trial
         self.next_number = max(self.next_number, trial.number + 1)
 
@@ -58,20 +69,42 @@ class Records:
         """What came of a trial."""
         number = outcome.number
         assert number not in self.outcomes, "a trial has one outcome"
-        fitness = self.fitness(outcome)
         self.outcomes[number] = outcome
-        chromosome = self.trials[number].chromosome
-        beyond = excess(outcome.measures, self.constraints)
-        self._past[number] = Finished(number, chromosome, fitness, beyond)
-        self._finished.append(self._past[number])
-        self.evaluations += not outcome.is_free
-        self._counts["cached" if outcome.source is not None else outcome.status] += 1
+        self._past[number] = past = self._seen(outcome)
+        self._finished.append(past)
+        if not outcome.is_free:
+            self.evaluations += past.continues is None
+            self.promotions += past.continues is not None
+        if number not in self.promoted:
+            self._count(number, 1)
         del self._unfinished[number]
         if not self._unfinished:
             self._unfinished.clear()  # or it would stay as large as it once was
-        if fitness is not None:
-            self._add_feasible(number, fitness)
+        if past.fitness is not None:
+            if outcome.status == "complete":
+                self._add_feasible(number, past.fitness)
+            else:
+                self.pruned.setdefault(past.rung, []).append(number)
         self._extend_by_number()
+
+    def _seen(self, outcome: Outcome) -> Finished:
+        """The outcome as an evolver sees it."""
+        trial, measures = self.trials[outcome.number], outcome.measures
+        is_early = outcome.status == "pruned" and self._early.keys() != self.constraints.keys()
+        return Finished(
+            trial.number,
+            trial.chromosome,
+            self.fitness(outcome),
+            None if is_early else excess(measures, self.constraints),
+            trial.rung,
+            trial.continues,
+        )
+
+    def _count(self, number: int, by: int) -> None:
+        """Counts a finished trial, or no longer; of a design only its last trial counts."""
+        outcome = self.outcomes.get(number)
+        if outcome is not None:
+            self._counts["cached" if outcome.source is not None else outcome.status] += by
 
     def _add_feasible(self, number: int, fitness: Fitness) -> None:
         bisect.insort(self._top, (-fitness[0], len(self.feasible), number))
@@ -85,7 +118,7 @@ class Records:
     def _extend_by_number(self) -> None:
         while (number := len(self._by_number)) in self._past:
             self._by_number.append(self._past[number])
-            if self._past[number].fitness is not None:
+            if self._past[number].fitness is not None and self.outcomes[number].status != "pruned":
                 self._feasible_by_number.append(number)
 
     @property
@@ -104,10 +137,25 @@ class Records:
         return len(self._by_number)
 
     def fitness(self, outcome: Outcome) -> Fitness | None:
-        """Larger-is-better values of a complete, feasible trial; None for any other."""
-        if outcome.status != "complete" or violations(outcome.measures, self.constraints):
+        """Larger-is-better values of a complete, feasible trial, or a pruned one; else None."""
+        limits = self._early if outcome.status == "pruned" else self.constraints
+        if outcome.status not in ("complete", "pruned") or violations(outcome.measures, limits):
+            return None
+        if any(objective.name not in outcome.measures for objective in self.objectives):
             return None
         return tuple(o.fitness(outcome.measures[o.name]) for o in self.objectives)
+
+    def longest(self, number: int) -> int:
+        """The last trial of this one's design that came to something."""
+        further = self.promoted.get(number)
+        if further is None or further not in self._past or self._past[further].fitness is None:
+            return number
+        return self.longest(further)
+
+    def owner(self, number: int) -> int:
+        """The trial that paid for the training of this finished one: its weights are both's."""
+        source = self.outcomes[number].source
+        return number if source is None else source
 
     def history(self, events: int | None = None) -> History:
         """What an evolver sees after so many finished events (all if None), in their order.
@@ -148,8 +196,7 @@ class Records:
     def worth_keeping(self) -> set[int]:
         """Trials whose weights stay: of the front and of the best, or those they took over."""
         kept = {*self.front, *(number for _, _, number in self._top)}
-        sources = {self.outcomes[number].source for number in kept}
-        return kept | {source for source in sources if source is not None}
+        return kept | {self.owner(number) for number in kept}
 
     @property
     def knee(self) -> int | None:
@@ -195,8 +242,11 @@ class Records:
     def stagnant(self) -> int:
         """Evaluations since the hypervolume last grew; of one objective, since the best did.
 
-        Until the reference point is fixed, whatever joins the front counts as growth.
+        Until the reference point is fixed, whatever joins the front counts as growth. While
+        designs are pruned and none is complete it is 0.
         """
+        if self.pruned and not self.feasible:
+            return 0
         return self.evaluations - self._enlarged_at
 
     def _is_enlarging(self, fitness: Fitness) -> bool:

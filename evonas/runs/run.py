@@ -84,6 +84,8 @@ class Run:
                     "status": outcome.status if outcome else "running",
                     "fingerprint": trial.blueprint.fingerprint,
                     "operator": trial.operator,
+                    "rung": trial.rung,
+                    "continues": trial.continues,
                     "parents": " ".join(map(str, trial.parents)),
                     "seconds": outcome.seconds if outcome else None,
                     "error": outcome.error_kind if outcome else None,

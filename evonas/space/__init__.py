@@ -8,8 +8,17 @@ network section means.
 
 from evonas.blueprint import network_key, scaled_network
 from evonas.networks import Scale
-from evonas.space.document import known_spaces
-from evonas.space.load import load_space
+from evonas.space.document import known_parts, known_spaces
+from evonas.space.load import load_part, load_space
 from evonas.space.search_space import SearchSpace
 
-__all__ = ["Scale", "SearchSpace", "known_spaces", "load_space", "network_key", "scaled_network"]
+__all__ = [
+    "Scale",
+    "SearchSpace",
+    "known_parts",
+    "known_spaces",
+    "load_part",
+    "load_space",
+    "network_key",
+    "scaled_network",
+]

@@ -19,6 +19,8 @@ KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
 # A path runs to its `.yaml`, so that it may lead through a folder called c++.
 PART = re.compile(r"[^+]*/.*?\.yaml(?=\+|$)|[^+]+")
 
+HAS_SUBJECT = re.compile(rf"^['\"]?({'|'.join(SUBJECTS)})\b", re.M)
+
 Line = tuple[str, int]  # file and line
 
 # A message as `SpaceDocument.place` begins it.
@@ -76,7 +78,22 @@ def _with_lines(message: re.Match[str] | str, lines: Iterable[str]) -> str:
 
 
 def known_spaces() -> dict[str, Path]:
-    """Names and files of the spaces that `space=NAME` finds; the user's own come first."""
+    """Names and files of the spaces that `space=NAME` finds and that can be searched."""
+    return {name: file for name, file in _known_files().items() if _has_subject(file)}
+
+
+def known_parts() -> dict[str, Path]:
+    """Names and files of what `space=NAME+PART` finds and that is no space of its own."""
+    return {name: file for name, file in _known_files().items() if not _has_subject(file)}
+
+
+def _has_subject(file: Path) -> bool:
+    """Told by its lines: files are listed more often than read."""
+    return HAS_SUBJECT.search(file.read_text(encoding="utf-8", errors="replace")) is not None
+
+
+def _known_files() -> dict[str, Path]:
+    """Files by name; the user's own come first."""
     package = Path(__file__).resolve().parent.parent
     # A wheel carries the files inside the package, a source tree beside it.
     folders = [package / "_search_spaces", package.parent / "search_spaces", Path("search_spaces")]
@@ -91,7 +108,7 @@ def find_space(part: str) -> Path:
     """
     if _is_path(part):
         return Path(os.path.expanduser(part))
-    known = known_spaces()
+    known = _known_files()
     if part not in known:
         raise SpaceError(unknown_name(known, part, "space"))
     return known[part]
@@ -143,6 +160,15 @@ def read_space(words: str) -> SpaceDocument:
         if names.count(part.path.name) > 1:
             part.file = str(part.path)
     return _joined(parts, words)
+
+
+def read_part(name: str) -> SpaceDocument:
+    """What a file says that is joined to others, whether or not it says what is searched.
+
+    Raises:
+        SpaceError: As in `read_space`.
+    """
+    return _joined([_Part(name, find_space(name), name)], name, is_whole=False)
 
 
 def read_space_file(file: Path, name: str | None = None) -> SpaceDocument:
@@ -266,9 +292,9 @@ class _Part:
         return {key: inner for key, inner in item.items() if key != "repeat"}, count
 
 
-def _joined(parts: Sequence[_Part], words: str) -> SpaceDocument:
+def _joined(parts: Sequence[_Part], words: str, is_whole: bool = True) -> SpaceDocument:
     problems = [problem for part in parts for problem in part.problems]
-    fault = _subject_fault(parts, words)
+    fault = _subject_fault(parts, words) if is_whole else None
     if fault:
         raise SpaceError([*problems, fault])
     values: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from evonas.space.document import (
     SECTIONS,
     SUBJECTS,
     SpaceDocument,
+    read_part,
     read_space,
     read_space_file,
     told_once,
@@ -30,6 +31,15 @@ def load_space(words: str) -> SearchSpace:
         SpaceError: No such space, or files with mistakes; the message lists all of them.
     """
     return space_of(read_space(words))
+
+
+def load_part(name: str) -> SearchSpace:
+    """What is joined to spaces by that name, as a space without a network.
+
+    Raises:
+        SpaceError: With all mistakes in the file.
+    """
+    return space_of(read_part(name))
 
 
 def load_space_file(path: Path, name: str | None = None) -> SearchSpace:

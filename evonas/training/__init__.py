@@ -1,5 +1,20 @@
 """Recipes put to work: `train` changes weights, `evaluate` scores them."""
 
-from evonas.training.trainer import Normalisation, Progress, Scores, evaluate, train
+from evonas.training.checkpoint import load_checkpoint, save_checkpoint
+from evonas.training.normalisation import Normalisation
+from evonas.training.precision import network_family, probe
+from evonas.training.progress import Progress
+from evonas.training.scoring import Scores, evaluate
+from evonas.training.trainer import train
 
-__all__ = ["Normalisation", "Progress", "Scores", "evaluate", "train"]
+__all__ = [
+    "Normalisation",
+    "Progress",
+    "Scores",
+    "evaluate",
+    "load_checkpoint",
+    "network_family",
+    "probe",
+    "save_checkpoint",
+    "train",
+]

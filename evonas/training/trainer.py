@@ -1,54 +1,32 @@
 """One training: images that stay in memory, one recipe, one seed, no data loader."""
 
-import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from evonas.data.dataset import Split
-from evonas.errors import TrialFailure
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation import flip_left_right, translate
-from evonas.training.schedules import SCHEDULES
+from evonas.training.acceleration import Pass, make_pass, synchronised
+from evonas.training.averaging import Average
+from evonas.training.batches import Batches, resident_batches
+from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
+from evonas.training.logs import opened_logs
+from evonas.training.normalisation import Normalisation
+from evonas.training.optimizers import make_optimizer, restore, set_rate, state_of
+from evonas.training.precision import in_bfloat16
+from evonas.training.progress import Progress
+from evonas.training.rates import peak_rate
+from evonas.training.regularisation import Regularisation, regularised
+from evonas.training.schedules import rate_factor
+from evonas.training.scoring import evaluate
+from evonas.training.transfer import frozen_to_eval
 
-EVALUATION_BATCH = 256
-
-
-@dataclass(frozen=True)
-class Normalisation:
-    """Mean and deviation per channel of images scaled to 0..1."""
-
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    def apply(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (batch, channels, height, width) to normalised float32, channels last."""
-        mean, deviation = (
-            torch.tensor(values, device=images.device)[:, None, None] * 255
-            for values in (self.mean, self.deviation)
-        )
-        normalised = (images.float() - mean) / deviation
-        return normalised.contiguous(memory_format=torch.channels_last)
-
-
-@dataclass
-class Progress:
-    """Where a training stands: enough to go on from, together with the network's weights."""
-
-    epochs_done: int = 0
-    momenta: list[torch.Tensor] = field(default_factory=list)
-    curve: list[float] = field(default_factory=list)  # mean training loss of each epoch
-
-
-@dataclass(frozen=True)
-class Scores:
-    """`accuracy`: share of images classified rightly. `loss`: mean cross-entropy."""
-
-    accuracy: float
-    loss: float
+LOOK_EVERY = 100  # steps; a look at the loss makes a GPU wait
 
 
 def train(
@@ -60,37 +38,123 @@ def train(
     device: torch.device | None = None,
     progress: Progress | None = None,
     after_epoch: Callable[[Progress], None] | None = None,
+    *,
+    validation: Split | None = None,
+    bfloat16: bool = False,
+    until: int | None = None,
+    log_folder: Path | None = None,
 ) -> Progress:
     """Trains in place and tells how the loss went.
 
     The same network, images, recipe and seed give the same weights, also when the training is
-    stopped after an epoch and goes on later from its `progress`.
+    stopped after an epoch and goes on later from its `progress`. After each epoch, and at the
+    end, the network holds what is to be scored: with `ema`, the average of its weights.
 
     Args:
-        after_epoch: Called with the progress after each epoch; its momenta are live.
+        after_epoch: Called with the progress after each epoch; its state is live.
+        validation: Images whose loss `patience` and `plateau` go by; without, they go by the
+            training loss.
+        bfloat16: What `amp=auto` means, for a training that begins (see `precision.probe`).
+        until: The training stops after this epoch, on its way to those of the recipe.
+        log_folder: Where `log` writes; without, it writes nothing.
 
     Raises:
         TrialFailure: The loss is no longer finite (`diverged`).
+        SettingsError: The recipe asks for what is not to be had here.
     """
     device = device or torch.device("cpu")
-    progress = progress or Progress()
+    progress = progress or Progress(bfloat16=in_bfloat16(recipe, bfloat16))
+    last = recipe.epochs if until is None else min(recipe.epochs, until)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _optimizer(network, recipe, progress.momenta)
-    images = torch.from_numpy(split.images).to(device)  # no copy: workers share the cached file
-    labels = torch.from_numpy(split.labels.copy()).to(device)
-    for epoch in range(progress.epochs_done, recipe.epochs):
+    network = synchronised(network, recipe, device)
+    batches = resident_batches(network, split, normalisation, recipe, device)
+    with (
+        regularised(network, recipe) as regularisation,
+        opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
+    ):
+        training = _Training.begin(network, batches, device, progress, regularisation)
+        while progress.epochs_done < last and not _is_over(recipe, progress):
+            start = time.perf_counter()
+            row = training.epoch(progress, seed)
+            if validation is not None:
+                scores = evaluate(network, validation, normalisation, device)
+                progress.validation_curve.append(scores.loss)
+                row |= {"validation_loss": scores.loss, "validation_accuracy": scores.accuracy}
+            log(progress.epochs_done, row | {"seconds": time.perf_counter() - start})
+            if after_epoch is not None:
+                after_epoch(progress)
+    return progress
+
+
+def _is_over(recipe: TrainingSettings, progress: Progress) -> bool:
+    return is_stopped_early(progress.watched, recipe.patience)
+
+
+@dataclass(frozen=True)
+class _Training:
+    """All that an epoch needs."""
+
+    network: nn.Module
+    batches: Batches
+    step: Pass
+    optimizer: torch.optim.Optimizer
+    average: Average | None
+    regularisation: Regularisation
+    device: torch.device
+
+    @classmethod
+    def begin(
+        cls,
+        network: nn.Module,
+        batches: Batches,
+        device: torch.device,
+        progress: Progress,
+        regularisation: Regularisation,
+    ) -> "_Training":
+        """A training that stands where the progress says."""
+        recipe = batches.recipe
+        optimizer = make_optimizer(network, recipe)
+        restore(optimizer, progress.state)
+        average = Average(network, recipe.ema, progress.state) if recipe.ema else None
+        step = make_pass(network, recipe, device, progress.bfloat16)
+        return cls(network, batches, step, optimizer, average, regularisation, device)
+
+    def epoch(self, progress: Progress, seed: int) -> dict[str, float]:
+        """One pass over the images; what there is to log of it."""
+        epoch = progress.epochs_done
         epoch_seed = seed + 1_000_003 * epoch
-        generator = torch.Generator().manual_seed(epoch_seed)
-        with _seeded(epoch_seed, device):  # what modules draw by themselves: drop path
-            loss = _train_epoch(
-                network, images, labels, normalisation, recipe, optimizer, epoch, generator
-            )
+        peak = peak_rate(self.batches.recipe)
+        peak *= plateau_factor(progress.watched, self.batches.recipe.plateau)
+        self._swap()
+        with _seeded(epoch_seed, self.device):  # what regularisation draws
+            loss = self._steps(epoch, peak, torch.Generator().manual_seed(epoch_seed))
+        self._swap()
         progress.curve.append(loss)
         progress.epochs_done = epoch + 1
-        progress.momenta = _momenta(optimizer)
-        if after_epoch is not None:
-            after_epoch(progress)
-    return progress
+        progress.state = state_of(self.optimizer) | (self.average.state if self.average else {})
+        rate = peak * rate_factor(self.batches.recipe, (epoch + 1) / self.batches.recipe.epochs)
+        return {"loss": loss, "learning_rate": rate}
+
+    def _steps(self, epoch: int, peak: float, generator: torch.Generator) -> float:
+        """The mean loss of the steps."""
+        self.network.train()
+        if not all(weights.requires_grad for weights in self.network.parameters()):
+            frozen_to_eval(self.network)
+        total = torch.zeros((), device=self.device)
+        for number, (done, batch) in enumerate(self.batches.epoch(epoch, generator), start=1):
+            set_rate(self.optimizer, peak * rate_factor(self.batches.recipe, done))
+            self.regularisation.at(done)
+            total += self.step(*batch)
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update(epoch * len(self.batches) + number)
+            if number % LOOK_EVERY == 0 or number == len(self.batches):
+                check_finite(total.item(), epoch)
+        return total.item() / len(self.batches)
+
+    def _swap(self) -> None:
+        if self.average is not None:
+            self.average.swap()
 
 
 @contextmanager
@@ -99,110 +163,3 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _train_epoch(
-    network: nn.Module,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    normalisation: Normalisation,
-    recipe: TrainingSettings,
-    optimizer: torch.optim.Optimizer,
-    epoch: int,
-    generator: torch.Generator,
-) -> float:
-    """The mean loss of one pass over the images; they are uint8, resident on the device."""
-    loss_function = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
-    batches = _batches(len(images), recipe.batch_size, generator)
-    total = torch.zeros((), device=images.device)
-    network.train()
-    for step, indices in enumerate(batches):
-        done = (epoch + (step + 1) / (len(batches) + 1)) / recipe.epochs
-        _set_learning_rate(optimizer, recipe, done)
-        chosen = indices.to(images.device)
-        batch = normalisation.apply(_augmented(images[chosen], recipe, generator))
-        loss = loss_function(network(batch), labels[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach()
-    return _finite_mean(total.item() / len(batches), epoch)
-
-
-@torch.no_grad()
-def evaluate(
-    network: nn.Module,
-    split: Split,
-    normalisation: Normalisation,
-    device: torch.device | None = None,
-) -> Scores:
-    """Accuracy and loss on a split, in evaluation mode.
-
-    Raises:
-        TrialFailure: The network gives something that is not finite (`diverged`).
-    """
-    device = device or torch.device("cpu")
-    network.eval()
-    right, total = 0, 0.0
-    for start in range(0, len(split), EVALUATION_BATCH):
-        images = torch.from_numpy(split.images[start : start + EVALUATION_BATCH]).to(device)
-        labels = torch.from_numpy(split.labels[start : start + EVALUATION_BATCH].copy()).to(device)
-        logits = network(normalisation.apply(images))
-        right += int((logits.argmax(1) == labels).sum())
-        total += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
-    if not math.isfinite(total):
-        raise TrialFailure("diverged", "the trained network gives values that are not finite")
-    return Scores(right / len(split), total / len(split))
-
-
-def _optimizer(
-    network: nn.Module, recipe: TrainingSettings, momenta: list[torch.Tensor]
-) -> torch.optim.SGD:
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=recipe.lr0,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
-    )
-    for parameter, momentum in zip(network.parameters(), momenta, strict=False):
-        state = momentum.to(parameter.device).clone()
-        optimizer.state[parameter]["momentum_buffer"] = state.contiguous(
-            memory_format=torch.channels_last if state.dim() == 4 else torch.contiguous_format
-        )
-    return optimizer
-
-
-def _momenta(optimizer: torch.optim.SGD) -> list[torch.Tensor]:
-    parameters = optimizer.param_groups[0]["params"]
-    states = [optimizer.state[parameter].get("momentum_buffer") for parameter in parameters]
-    return [state for state in states if state is not None]
-
-
-def _batches(images: int, batch_size: int, generator: torch.Generator) -> list[torch.Tensor]:
-    """Shuffled indices; an incomplete batch is left out, unless it is the only one."""
-    order = torch.randperm(images, generator=generator)
-    batches = list(torch.split(order, batch_size))
-    return [batch for batch in batches if len(batch) == batch_size] or batches
-
-
-def _set_learning_rate(
-    optimizer: torch.optim.Optimizer, recipe: TrainingSettings, done: float
-) -> None:
-    factor = SCHEDULES[recipe.schedule](done, recipe.warmup_share, recipe.lrf)
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.lr0 * factor
-
-
-def _augmented(
-    images: torch.Tensor, recipe: TrainingSettings, generator: torch.Generator
-) -> torch.Tensor:
-    images = translate(images, recipe.translate, generator)
-    return flip_left_right(images, recipe.fliplr, generator)
-
-
-def _finite_mean(loss: float, epoch: int) -> float:
-    if not math.isfinite(loss):
-        raise TrialFailure("diverged", f"the training loss is {loss} in epoch {epoch + 1}")
-    return loss

@@ -36,7 +36,7 @@ training:
   epochs: {int: [1, 9]}
   schedule: {choice: [cosine, one_cycle]}
   weight_decay: {choice: [0.001, 0.01]}
-  warmup_share: {float: [0.1, 0.6], when: {schedule: one_cycle}}
+  lrf: {float: [0.1, 0.6], when: {schedule: one_cycle}}
   fliplr: 0.5
 """
 
@@ -129,8 +129,8 @@ def test_training_genes_begin_with_the_settings_of_the_run(composed: str) -> Non
         "weight_decay": 0.001,  # the run's is no allele, so it is the first
         "fliplr": 0.5,
     }
-    usual = training_of(composed, "training.warmup_share=0.25")
-    assert (usual["schedule"], usual["warmup_share"], usual["epochs"]) == ("one_cycle", 0.25, 3)
+    usual = training_of(composed, "training.lrf=0.25")
+    assert (usual["schedule"], usual["lrf"], usual["epochs"]) == ("one_cycle", 0.25, 3)
 
 
 def test_a_setting_beyond_the_range_of_its_gene_is_its_lowest_allele(composed: str) -> None:

@@ -144,7 +144,8 @@ def test_proxy_export_has_the_accuracy_that_the_search_saw(run_copy: Path) -> No
 def test_retraining_goes_on_from_its_checkpoint_after_a_kill(run_copy: Path) -> None:
     evonas("export", "finished", "--to", "whole", "--scale", "proxy", "--pick", "best")
     shutil.copytree("whole", "killed")
-    words = ["data.subset=300", "training.epochs=8"]
+    # Timed choices may turn out another way: precision is named.
+    words = ["data.subset=300", "training.epochs=8", "training.amp=off"]
     whole = json.loads(evonas("retrain", "whole", *words, "--json").stdout)
     process = subprocess.Popen(
         [str(EVONAS), "retrain", "killed", *words], stderr=subprocess.PIPE, text=True

@@ -24,6 +24,23 @@ def test_the_fingerprint_stands_for_the_description() -> None:
     assert device_fingerprint() == key_of(device_description())
 
 
+def test_a_runtime_and_a_precision_of_its_own_is_another_device() -> None:
+    assert device_fingerprint("onnxruntime", "fp32") == device_fingerprint()
+    others = [
+        device_fingerprint("torch", "fp32"),
+        device_fingerprint("torch", "bf16"),
+        device_fingerprint("cuda", "fp32"),
+        device_fingerprint("onnxruntime-cuda", "fp32"),
+    ]
+    assert len({device_fingerprint(), *others}) == 5
+
+
+def test_a_runtime_on_the_gpu_is_told_by_gpu_and_driver() -> None:
+    assert {"gpu", "cuda", "driver", "torch"} <= device_description("tensorrt").keys()
+    assert "gpu" not in device_description("torch")
+    assert device_description("torch")["torch"] == version("torch")
+
+
 def test_two_processes_on_one_device_agree() -> None:
     code = "from evonas.hardware.device import device_fingerprint as f; print(f())"
     other = subprocess.run(

@@ -6,17 +6,28 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from evonas.errors import SettingsError
 from evonas.exporters.onnx import dynamo_onnx, quick_onnx
-from evonas.hardware import Clock, reference_ms
+from evonas.hardware import Clock, Latency, kept_latency, latency_scale, reference_ms
 from evonas.hardware.device import device_fingerprint
-from evonas.hardware.latency import FEWEST_PAIRS, MOST_PAIRS, REFERENCE, REFERENCE_SCALE
+from evonas.hardware.latency import (
+    FEWEST_PAIRS,
+    LOADS,
+    MOST_PAIRS,
+    REFERENCE,
+    REFERENCE_SCALE,
+    _ratio,
+    _spread,
+)
 from evonas.models import build, count, plan_network
 from evonas.settings import LatencySettings
 from evonas.space import load_space
 
 SETTINGS = LatencySettings(limit_s=0.3)
+TORCH = LatencySettings(runtime="torch", limit_s=0.3)
 
 
 @pytest.fixture
@@ -73,6 +84,105 @@ def test_the_reference_against_itself_has_a_ratio_of_1(
     assert measured.ratio == pytest.approx(1, rel=0.15)
     assert measured.ms == pytest.approx(40 * measured.ratio)
     assert FEWEST_PAIRS <= measured.pairs <= MOST_PAIRS
+
+
+def test_another_runtime_is_another_reference(empty_cache: Path) -> None:
+    reference_ms(SETTINGS)
+    reference_ms(TORCH)
+    assert len(list((empty_cache / "reference").iterdir())) == 2
+
+
+def test_a_network_is_measured_in_the_form_that_the_runtime_takes(empty_cache: Path) -> None:
+    space = load_space("nano")
+    scale = space.scales["proxy"]
+    network = build(space.decode([0.0] * len(space.genes)), scale, seed=0)
+    for settings in (SETTINGS, TORCH):
+        measured = Clock(settings, reference_ms=40.0).measure_network(network, scale.input_shape)
+        assert 0 < measured.ratio < 1
+        assert measured.ms == pytest.approx(40 * measured.ratio)
+
+
+def test_a_runtime_that_is_not_there_has_neither_reference_nor_clock() -> None:
+    settings = LatencySettings(precision="fp16")
+    for use in (reference_ms, lambda settings: Clock(settings, 40.0)):
+        with pytest.raises(SettingsError, match=r"latency\.precision=fp16"):
+            use(settings)
+
+
+def times(candidate: float, reference: float, noise: float, turns: int) -> np.ndarray:
+    """(turns, 2, loads) seconds that are only ever longer than they should be."""
+    rng = np.random.default_rng(turns)
+    slower = 1 + noise * rng.exponential(size=(turns, 2, LOADS))
+    return slower * np.array([candidate, reference])[:, None]
+
+
+def test_disturbances_do_not_move_the_ratio() -> None:
+    disturbed = times(3.0, 2.0, noise=0.01, turns=50)
+    disturbed[::3] *= 40  # a third of the turns lost the processor
+    assert float(_ratio(disturbed)) == pytest.approx(1.5, rel=0.01)
+
+
+def test_the_spread_falls_with_the_pairs_and_rises_with_the_noise() -> None:
+    spreads = [_spread(times(1, 1, noise, turns)) for noise, turns in ((0.1, 20), (0.1, 100))]
+    assert spreads[1] < spreads[0] < _spread(times(1, 1, 0.5, 20))
+    assert _spread(times(1, 1, 0, 20)) == 0
+
+
+def test_the_spread_covers_the_ratio_of_most_series() -> None:
+    rng = np.random.default_rng(0)
+    series = 1 + 0.05 * rng.exponential(size=(200, 60, 2, LOADS))
+    covered = [abs(float(_ratio(each)) - 1) < _spread(each) for each in series]
+    assert 0.85 < np.mean(covered) <= 1
+
+
+class Counted:
+    """Measures by counting up, with the spread that is asked for."""
+
+    def __init__(self, spread: float) -> None:
+        self.spread, self.count = spread, 0
+
+    def __call__(self) -> Latency:
+        self.count += 1
+        return Latency(2.0 * self.count, 0.5 * self.count, self.spread, 40, waited_s=1.0)
+
+
+def test_a_network_is_measured_once_per_device_and_settings(empty_cache: Path) -> None:
+    measure = Counted(spread=0.01)
+    first = kept_latency("key", SETTINGS, 4.0, measure)
+    again = kept_latency("key", SETTINGS, 4.0, measure)
+    assert (first.ms, again.ms, measure.count) == (2.0, 2.0, 1)
+    assert (again.is_kept, again.waited_s, again.pairs) == (True, 0.0, 40)
+    assert again.to_dict()["kept"] is True
+    others = [("other", SETTINGS, 4.0), ("key", LatencySettings(batch=2), 4.0)]
+    for circumstances in (*others, ("key", SETTINGS, 5.0), ("key", TORCH, 4.0)):
+        assert not kept_latency(*circumstances, measure).is_kept
+    assert measure.count == 5
+
+
+def test_a_figure_that_is_less_sure_than_asked_is_neither_kept_nor_taken(empty_cache: Path) -> None:
+    unsure = Counted(spread=0.05)
+    for _ in range(2):
+        kept_latency("key", LatencySettings(spread=0.02), 4.0, unsure)
+    assert unsure.count == 2
+    kept_latency("key", LatencySettings(spread=0.1), 4.0, unsure)
+    assert not kept_latency("key", LatencySettings(spread=0.02), 4.0, unsure).is_kept
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"ratio": -1, "spread": 0, "pairs": 9}'])
+def test_a_damaged_file_is_measured_anew(content: str, empty_cache: Path) -> None:
+    measure = Counted(spread=0.01)
+    kept_latency("key", SETTINGS, 4.0, measure)
+    (file,) = (empty_cache / "latency").rglob("*.json")
+    file.write_text(content)
+    assert not kept_latency("key", SETTINGS, 4.0, measure).is_kept
+    assert kept_latency("key", SETTINGS, 4.0, measure).is_kept
+
+
+def test_a_resolution_for_latency_alone_changes_nothing_else() -> None:
+    assert latency_scale(REFERENCE_SCALE, SETTINGS) == REFERENCE_SCALE
+    changed = latency_scale(REFERENCE_SCALE, LatencySettings(resolution_px=48))
+    assert changed.input_shape == (3, 48, 48)
+    assert changed.classes == REFERENCE_SCALE.classes
 
 
 def test_a_much_smaller_network_is_much_faster(empty_cache: Path, small_model: bytes) -> None:

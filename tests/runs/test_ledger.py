@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,8 @@ TRIAL = Trial(
     seed=7,
     parents=(3, 4),
     operator="uniform+random",
+    rung=2,
+    continues=3,
 )
 OUTCOME = Outcome(
     0,
@@ -167,5 +170,25 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "run.db", {})
     ledger.write_meta({"schema_version": 99})
     ledger.close()
-    with pytest.raises(RunError, match="schema version 99, this evonas reads 1"):
+    with pytest.raises(RunError, match="schema version 99, this evonas reads 2"):
         Ledger.open(tmp_path / "run.db")
+
+
+def test_a_database_of_the_first_version_is_read_and_written(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    ledger = Ledger.create(path, {"space": "abc"})
+    ledger.add_trials([replace(TRIAL, rung=0, continues=None)], seen=5)
+    ledger.write_meta({"schema_version": 1})
+    ledger.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("ALTER TABLE trials DROP COLUMN rung")
+        db.execute("ALTER TABLE trials DROP COLUMN continues")
+    for _ in range(2):
+        again = Ledger.open(path)
+        assert list(again.trials()) == [(replace(TRIAL, rung=0, continues=None), 5)]
+        assert again.meta() == {"schema_version": 2, "space": "abc"}
+        again.close()
+    again = Ledger.open(path)
+    again.add_trials([replace(TRIAL, number=1)], seen=6)
+    assert list(again.trials())[1] == (replace(TRIAL, number=1), 6)
+    again.close()

@@ -87,3 +87,30 @@ def test_history_shows_finished_events_and_what_was_in_flight_then() -> None:
     assert history.finished[0].fitness == (0.9, -30)
     assert history.finished[1].fitness is None
     assert list(history.in_flight) == [0]
+
+
+def test_pruned_trials_are_on_no_front_and_their_fitness_is_known() -> None:
+    records = records_of((0.8, 10))
+    for number, accuracy in ((1, 0.9), (2, 0.95)):
+        records.add_trial(Trial(number, (float(number),), Blueprint({}), seed=0), 0)
+        measures = {"accuracy": accuracy, "macs": 5.0}
+        records.add_outcome(Outcome(number, "pruned", measures))
+    assert records.front == records.feasible == [0]
+    assert records.pruned == {0: [1, 2]}
+    assert records.evaluations == 3
+    assert [seen.fitness for seen in records.history().finished][1:] == [(0.9, -5), (0.95, -5)]
+    assert records.worth_keeping() == {0}
+
+
+def test_the_longest_trial_of_a_design_is_the_last_that_came_to_something() -> None:
+    records = records_of((0.8, 10))
+    chain = [("pruned", 0, None), ("pruned", 1, 1), ("failed", 2, 2)]
+    for number, (status, rung, before) in enumerate(chain, start=1):
+        trial = Trial(number, (7.0,), Blueprint({}), seed=0, rung=rung, continues=before)
+        records.add_trial(trial, 0)
+        measures = {"accuracy": 0.5, "macs": 5.0}
+        records.add_outcome(Outcome(number, status, measures))  # type: ignore[arg-type]
+    assert [records.longest(number) for number in range(4)] == [0, 2, 2, 3]
+    assert records.begun == 2
+    assert records.counts()["failed"] == 1
+    assert records.counts()["pruned"] == 0

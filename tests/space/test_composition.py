@@ -52,7 +52,7 @@ training:
   label_smoothing:
     float: [0, 0.2]
     when: {network.activation: relu6}
-  warmup_share: {choice: [0.1, 0.3], when: {network.stages.0.operation: [conv]}}
+  lrf: {choice: [0.1, 0.3], when: {network.stages.0.operation: [conv]}}
 """
 
 
@@ -91,7 +91,7 @@ def test_a_joined_space_has_the_genes_and_fixed_values_of_all_parts() -> None:
         "network.stages.0.kernel",
         "training.lr0",
         "training.label_smoothing",
-        "training.warmup_share",
+        "training.lrf",
     ]
     assert space.template["training"]["momentum"] == 0.9
     assert (space.name, space.title, space.source) == (
@@ -106,9 +106,9 @@ def test_conditions_reach_across_the_parts_by_full_names() -> None:
     space = load_space("base+recipe")
     conditions = {gene.name: gene.when for gene in space.genes}
     assert conditions["training.label_smoothing"] == (("network.activation", ("relu6",)),)
-    assert conditions["training.warmup_share"] == (("network.stages.0.operation", ("conv",)),)
+    assert conditions["training.lrf"] == (("network.stages.0.operation", ("conv",)),)
     calm = space.decode([0, 0, 0, 0, -1, 0.1, 1])
-    assert calm.training == {"momentum": 0.9, "lr0": 0.1, "warmup_share": 0.3}
+    assert calm.training == {"momentum": 0.9, "lr0": 0.1, "lrf": 0.3}
     wild = space.decode([1, 1, 0, 0, -1, 0.1, 1])
     assert wild.training == {"momentum": 0.9, "lr0": 0.1, "label_smoothing": 0.1}
 

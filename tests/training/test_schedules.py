@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evonas.training.schedules import SCHEDULES, cosine, one_cycle
+from evonas.settings import TrainingSettings
+from evonas.training.schedules import SCHEDULES, cosine, one_cycle, rate_factor, step, warmup_share
 
 schedules = pytest.mark.parametrize("name", SCHEDULES)
 
@@ -24,6 +25,14 @@ def test_cosine_falls_along_half_a_wave(progress: float, factor: float) -> None:
     assert cosine(progress, warmup_share=0.2, last=0.1) == pytest.approx(factor)
 
 
+@pytest.mark.parametrize(
+    ("progress", "factor"),
+    [(0.1, 0.5), (0.2, 1), (0.49, 1), (0.5, 0.1), (0.74, 0.1), (0.75, 0.01), (1, 0.01)],
+)
+def test_steps_divide_by_ten(progress: float, factor: float) -> None:
+    assert step(progress, warmup_share=0.2, last=0.5) == pytest.approx(factor)
+
+
 @schedules
 def test_without_warm_up_a_schedule_starts_at_its_peak(name: str) -> None:
     assert SCHEDULES[name](0, 0, 0.01) == 1
@@ -33,18 +42,41 @@ def test_without_warm_up_a_schedule_starts_at_its_peak(name: str) -> None:
 @settings(deadline=None, derandomize=True)
 @given(
     steps=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
-    warmup_share=st.floats(0.01, 0.9),
+    warmup_share=st.floats(0.01, 0.45),
     last=st.floats(0, 1),
 )
 def test_the_factor_rises_to_1_and_falls_to_the_last(
     name: str, steps: list[float], warmup_share: float, last: float
 ) -> None:
+    lowest = 0.01 if name == "step" else last
     earlier, later = (SCHEDULES[name](step, warmup_share, last) for step in steps)
     assert 0 <= earlier <= 1
     if steps[1] <= warmup_share:
         assert earlier <= later
     elif steps[0] >= warmup_share:
         assert earlier >= later - 1e-12
-        assert later >= last - 1e-12
+        assert later >= lowest - 1e-12
     assert SCHEDULES[name](warmup_share, warmup_share, last) == pytest.approx(1)
-    assert SCHEDULES[name](1, warmup_share, last) == pytest.approx(last)
+    assert SCHEDULES[name](1, warmup_share, last) == pytest.approx(lowest)
+
+
+@pytest.mark.parametrize(
+    ("warmup_epochs", "share"), [(None, 0.4), (0, 0), (1, 0.25), (2.5, 0.625), (4, 1), (9, 1)]
+)
+def test_warm_up_is_counted_in_epochs_and_never_longer_than_the_training(
+    warmup_epochs: float | None, share: float
+) -> None:
+    assert warmup_share(TrainingSettings(epochs=4, warmup_epochs=warmup_epochs)) == share
+
+
+@schedules
+@pytest.mark.parametrize("warmup_epochs", [None, 0, 1, 2, 3])
+def test_every_rate_of_a_training_is_a_share_of_the_peak(
+    name: str, warmup_epochs: float | None
+) -> None:
+    recipe = TrainingSettings(epochs=2, schedule=name, warmup_epochs=warmup_epochs)
+    factors = [rate_factor(recipe, progress / 100) for progress in range(101)]
+    assert min(factors) >= 0
+    assert max(factors) <= 1
+    if warmup_epochs is not None and warmup_epochs >= 2 and name != "step":
+        assert factors == sorted(factors)

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,16 @@ from evonas.errors import TrialFailure
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
-from evonas.training import Normalisation, Progress, evaluate, train
+from evonas.training import (
+    Normalisation,
+    Progress,
+    evaluate,
+    load_checkpoint,
+    save_checkpoint,
+    train,
+)
+from evonas.training.optimizers import OPTIMIZERS
+from evonas.training.transfer import prepare
 
 RECIPE = TrainingSettings(epochs=4, batch_size=20, lr0=0.1, translate=0.1, fliplr=0.5)
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
@@ -67,68 +77,142 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(
     assert not equal(first, weights_after(digits, normalisation, seed=4))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"epochs": 3},
-        {"batch_size": 30},
-        {"lr0": 0.05},
-        {"lrf": 0.5},
-        {"momentum": 0.0},
-        {"weight_decay": 0.01},
-        {"schedule": "cosine"},
-        {"warmup_share": 0.1},
-        {"label_smoothing": 0.0},
-        {"translate": 0.0},
-        {"fliplr": 0.0},
-    ],
-    ids=str,
-)
-def test_every_setting_of_the_recipe_counts(
-    digits: Dataset, normalisation: Normalisation, change: dict[str, Any]
-) -> None:
-    plain = weights_after(digits, normalisation)
-    assert not equal(plain, weights_after(digits, normalisation, **change))
+# One change of each setting that acts within a training; `precision`, `transfer` and files are
+# tested by themselves.
+CHANGES: list[dict[str, Any]] = [
+    {"epochs": 2},
+    {"batch_size": 30},
+    {"lr0": 0.05},
+    {"lr_factor": 0.25},
+    {"lrf": 0.5},
+    {"momentum": 0.0},
+    {"weight_decay": 0.01},
+    {"schedule": "cosine"},
+    {"schedule": "step"},
+    {"warmup_epochs": 1},
+    {"label_smoothing": 0.0},
+    {"ema": 0.5},
+    {"translate": 0.0},
+    {"scale": 0.3},
+    {"degrees": 30},
+    {"shear": 30},
+    {"fliplr": 0.0},
+    {"flipud": 0.5},
+    {"fill": "reflect"},
+    {"hsv_v": 0.5},
+    {"contrast": 0.5},
+    {"cutout": 0.5},
+    {"erasing": 0.5},
+    {"gridmask": 0.5},
+    {"mixup": 0.9},
+    {"mixup": 0.9, "mixup_alpha": 1.0},
+    {"cutmix": 0.9},
+    {"cutmix": 0.9, "cutmix_alpha": 0.1},
+    {"dropout": 0.3},
+    {"spatial_dropout": 0.3},
+    {"drop_connect": 0.3},
+    {"drop_block": 0.3},
+    {"drop_block": 0.3, "drop_block_size": 2},
+    {"drop_path": 0.3},
+    {"drop_path": 0.3, "drop_path_kind": "global"},
+    {"drop_path": 0.3, "ramp": True},
+    {"layer_decay": 0.5},
+    {"amp": "on"},
+    *({"optimizer": name} for name in OPTIMIZERS if name != "nesterov"),
+]
+# Of the network before it is trained, of 16 px and more, of colour, of a GPU; or tested below.
+ELSEWHERE = {
+    "initialisation",
+    "weights",
+    "freeze",
+    "reset_last",
+    "inherit",
+    "progressive",
+    "hsv_h",
+    "hsv_s",
+    "compile",
+    "cuda_graphs",
+    "sync_bn",
+    "log",
+    "patience",
+    "plateau",
+}
+
+
+def test_every_setting_of_the_recipe_counts(digits: Dataset, normalisation: Normalisation) -> None:
+    """Each change gives weights that no other change gives."""
+    seen: dict[float, dict[str, Any]] = {}
+    for change in [{}, *CHANGES]:
+        weights = weights_after(digits, normalisation, **{"epochs": 1, **change})
+        total = sum(weights[name].double().abs().sum().item() for name in weights)
+        assert math.isfinite(total), change
+        assert total not in seen, f"{change} is as {seen[total]}"
+        seen[total] = change
 
 
 def test_every_setting_of_the_recipe_is_under_test() -> None:
-    (mark,) = test_every_setting_of_the_recipe_counts.pytestmark  # type: ignore[attr-defined]
-    assert {key for change in mark.args[1] for key in change} == set(TrainingSettings.model_fields)
+    assert {key for change in CHANGES for key in change} | ELSEWHERE == set(
+        TrainingSettings.model_fields
+    )
 
 
-@pytest.mark.parametrize("stop", [1, 3])
-@pytest.mark.parametrize("momentum", [0.8, 0.0])
+# A training with all that has a state, and each optimiser, goes on as if it never stopped.
+RECIPES: list[dict[str, Any]] = [
+    *({"optimizer": name, "lr0": None} for name in OPTIMIZERS),
+    {"momentum": 0.0},
+    {"optimizer": "adamw", "lr0": 0.002, "layer_decay": 0.7, "amp": "on", "plateau": 1},
+    {"ema": 0.9, "mixup": 0.5, "drop_path": 0.3, "ramp": True, "erasing": 0.3},
+]
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_a_training_stopped_after_an_epoch_goes_on_as_if_it_never_stopped(
-    digits: Dataset, normalisation: Normalisation, stop: int, momentum: float
+    digits: Dataset, normalisation: Normalisation, recipe: dict[str, Any], tmp_path: Path
 ) -> None:
-    recipe = RECIPE.model_copy(update={"momentum": momentum})
-    saved: dict[str, Any] = {}
+    recipe = RECIPE.model_copy(update={"epochs": 3, "ema": 0.8, **recipe})
 
     def save(progress: Progress) -> None:
-        if progress.epochs_done == stop:
-            # As a file would keep it: copies, in the plain memory layout.
-            saved["weights"] = {k: v.contiguous().clone() for k, v in network.state_dict().items()}
-            saved["progress"] = Progress(
-                progress.epochs_done,
-                [momentum.contiguous().clone() for momentum in progress.momenta],
-                list(progress.curve),
-            )
+        if progress.epochs_done == 1:
+            save_checkpoint(tmp_path / "checkpoint", network, progress, key="a")
 
     network = fresh_network()
     whole = train(network, digits.train, normalisation, recipe, 3, after_epoch=save)
-    other = build_like_and_load(saved["weights"])
-    rest = train(other, digits.train, normalisation, recipe, 3, progress=saved["progress"])
+    other = build_other()
+    saved = load_checkpoint(tmp_path / "checkpoint", other, key="a")
+    assert saved is not None
+    assert saved.epochs_done == 1
+    rest = train(other, digits.train, normalisation, recipe, 3, progress=saved)
     assert equal(network.state_dict(), other.state_dict())
     assert rest.curve == whole.curve
-    assert rest.epochs_done == whole.epochs_done == 4
-    assert all(map(torch.equal, rest.momenta, whole.momenta))
-    assert len(rest.momenta) == len(whole.momenta)
+    assert rest.epochs_done == whole.epochs_done == 3
+    assert equal(rest.state, whole.state)
 
 
-def build_like_and_load(weights: dict[str, torch.Tensor]) -> nn.Module:
+def build_other() -> nn.Module:
+    """The network with weights of its own, which a checkpoint has to replace."""
     network = fresh_network()
-    network.load_state_dict(weights)
+    for parameter in network.parameters():
+        nn.init.constant_(parameter, 0.5)
     return network
+
+
+def test_a_training_may_pause_on_its_way(digits: Dataset, normalisation: Normalisation) -> None:
+    recipe = RECIPE.model_copy(update={"ema": 0.8, "schedule": "cosine"})
+    whole = weights_after(digits, normalisation, ema=0.8, schedule="cosine")
+    network = fresh_network()
+    progress = train(network, digits.train, normalisation, recipe, 3, until=1)
+    assert progress.epochs_done == len(progress.curve) == 1
+    progress = train(network, digits.train, normalisation, recipe, 3, progress=progress, until=3)
+    assert progress.epochs_done == 3
+    assert not equal(whole, network.state_dict())
+    progress = train(network, digits.train, normalisation, recipe, 3, progress=progress, until=9)
+    assert progress.epochs_done == 4
+    assert equal(whole, network.state_dict())
+
+
+def test_the_sum_of_losses_is_that_of_the_curve() -> None:
+    assert Progress(2, {}, [2.0, 1.5]).loss_sum == 3.5
+    assert Progress().loss_sum == 0
 
 
 def test_a_finished_training_has_nothing_left_to_do(
@@ -179,7 +263,7 @@ def test_a_loss_that_is_not_finite_is_a_failure_of_the_design(
     digits: Dataset, normalisation: Normalisation
 ) -> None:
     with pytest.raises(TrialFailure, match=r"loss is (nan|inf) in epoch 1$") as failure:
-        weights_after(digits, normalisation, lr0=1e38, warmup_share=0.0, momentum=0.0)
+        weights_after(digits, normalisation, lr0=1e38, warmup_epochs=0, momentum=0.0)
     assert failure.value.kind == "diverged"
 
 
@@ -230,3 +314,140 @@ def test_channels_are_normalised_each_by_its_own_figures() -> None:
     images = torch.tensor([51, 102, 255], dtype=torch.uint8).reshape(1, 3, 1, 1)
     apart = Normalisation((0.0, 0.4, 0.5), (0.2, 0.1, 0.25)).apply(images)
     assert apart.flatten().tolist() == pytest.approx([1, 0, 2], abs=1e-6)
+
+
+# Stopping early, other devices, other precisions
+
+
+def test_patience_ends_a_training_that_no_longer_gains(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    network = fresh_network()
+    recipe = RECIPE.model_copy(update={"epochs": 30, "lr0": 1e-12, "patience": 2})
+    progress = train(network, digits.train, normalisation, recipe, 3)
+    assert progress.epochs_done < 30
+    assert min(progress.curve[-2:]) >= min(progress.curve[:-2])
+    again = train(network, digits.train, normalisation, recipe, 3, progress=progress)
+    assert len(again.curve) == progress.epochs_done, "it stays ended"
+
+
+def test_with_validation_images_their_loss_counts(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    network = fresh_network()
+    recipe = RECIPE.model_copy(update={"epochs": 12, "patience": 1, "weight_decay": 0.0})
+    few = Split(digits.train.images[:20], digits.train.labels[:20])
+    wrong = Split(few.images, (few.labels + 1) % 10)  # what is learned makes these worse
+    progress = train(network, few, normalisation, recipe, 3, validation=wrong)
+    assert len(progress.validation_curve) == len(progress.curve) < 12
+    assert progress.validation_curve[-1] > min(progress.validation_curve)
+    assert progress.curve[-1] == min(progress.curve)
+
+
+def test_a_plateau_lowers_the_rate_of_what_follows(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    recipe = RECIPE.model_copy(update={"epochs": 3, "plateau": 1, "momentum": 0.0})
+    steps = []
+    for curve in ([2.0, 1.0], [2.0, 3.0]):
+        network = fresh_network()
+        before = {name: weights.clone() for name, weights in network.named_parameters()}
+        train(network, digits.train, normalisation, recipe, 3, progress=Progress(2, {}, curve))
+        weights = dict(network.named_parameters())
+        steps.append(sum((weights[n] - before[n]).norm().item() for n in before))
+    assert steps[1] < 0.3 * steps[0]
+
+
+def test_small_images_come_first_and_full_ones_last(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    sides = []
+    network = fresh_network()
+    network.register_forward_hook(lambda module, inputs, output: sides.append(inputs[0].shape[2:]))
+    large = Split(digits.train.images.repeat(4, axis=2).repeat(4, axis=3), digits.train.labels)
+    recipe = RECIPE.model_copy(update={"epochs": 3, "progressive": 0.5})
+    train(network, large, normalisation, recipe, 3)
+    assert list(dict.fromkeys(sides)) == [(16, 16), (24, 24), (32, 32)]
+    assert sides.count(sides[0]) == sides.count(sides[-1]) == len(sides) / 3
+
+
+def test_the_average_of_the_weights_is_what_is_left(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    """One step of plain descent, averaged by hand: decay 2/11 of the weights before it."""
+    recipe = RECIPE.model_copy(update={"epochs": 1, "batch_size": 999, "ema": 0.9})
+    before = fresh_network().state_dict()
+    trained = weights_after(digits, normalisation, epochs=1, batch_size=999)
+    averaged = weights_after(digits, normalisation, epochs=1, batch_size=999, ema=0.9)
+    network = fresh_network()
+    progress = train(network, digits.train, normalisation, recipe, 3)
+    for name, value in averaged.items():
+        if value.is_floating_point():
+            expected = (2 * before[name] + 9 * trained[name]) / 11
+            torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-6)
+            assert torch.equal(progress.state[f"trained.{name}"], trained[name])
+
+
+@pytest.mark.parametrize("amp", ["auto", "on", "off"])
+@pytest.mark.parametrize("decision", [True, False])
+def test_the_recipe_or_else_the_decision_says_what_is_computed_in(
+    digits: Dataset, normalisation: Normalisation, amp: str, decision: bool
+) -> None:
+    network = fresh_network()
+    seen = []
+    convolution = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
+    convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
+    recipe = RECIPE.model_copy(update={"epochs": 1, "amp": amp})
+    progress = train(network, digits.train, normalisation, recipe, 3, bfloat16=decision)
+    expected = amp == "on" or (amp == "auto" and decision)
+    assert set(seen) == {torch.bfloat16 if expected else torch.float32}
+    assert progress.bfloat16 is expected
+    assert all(weights.dtype == torch.float32 for weights in network.parameters())
+
+
+def test_a_training_goes_on_in_the_precision_that_it_began_in(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    network = fresh_network()
+    progress = train(network, digits.train, normalisation, RECIPE, 3, until=1, bfloat16=True)
+    seen = []
+    network.stem[0].register_forward_hook(  # type: ignore[index, union-attr]
+        lambda module, inputs, output: seen.append(output.dtype)
+    )
+    train(network, digits.train, normalisation, RECIPE, 3, progress=progress, until=2)
+    assert set(seen) == {torch.bfloat16}
+
+
+def test_what_is_for_gpus_has_no_effect_on_a_cpu(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    plain = weights_after(digits, normalisation, epochs=1)
+    assert equal(
+        plain, weights_after(digits, normalisation, epochs=1, cuda_graphs=True, sync_bn=True)
+    )
+
+
+def test_what_is_frozen_stays(digits: Dataset, normalisation: Normalisation) -> None:
+    network = fresh_network()
+    recipe = RECIPE.model_copy(update={"epochs": 1, "freeze": 1})
+    prepare(network, recipe)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    train(network, digits.train, normalisation, recipe, 3)
+    same = {
+        name for name, value in network.state_dict().items() if torch.equal(value, before[name])
+    }
+    stem = {name for name in before if name.startswith("stem.")}
+    assert stem
+    assert stem <= same, "weights and statistics"
+    assert len(same) < len(before)
+
+
+def test_the_generators_of_torch_are_left_alone(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    network = fresh_network()
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    weights_after(digits, normalisation, network=network, epochs=1, drop_path=0.2, mixup=0.5)
+    assert torch.equal(torch.rand(3), expected)

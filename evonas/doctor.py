@@ -1,0 +1,197 @@
+"""What this machine offers a search, found out by trying each part once."""
+
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from evonas.cache_folder import cache_folder
+from evonas.data import load_data
+from evonas.driver import search
+from evonas.driver.preparation import Checked, check
+from evonas.errors import EvonasError
+from evonas.hardware import RUNTIMES, clock_noise, usable_cores
+from evonas.reports.format import duration, number
+from evonas.runs.folder import DATABASE
+from evonas.runs.run import Run
+from evonas.settings import Settings, Words
+
+TRIALS = 2
+KEPT_WEIGHTS = 30  # about as many as a search keeps: its front, its best and what is in flight
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at: whether a search can rely on it, and what there is to know."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine(words: Iterable[str] = ()) -> Iterator[Check]:
+    """The checks one after the other, for the search that these words would start.
+
+    Raises:
+        SettingsError: The words are wrong.
+    """
+    given = list(words)
+    checked = check(Words(given))
+    settings = checked.settings
+    yield Check("versions", True, _versions())
+    yield Check("cores", True, _cores(settings))
+    yield _gpu(settings)
+    yield _runtimes(settings)
+    if settings.evaluator.name == "train":
+        yield _attempt("data", lambda: _data(checked))
+        yield _attempt("clock", lambda: _clock(settings))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _trials(given, checked, Path(folder))
+
+
+def _attempt(name: str, look: Callable[[], Check]) -> Check:
+    """The check, or why it came to nothing."""
+    try:
+        return look()
+    except (EvonasError, OSError) as error:
+        return Check(name, False, str(error))
+
+
+def _versions() -> str:
+    return ", ".join(f"{name} {version(name)}" for name in ("evonas", "torch", "onnxruntime"))
+
+
+def _cores(settings: Settings) -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    workers = settings.executor.workers or usable_cores()
+    return (
+        f"{usable_cores()} of {os.cpu_count()} cores usable, {memory:.0f} GiB of memory; "
+        f"{workers} workers of one thread each"
+    )
+
+
+def _gpu(settings: Settings) -> Check:
+    wanted = settings.executor.gpus_per_trial > 0
+    if not torch.cuda.is_available():
+        hint = "executor.gpus_per_trial asks for one. Install the CUDA build of torch, or leave it"
+        return Check("gpu", not wanted, f"none. {hint} out." if wanted else "none, and none asked")
+    free, total = torch.cuda.mem_get_info()
+    use = "used by trials" if wanted else "not used: executor.gpus_per_trial is 0"
+    name = torch.cuda.get_device_name()
+    return Check("gpu", True, f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free; {use}")
+
+
+def _runtimes(settings: Settings) -> Check:
+    missing = {name: runtime.lack() for name, runtime in RUNTIMES.items()}
+    here = [name for name, reason in missing.items() if reason is None]
+    chosen = settings.latency.runtime
+    reason = missing[chosen]
+    detail = f"{', '.join(here)}; latency.runtime={chosen}"
+    return Check("runtimes", reason is None, detail if reason is None else f"{detail}: {reason}")
+
+
+def _data(checked: Checked) -> Check:
+    settings, side = checked.settings.data, checked.space.scales["proxy"].resolution_px
+    data = load_data(settings, side)
+    parts = ", ".join(
+        f"{len(part)} {name}"
+        for name, part in (
+            ("training", data.train),
+            ("validation", data.validation),
+            ("test", data.test),
+        )
+    )
+    free = shutil.disk_usage(cache_folder("data")).free / 2**30
+    return Check(
+        "data",
+        free > 1,
+        f"{settings.name}: {parts} images of {side} px in {len(data.classes)} classes; cached in "
+        f"{cache_folder('data')}, {free:.0f} GiB free",
+    )
+
+
+def _clock(settings: Settings) -> Check:
+    noise = clock_noise(settings.latency)
+    bound = settings.latency.spread
+    detail = f"the same network measured twice differs by {100 * noise:.1f} %"
+    if noise > 2 * bound:
+        detail += f", more than latency.spread={bound:g} promises: something else uses this device"
+    return Check("clock", noise <= 2 * bound, detail)
+
+
+def _trials(given: Sequence[str], checked: Checked, folder: Path) -> Iterator[Check]:
+    """Two trials of one epoch, through the executor and the ledger, and what they tell."""
+    settings = checked.settings
+    own = [f"budget.evaluations={TRIALS}", f"run.folder={folder}", "run.name=trial", "display=none"]
+    if settings.evaluator.name == "train":
+        own += ["training.epochs=1", "fidelity.rungs=", "constraints.train_seconds.min=0"]
+    try:
+        run = search([*given, *own])
+    except (EvonasError, OSError, RuntimeError) as error:
+        yield Check("trial", False, str(error))
+        return
+    outcomes = [outcome for _, outcome in run.trials() if outcome is not None]
+    failed = next((outcome for outcome in outcomes if outcome.status == "failed"), None)
+    complete = [outcome for outcome in outcomes if outcome.status == "complete"]
+    if failed is not None or not complete:
+        text = failed.error_text if failed else run.facts["ended"]
+        yield Check("trial", False, str(text).splitlines()[0])
+        return
+    where = f"{settings.evaluator.name} through {settings.executor.name}"
+    yield Check("trial", True, f"{len(complete)} trials, {where}, in {duration(run.seconds)}")
+    if settings.evaluator.name == "train":
+        yield _speed(checked, run)
+    yield Check("estimate", True, _estimate(settings, run))
+
+
+def _speed(checked: Checked, run: Run) -> Check:
+    images = len(
+        load_data(checked.settings.data, checked.space.scales["proxy"].resolution_px).train
+    )
+    per_s = images / _mean(run, "train_seconds")
+    return Check("speed", True, f"{number(per_s)} training images per second in each worker")
+
+
+def _estimate(settings: Settings, run: Run) -> str:
+    """Time and disk of the whole search, from those of the trials."""
+    outcomes = [outcome for _, outcome in run.trials() if outcome is not None]
+    seconds = statistics.mean(outcome.busy_seconds for outcome in outcomes)
+    if settings.evaluator.name == "train":
+        seconds += _mean(run, "train_seconds") * (_epochs(settings) - 1)
+    workers = settings.executor.workers or usable_cores()
+    total = seconds * settings.budget.evaluations / workers
+    if settings.budget.seconds is not None:
+        total = min(total, settings.budget.seconds)
+    ledger = (run.folder / DATABASE).stat().st_size / len(outcomes)
+    weights = [file.stat().st_size for file in run.folder.glob("trials/*/*")]
+    disk = ledger * settings.budget.evaluations
+    disk += statistics.mean(weights or [0]) * min(KEPT_WEIGHTS, settings.budget.evaluations)
+    return (
+        f"{settings.budget.evaluations} evaluations take about {duration(total)} and "
+        f"{max(1, disk / 2**20):.0f} MiB"
+    )
+
+
+def _epochs(settings: Settings) -> float:
+    """Epochs of a design, on average: of those that begin a rung, one in `reduction` goes on."""
+    rungs = settings.fidelity.rungs
+    if not rungs or settings.fidelity.of != "epochs":
+        return settings.training.epochs
+    parts = zip(rungs, (0, *rungs[:-1]), strict=True)
+    reduction = settings.fidelity.reduction
+    return sum((end - start) / reduction**rung for rung, (end, start) in enumerate(parts))
+
+
+def _mean(run: Run, measure: str) -> float:
+    values = [
+        outcome.measures[measure]
+        for _, outcome in run.trials()
+        if outcome is not None and measure in outcome.measures
+    ]
+    return statistics.mean(values)

@@ -1,0 +1,65 @@
+"""A training as a row of segments, one for each rung, each with a schedule of its own.
+
+Every segment anneals to its end, as between warm restarts (Loshchilov and Hutter 2017, arXiv
+1608.03983), and begins with nothing but the weights that the one before left. So designs of one
+rung compare, and going on from weights on the disk equals training all segments in a row.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+
+from evonas.settings import FidelitySettings, TrainingSettings
+
+STEP_PX = 4  # resolutions of rungs are multiples of it
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One training; `percent` is the share of the training images."""
+
+    recipe: TrainingSettings
+    seed: int
+    resolution_px: int
+    percent: int = 100
+
+
+def segments_of(
+    fidelity: FidelitySettings, recipe: TrainingSettings, rung: int, seed: int, resolution_px: int
+) -> list[Segment]:
+    """All segments of a training up to a rung; without rungs there is one."""
+    if not fidelity.rungs:
+        return [Segment(recipe, seed, resolution_px)]
+    segments, epochs = [], 0
+    for place, amount in enumerate(fidelity.rungs[: rung + 1]):
+        own = seed_of(seed, place)
+        if fidelity.of == "epochs":
+            part = recipe.model_copy(update={"epochs": amount - epochs})
+            segments.append(Segment(part, own, resolution_px))
+            epochs = amount
+        elif fidelity.of == "data":
+            segments.append(Segment(recipe, own, resolution_px, amount))
+        else:
+            steps = max(1, round(resolution_px * amount / 100 / STEP_PX))
+            side = resolution_px if amount == 100 else min(steps * STEP_PX, resolution_px)
+            segments.append(Segment(recipe, own, side))
+    return segments
+
+
+def seed_of(seed: int, rung: int) -> int:
+    """The seed of a segment: that of the trial for the first one."""
+    if rung == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, rung]).generate_state(1)[0])
+
+
+def weights_in(file: Path) -> dict[str, torch.Tensor] | None:
+    """Weights on the disk by name; None if they are not there any more."""
+    try:
+        return safetensors.torch.load_file(file)
+    except (OSError, safetensors.SafetensorError):
+        return None

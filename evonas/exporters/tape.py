@@ -1,0 +1,156 @@
+"""What a network does to a batch, operation by operation, noted down without doing the work."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operation of ATen: its name, its arguments by their names there, its (first) result."""
+
+    operation: str
+    arguments: Arguments
+    result: torch.Tensor
+    is_view: bool
+
+    @property
+    def reads(self) -> list[torch.Tensor]:
+        """The tensors among the arguments."""
+        values = self.arguments.values()
+        lists = [value if isinstance(value, list | tuple) else [value] for value in values]
+        return [item for items in lists for item in items if isinstance(item, torch.Tensor)]
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """A forward pass: what went in, the steps in order, what came out.
+
+    The tensors have the right shapes and no meaningful values; constants are the network's own.
+    """
+
+    given: torch.Tensor
+    steps: tuple[Step, ...]
+    output: torch.Tensor
+
+
+def record(network: nn.Module, shape: tuple[int, ...], device: str = "cpu") -> Tape:
+    """The tape of a network in evaluation mode; takes milliseconds, also for large batches.
+
+    Args:
+        shape: (batch, channels, height, width).
+        device: Of the network; may be meta.
+    """
+    given = torch.empty(shape, device=device)
+    with torch.no_grad(), _Recorder() as recorder:
+        output = network.eval()(given)
+    return Tape(given, tuple(recorder.steps), output)
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.steps: list[Step] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        schema = function._schema
+        arguments = {each.name: each.default_value for each in schema.arguments}
+        arguments |= dict(zip(arguments, args, strict=False)) | (kwargs or {})
+        name = schema.name.removeprefix("aten::")
+        imagined = None if arguments.get("transposed") else SHAPES.get(name)
+        if imagined is None:
+            result = function(*args, **(kwargs or {}))
+            first = result[0] if isinstance(result, tuple | list) else result
+        else:
+            first = imagined(arguments)
+            result = first if len(schema.returns) == 1 else (first,) * len(schema.returns)
+        if isinstance(first, torch.Tensor):
+            self.steps.append(Step(name, arguments, first, function.is_view))
+        return result
+
+
+def _same(arguments: Arguments) -> torch.Tensor:
+    given: torch.Tensor = next(v for v in arguments.values() if isinstance(v, torch.Tensor))
+    return given.detach()  # another tensor over the same memory, which nobody reads
+
+
+def _broadcast(arguments: Arguments) -> torch.Tensor:
+    given, other = arguments["self"], arguments["other"]
+    if not isinstance(other, torch.Tensor):
+        return _same(arguments)
+    shape = torch.broadcast_shapes(given.shape, other.shape)  # type: ignore[no-untyped-call]
+    return _empty(given, shape)
+
+
+def _convolution(arguments: Arguments) -> torch.Tensor:
+    given, weight = arguments["input"], arguments["weight"]
+    sides = [
+        (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        for side, kernel, stride, padding, dilation in zip(
+            given.shape[2:],
+            weight.shape[2:],
+            arguments["stride"],
+            arguments["padding"],
+            arguments["dilation"],
+            strict=True,
+        )
+    ]
+    return _empty(given, (len(given), len(weight), *sides))
+
+
+def _linear(arguments: Arguments) -> torch.Tensor:
+    given = arguments["mat1"]
+    return _empty(given, (len(given), arguments["mat2"].shape[1]))
+
+
+def _cat(arguments: Arguments) -> torch.Tensor:
+    tensors, axis = arguments["tensors"], arguments["dim"]
+    shape = list(tensors[0].shape)
+    shape[axis] = sum(tensor.shape[axis] for tensor in tensors)
+    return _empty(tensors[0], shape)
+
+
+def _mean(arguments: Arguments) -> torch.Tensor:
+    given, axes = arguments["self"], arguments["dim"]
+    axes = range(given.ndim) if axes is None else [axis % given.ndim for axis in axes]
+    kept = arguments["keepdim"]
+    lengths = [1 if axis in axes else length for axis, length in enumerate(given.shape)]
+    left = [length for axis, length in enumerate(lengths) if kept or axis not in axes]
+    return _empty(given, left)
+
+
+def _empty(like: torch.Tensor, shape: Any) -> torch.Tensor:
+    return like.new_empty(tuple(shape))  # memory that is never touched is never taken
+
+
+# Operations of one result that need not be run to know its shape; all others are run.
+POINTWISE = (
+    "relu",
+    "hardtanh",
+    "leaky_relu",
+    "_prelu_kernel",
+    "elu",
+    "mish",
+    "silu",
+    "hardswish",
+    "sigmoid",
+    "hardsigmoid",
+)
+NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training", "native_group_norm")
+BINARY = ("add", "mul", "div", "sub")
+SHAPES: Mapping[str, Callable[[Arguments], torch.Tensor]] = {
+    **dict.fromkeys((*POINTWISE, *NORMS), _same),
+    **dict.fromkeys(BINARY, _broadcast),
+    "convolution": _convolution,
+    "addmm": _linear,
+    "cat": _cat,
+    "mean": _mean,
+}

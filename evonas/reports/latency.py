@@ -1,0 +1,142 @@
+"""The latency of an exported model or of a published network, measured by hand."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from evonas.errors import ExportError, SettingsError
+from evonas.exporters.model_folder import ONNX, RECIPE, WEIGHTS, load_source, read_recipe
+from evonas.hardware import (
+    Clock,
+    Latency,
+    device_description,
+    device_fingerprint,
+    latency_scale,
+    reference_ms,
+)
+from evonas.hardware.runtimes import RUNTIMES, OnnxRuntime, Shape
+from evonas.models import build
+from evonas.models.presets import preset
+from evonas.reports.format import number
+from evonas.settings import Settings, Words
+from evonas.space import Scale
+
+SIZES = ("resolution_px", "width")  # keys of full.* that a published network can be built at
+
+
+def latency_summary(model: str, given: Iterable[str]) -> dict[str, Any]:
+    """What the clock says of a model folder, or of a published network at its published input.
+
+    Always measures: nothing is taken from the user's cache but the reference's calibration.
+
+    Args:
+        model: A folder that evonas export wrote, or the name of a published network.
+        given: Words for latency.*, and of a published network full.resolution_px and full.width.
+
+    Raises:
+        SettingsError: A word is wrong or says nothing here, or the runtime is not there.
+        UnknownName: There is no such folder and no such network.
+        ExportError: The folder is no model folder.
+    """
+    is_folder = os.sep in model or Path(model, RECIPE).exists()
+    settings = _settings(given, is_folder)
+    clock = Clock(settings.latency, reference_ms(settings.latency))
+    start = time.perf_counter()
+    if is_folder:
+        measured, shape = _of_folder(Path(model).expanduser(), clock)
+    else:
+        measured, shape = _of_preset(model, settings, clock)
+    seconds = time.perf_counter() - start
+    own = settings.latency
+    return {
+        "name": model,
+        "ms": measured.ms,
+        **measured.to_dict(),
+        "input": list(shape),
+        **{key: getattr(own, key) for key in ("batch", "runtime", "precision", "threads")},
+        "reference_ms": clock.reference_ms,
+        "seconds": seconds,
+        "device": device_description(own.runtime),
+        "device_fingerprint": device_fingerprint(own.runtime, own.precision),
+    }
+
+
+def _settings(given: Iterable[str], is_folder: bool) -> Settings:
+    words = Words(given)
+    settings = words.settings()
+    takes = "latency.* only" if is_folder else "latency.*, full.resolution_px and full.width only"
+    for keys, origin in words.origins.items():
+        is_size = keys[0] == "full" and keys[-1] in SIZES and not is_folder
+        if keys[0] != "latency" and not is_size:
+            kind = "a model folder" if is_folder else "a published network"
+            words.problems.append(f"{origin}: the latency of {kind} takes {takes}.")
+    if is_folder and settings.latency.resolution_px is not None:
+        words.problems.append(
+            f"latency.resolution_px={settings.latency.resolution_px}: an exported model has its "
+            "own resolution. Leave it out, or export the design with another full.resolution_px."
+        )
+    if words.problems:
+        raise SettingsError(words.problems)
+    return settings
+
+
+def _of_preset(name: str, settings: Settings, clock: Clock) -> tuple[Latency, Shape]:
+    found = preset(name)
+    scale = _sized(found.scale, settings)
+    network = build(found.blueprint, scale, seed=0)
+    return clock.measure_network(network, scale.input_shape), scale.input_shape
+
+
+def _sized(scale: Scale, settings: Settings) -> Scale:
+    wanted = {key: getattr(settings.full, key) for key in SIZES}
+    chosen: dict[str, Any] = {key: value for key, value in wanted.items() if value is not None}
+    return latency_scale(replace(scale, **chosen), settings.latency)
+
+
+def _of_folder(folder: Path, clock: Clock) -> tuple[Latency, Shape]:
+    given = read_recipe(folder).input
+    shape = (given.channels, given.resolution_px, given.resolution_px)
+    if isinstance(RUNTIMES[clock.settings.runtime], OnnxRuntime):
+        if not (folder / ONNX).exists():
+            raise ExportError(f"{folder} lacks {ONNX}. Export the design again.")
+        return clock.measure((folder / ONNX).read_bytes()), shape
+    return clock.measure_network(_network(folder), shape), shape
+
+
+def _network(folder: Path) -> nn.Module:
+    network = load_source(folder).network
+    network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    return network
+
+
+def print_latency(summary: Mapping[str, Any], console: Console) -> None:
+    """The figure with its spread, then what it rests on."""
+    shape = "x".join(map(str, summary["input"]))
+    images = "1 image" if summary["batch"] == 1 else f"{summary['batch']} images"
+    console.print(
+        f"{summary['name']}: {number(summary['ms'])} ms +- {100 * summary['spread']:.1f} % "
+        f"for {images} of {shape}",
+        markup=False,
+        soft_wrap=True,
+    )
+    grid = Table.grid(padding=(0, 2))
+    precision, threads = summary["precision"], summary["threads"]
+    work = f"{summary['runtime']} in {precision} on {threads} thread{'s' * (threads > 1)}"
+    grid.add_row("runtime", work)
+    described = summary["device"]
+    processor = described.get("gpu") or described["processor"]
+    grid.add_row("device", f"{processor} ({summary['device_fingerprint']})")
+    grid.add_row(
+        "reference",
+        f"{number(summary['ratio'])} times MobileNetV2 at 96 px, which takes "
+        f"{number(summary['reference_ms'])} ms here; {summary['pairs']} pairs",
+    )
+    console.print(grid)

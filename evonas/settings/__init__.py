@@ -1,0 +1,45 @@
+"""Every setting of a run, its default and its meaning; words and files that set them."""
+
+from evonas.settings.run import (
+    CHANGEABLE_ON_RESUME,
+    BudgetSettings,
+    DataSettings,
+    EvaluatorSettings,
+    EvolverSettings,
+    ExecutorSettings,
+    FidelitySettings,
+    FilterSettings,
+    FullSettings,
+    LatencySettings,
+    MeasureSettings,
+    RewardSettings,
+    RunSettings,
+    Settings,
+    SyntheticSettings,
+)
+from evonas.settings.training import TrainingSettings
+from evonas.settings.values import Group, Limits
+from evonas.settings.words import Words, validate
+
+__all__ = [
+    "CHANGEABLE_ON_RESUME",
+    "BudgetSettings",
+    "DataSettings",
+    "EvaluatorSettings",
+    "EvolverSettings",
+    "ExecutorSettings",
+    "FidelitySettings",
+    "FilterSettings",
+    "FullSettings",
+    "Group",
+    "LatencySettings",
+    "Limits",
+    "MeasureSettings",
+    "RewardSettings",
+    "RunSettings",
+    "Settings",
+    "SyntheticSettings",
+    "TrainingSettings",
+    "Words",
+    "validate",
+]

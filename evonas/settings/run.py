@@ -1,0 +1,269 @@
+"""Every setting of a run, its default and its meaning."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from evonas.settings.training import TrainingSettings
+from evonas.settings.values import (
+    Count,
+    DataPath,
+    FilePath,
+    Group,
+    Limits,
+    Names,
+    NotNegative,
+    NotPositive,
+    Positive,
+    Probability,
+    Share,
+    split_commas,
+    whole_number,
+)
+
+
+class SyntheticSettings(Group):
+    """The images that `data=synthetic` makes up, the same ones for the same `seed`.
+
+    `images` counts those of all parts together; `resolution_px` is their own side, before they
+    are resized for a network.
+    """
+
+    images: Count = 2000
+    classes: Annotated[int, Field(ge=2)] = 10
+    channels: Annotated[Literal[1, 3], BeforeValidator(whole_number)] = 3
+    resolution_px: Annotated[int, Field(ge=4)] = 32
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class DataSettings(Group):
+    """Which images; `path` for sets that lie in a folder or a file."""
+
+    name: str = "digits"
+    path: DataPath | None = None
+    validation_share: Share = 0.4
+    subset: Count | None = None
+    synthetic: SyntheticSettings = SyntheticSettings()
+
+
+class RunSettings(Group):
+    """Name, place and randomness of a run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    folder: FilePath = Path("runs")
+    seed: Annotated[int, Field(ge=0)] = 0
+    deterministic: bool = False
+
+
+class MeasureSettings(Group):
+    """The scale of latency, counts and constraints."""
+
+    scale: Literal["full", "proxy"] = "full"
+
+
+class FullSettings(Group):
+    """What is deployed: the first five override the space, the rest the training recipe.
+
+    `phi` is EfficientNet's compound coefficient, on top of what the others say. A retraining is
+    long enough to profit from moved images; a search's short training is not.
+    """
+
+    resolution_px: Count | None = None
+    width: Positive | None = None
+    filters: Count | None = None
+    repeats: Count | None = None
+    phi: float = 0.0
+    epochs: Count = 30
+    translate: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
+class EvolverSettings(Group):
+    """How designs are proposed; operator names and their meaning are PyGAD's.
+
+    With `surrogate` a model of the run picks each design out of `pool` children, after `initial`
+    ones that are spread over the space. `engine` is `steady` (a child at a time, bred from the
+    best of the whole history) or `pygad_run` (the generations of `pygad.GA.run()`; for it alone
+    are `keep_elitism`, how many of the best stay in each, and `keep_parents`, how many parents do
+    without elitism, -1 for all).
+    `selection` is `tournament_nsga3` for more than three objectives, if none is named.
+    `tournament` is the number of individuals that compete. `crossover_probability` is the share
+    of parents that mate, none for all. `mutation_genes` change in a child, or with
+    `mutation_probability` each gene so likely; `adaptive` changes `mutation_genes_bad` where
+    the parents are bad. `mutation_by_replacement` draws a number anew, else a real number moves
+    from where it is by up to a tenth of its range. With `block_crossover` a stage or
+    block is inherited whole. `nsga3_divisions` of each objective's axis make the reference
+    points, not set: as many as the population can serve. `start` names published networks that
+    are the first designs. `sample` is of `aging` alone: how many it draws for a tournament.
+    """
+
+    name: str = "pygad"
+    surrogate: bool = True
+    pool: Count = 100
+    initial: Count = 8
+    engine: Literal["steady", "pygad_run"] = "steady"
+    population: Annotated[int, Field(ge=4)] = 20
+    selection: Literal[
+        "tournament_nsga2",
+        "nsga2",
+        "tournament_nsga3",
+        "nsga3",
+        "tournament",
+        "rank",
+        "random",
+        "sss",
+        "rws",
+        "sus",
+    ] = "tournament_nsga2"
+    tournament: Count = 3
+    nsga3_divisions: Count | None = None
+    crossover: Literal["uniform", "single_point", "two_points", "scattered", "sbx", "none"] = (
+        "uniform"
+    )
+    crossover_probability: Probability | None = None
+    block_crossover: bool = False
+    mutation: Literal[
+        "random", "swap", "inversion", "scramble", "polynomial", "adaptive", "none"
+    ] = "random"
+    mutation_genes: Count = 2
+    mutation_genes_bad: Count = 4
+    mutation_probability: Probability | None = None
+    mutation_by_replacement: bool = True
+    sample: Count = 5
+    keep_elitism: Annotated[int, Field(ge=0)] = 1
+    keep_parents: Annotated[int, Field(ge=-1)] = -1
+    start: Names = ()
+
+
+class BudgetSettings(Group):
+    """When the search ends: whatever is reached first.
+
+    `stagnation` is a number of evaluations that have not enlarged the front's hypervolume (of
+    one objective: not improved the best).
+    """
+
+    evaluations: Count = 64
+    seconds: Positive | None = None
+    stagnation: Count | None = None
+    target: dict[str, Limits] = Field(default_factory=dict)
+
+
+class LatencySettings(Group):
+    """How latency is measured.
+
+    `resolution_px` not set: that of the scale that is measured. A measurement is repeated until
+    its `spread` is below this, or for `limit_s`.
+    """
+
+    runtime: Literal[
+        "onnxruntime", "torch", "torch-inductor", "cuda", "onnxruntime-cuda", "tensorrt"
+    ] = "onnxruntime"
+    precision: Literal["fp32", "fp16", "bf16"] = "fp32"
+    batch: Count = 1
+    threads: Count = 1
+    resolution_px: Count | None = None
+    spread: Positive = 0.02
+    limit_s: Positive = 0.4
+
+
+class RewardSettings(Group):
+    """The measure `mnasnet_reward`, accuracy x (latency_ms / target_ms) ^ w; it needs `target_ms`.
+
+    w is `alpha` up to the target and `beta` beyond it. The defaults are the paper's soft
+    constraint: twice the latency is worth 5 % more accuracy. 0 and -1 are its hard one.
+    """
+
+    target_ms: Positive | None = None
+    alpha: NotPositive = -0.07
+    beta: NotPositive = -0.07
+
+
+class FidelitySettings(Group):
+    """Cheap trainings first: only designs that do well go on to the next of the `rungs`.
+
+    A rung is a number of epochs, as in 1,3,9; with `of` set it is a share of the images or of
+    the resolution, in percent, and each rung trains for `training.epochs`. One design in
+    `reduction` is promoted.
+    """
+
+    rungs: Annotated[tuple[Count, ...], BeforeValidator(split_commas)] = ()
+    of: Literal["epochs", "data", "resolution"] = "epochs"
+    reduction: Annotated[float, Field(gt=1)] = 3.0
+
+
+class FilterSettings(Group):
+    """Which designs are not worth a training, by a score of the untrained network.
+
+    Of the designs proposed lately those in the worst `share` by `proxy` are not trained. One in
+    `trust` of these is, so that the score's rank correlation with what trainings give is known;
+    below `correlation` the filter is off.
+    """
+
+    proxy: str | None = None
+    share: Share = 0.5
+    trust: Count = 10
+    correlation: Share = 0.2
+
+
+class ExecutorSettings(Group):
+    """Where trials run. `workers` not set: as many as there are cores.
+
+    `charge_proposals`: of a virtual executor, real time between trials passes on its clock too.
+    """
+
+    name: str = "ray"
+    workers: Count | None = None
+    cpus_per_trial: Positive = 1.0
+    gpus_per_trial: NotNegative = 0.0
+    address: str = "local"
+    timeout_s: Positive = 600.0
+    retries: Annotated[int, Field(ge=0)] = 2
+    charge_proposals: bool = True
+
+
+class EvaluatorSettings(Group):
+    """What an evaluation is.
+
+    Of a table: its `path`, the columns that a measure is drawn from (`observed`) and that of
+    simulated seconds (`duration`), which a mean and a coefficient of variation can stand for.
+    """
+
+    name: str = "train"
+    function: str | None = None
+    path: DataPath | None = None
+    observed: dict[str, Annotated[Names, Field(min_length=1)]] = Field(default_factory=dict)
+    duration: str | None = None
+    duration_mean_s: Positive | None = None
+    duration_cv: NotNegative = 1.0
+
+
+class Settings(Group):
+    """All settings of one run."""
+
+    space: str = "mobile_cells"
+    data: DataSettings = DataSettings()
+    run: RunSettings = RunSettings()
+    objectives: Annotated[Names, Field(min_length=1)] = ("accuracy", "latency_ms")
+    constraints: dict[str, Limits] = Field(default_factory=dict)
+    reference_point: dict[str, float] = Field(default_factory=dict)
+    measure: MeasureSettings = MeasureSettings()
+    full: FullSettings = FullSettings()
+    evolver: EvolverSettings = EvolverSettings()
+    schedule: Literal["async", "generational"] = "async"
+    budget: BudgetSettings = BudgetSettings()
+    training: TrainingSettings = TrainingSettings()
+    latency: LatencySettings = LatencySettings()
+    fidelity: FidelitySettings = FidelitySettings()
+    filter: FilterSettings = FilterSettings()
+    reward: RewardSettings = RewardSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    evaluator: EvaluatorSettings = EvaluatorSettings()
+    display: Literal["auto", "plain", "none"] = "auto"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON."""
+        return self.model_dump(mode="json")
+
+
+# Groups may also change on resume as a whole: where and how long, never what is searched.
+CHANGEABLE_ON_RESUME = ("budget", "executor", "display")

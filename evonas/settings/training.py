@@ -1,0 +1,125 @@
+"""The training recipe: one setting for each heuristic, and each may be a gene.
+
+Names are those that users of Ultralytics know, where they have one.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from evonas.settings.values import (
+    Count,
+    DataPath,
+    Group,
+    NotNegative,
+    Positive,
+    Probability,
+    split_commas,
+    whole_number,
+)
+
+Part = Annotated[float, Field(ge=0, lt=1)]  # of a whole, never all of it
+Degrees = Annotated[float, Field(ge=0, le=180)]
+
+
+class TrainingSettings(Group):
+    """The training recipe, of a search's short trainings and of a retraining alike.
+
+    Optimisation: `lr0` x `lr_factor` is the peak of the learning rate, `lrf` the last one as a
+    share of it; without `lr0` (null), it is what the optimiser usually has (`training.rates`).
+    `momentum` is that of `sgd`, `nesterov`, `rmsprop` and `muon`, and the first beta of the
+    others. The rate rises for `warmup_epochs`; not set, for 40 % of the training. `step` divides
+    it by ten after 50 % and 75 %. `ema` is the decay of an average of the weights, which is then
+    what is scored; 0 is none. `initialisation` replaces the network's.
+
+    Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`
+    (degrees), `fliplr`, `flipud` (probabilities), `hsv_h`, `hsv_s`, `hsv_v`, `contrast` (gains)
+    vary each image; `fill` is what comes in at the sides. `cutout` blanks a square of this share
+    of the side, `erasing` (probability) a random rectangle, `gridmask` (probability) a grid.
+    `mixup` and `cutmix` are shares of batches, with weights from Beta(alpha, alpha).
+    `progressive` is the share of the side that a training begins with; it grows in three steps.
+
+    Regularisation: `dropout` before the classifier, `spatial_dropout` of whole maps and
+    `drop_block` of squares behind blocks, `drop_connect` of the classifier's weights, `drop_path`
+    of blocks that are skipped around: `local` by sample and block, `global` one depth for all.
+    `ramp` lets the last two grow over the training from 0.
+
+    Transfer: `weights` (a safetensors file) to begin with, of which `reset_last` linear and
+    convolutional layers are drawn anew; `freeze` that many parts from the input, or `all` but
+    the classifier; `layer_decay` multiplies the rate of each part before the last. `inherit`
+    begins with the parent's weights.
+
+    `patience` epochs without a better loss end a training, `plateau` epochs lower its rate by
+    ten. `amp` computes in bfloat16 where that is faster (`auto`). `compile`, `cuda_graphs` and
+    `sync_bn` are for long trainings, on a GPU, on several. `log` writes curves.
+    """
+
+    epochs: Count = 3
+    batch_size: Count = 32
+    optimizer: Literal[
+        "sgd",
+        "nesterov",
+        "adam",
+        "adamw",
+        "rmsprop",
+        "adagrad",
+        "adadelta",
+        "adamax",
+        "nadam",
+        "muon",
+    ] = "nesterov"
+    lr0: Positive | None = None
+    lr_factor: Positive = 1.0
+    lrf: NotNegative = 0.01
+    momentum: Part = 0.8
+    weight_decay: NotNegative = 5e-4
+    schedule: Literal["one_cycle", "cosine", "step"] = "one_cycle"
+    warmup_epochs: NotNegative | None = None
+    label_smoothing: Part = 0.1
+    ema: Part = 0.0
+    initialisation: Literal["he", "xavier", "selu"] | None = None
+    patience: Count | None = None
+    plateau: Count | None = None
+
+    translate: Part = 0.0
+    scale: Part = 0.0
+    degrees: Degrees = 0.0
+    shear: Annotated[float, Field(ge=0, lt=90)] = 0.0
+    fliplr: Probability = 0.0
+    flipud: Probability = 0.0
+    fill: Literal["black", "reflect"] = "black"
+    hsv_h: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    hsv_s: Part = 0.0
+    hsv_v: Part = 0.0
+    contrast: Part = 0.0
+    cutout: Part = 0.0
+    erasing: Probability = 0.0
+    gridmask: Probability = 0.0
+    mixup: Probability = 0.0
+    mixup_alpha: Positive = 0.2
+    cutmix: Probability = 0.0
+    cutmix_alpha: Positive = 1.0
+    progressive: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    dropout: Part = 0.0
+    spatial_dropout: Part = 0.0
+    drop_connect: Part = 0.0
+    drop_block: Part = 0.0
+    drop_block_size: Count = 7
+    drop_path: Part = 0.0
+    drop_path_kind: Literal["local", "global"] = "local"
+    ramp: bool = False
+
+    weights: DataPath | None = None
+    freeze: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["all"], BeforeValidator(whole_number)
+    ] = 0
+    reset_last: Annotated[int, Field(ge=0)] = 0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    inherit: bool = False
+
+    amp: Literal["auto", "on", "off"] = "auto"
+    compile: bool = False
+    cuda_graphs: bool = False
+    sync_bn: bool = False
+    log: Annotated[tuple[Literal["csv", "tensorboard"], ...], BeforeValidator(split_commas)] = ()

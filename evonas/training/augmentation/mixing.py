@@ -1,0 +1,95 @@
+"""Images mixed with each other, and their targets with them."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+
+from evonas.settings import TrainingSettings
+
+Mix = tuple[torch.Tensor, torch.Tensor]
+
+
+def mixes(recipe: TrainingSettings) -> bool:
+    """Whether `mixed` ever changes a batch, so that it needs soft targets."""
+    return any(getattr(recipe, name) > 0 for name in MIXERS)
+
+
+def mixed(
+    images: torch.Tensor,
+    targets: torch.Tensor,
+    recipe: TrainingSettings,
+    generator: torch.Generator,
+) -> Mix:
+    """Images and targets mixed with those of the next in the batch, by one of the kinds or none.
+
+    Normalised floats (batch, channels, height, width) and shares of classes (batch, classes) to
+    the same. The settings are shares of batches; where they add up to more than 1, they are
+    divided by their sum.
+    """
+    if not mixes(recipe):
+        return images, targets
+    shares = [getattr(recipe, name) for name in MIXERS]
+    drawn = torch.rand((), generator=generator).item() * max(sum(shares), 1)
+    for (name, mixer), share in zip(MIXERS.items(), shares, strict=True):
+        if drawn < share:
+            return mixer(images, targets, getattr(recipe, f"{name}_alpha"), generator)
+        drawn -= share
+    return images, targets
+
+
+def mixup(
+    images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
+) -> Mix:
+    """Weighted means of two images, x = λ xᵢ + (1 - λ) xⱼ, targets alike (arXiv 1710.09412).
+
+    λ is drawn from Beta(alpha, alpha), once for the whole batch.
+    """
+    weight = beta(alpha, generator)
+    return _next(images).lerp(images, weight), _next(targets).lerp(targets, weight)
+
+
+def cutmix(
+    images: torch.Tensor, targets: torch.Tensor, alpha: float, generator: torch.Generator
+) -> Mix:
+    """Each image with the same box of another (arXiv 1905.04899, equations 1 and 2).
+
+    λ is drawn from Beta(alpha, alpha), once for the whole batch, and so is the box: its sides are
+    √(1 - λ) of the image's, its centre is anywhere, and what is over the border is cut off. The
+    targets go by the area that is pasted in truth.
+    """
+    height, width = images.shape[2:]
+    share = (1 - beta(alpha, generator)) ** 0.5
+    rows, columns = (_cut(side, share, generator) for side in (height, width))
+    pasted = images.clone()
+    pasted[:, :, rows, columns] = _next(images[:, :, rows, columns])
+    area = (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
+    return pasted, targets.lerp(_next(targets), area)
+
+
+# Setting to a mixer, which is given the setting `..._alpha`.
+MIXERS: Mapping[str, Callable[[torch.Tensor, torch.Tensor, float, torch.Generator], Mix]] = {
+    "mixup": mixup,
+    "cutmix": cutmix,
+}
+
+
+def beta(alpha: float, generator: torch.Generator) -> float:
+    """Drawn from Beta(alpha, alpha); in 0..1.
+
+    By numpy, seeded from the generator: torch's own takes none.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return np.random.default_rng(seed).beta(alpha, alpha)
+
+
+def _next(values: torch.Tensor) -> torch.Tensor:
+    """Those of the next in the batch. Batches come shuffled, so this is a random partner."""
+    return values.roll(-1, 0)
+
+
+def _cut(side: int, share: float, generator: torch.Generator) -> slice:
+    """A span of this share of the side, its centre anywhere, cut off at the border."""
+    size = round(share * side)
+    start = int(torch.randint(side, (), generator=generator)) - size // 2
+    return slice(max(start, 0), min(start + size, side))

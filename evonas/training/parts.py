@@ -1,0 +1,45 @@
+"""What a network consists of, whether evonas built it or the source that evonas exported.
+
+Exported source has copies of the classes in `evonas.models`: modules are told by their names.
+"""
+
+from collections.abc import Iterator
+
+from torch import nn
+
+
+def is_called(module: nn.Module, *names: str) -> bool:
+    """True if the module's class, or one that it is made from, has one of these names."""
+    return any(cls.__name__ in names for cls in type(module).__mro__)
+
+
+def parts(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The parts of a network with their names, from the input to the classifier.
+
+    Those that its source names one by one: `stem, stage_1, ..., head`. Of a stack of cells, each
+    cell is a part: `cells.0`.
+    """
+    found = []
+    for name, child in network.named_children():
+        if is_called(child, "CellStack"):
+            cells = next(child.children())
+            found += [(f"{name}.{index}", cell) for index, cell in cells.named_children()]
+        else:
+            found.append((name, child))
+    return found
+
+
+def units(network: nn.Module) -> list[nn.Module]:
+    """The blocks and cells, from the input on; blocks that only pass maps on are none."""
+    modules = network.modules()
+    return [m for m in modules if is_called(m, "Block", "Cell", "ResidualReduction")]
+
+
+def classifier(network: nn.Module) -> list[nn.Linear]:
+    """The linear layers, of which the last one gives the logits."""
+    return [module for module in network.modules() if isinstance(module, nn.Linear)]
+
+
+def weighted(network: nn.Module) -> Iterator[nn.Module]:
+    """Its convolutions and linear layers in their order."""
+    return (m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear))

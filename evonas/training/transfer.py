@@ -1,0 +1,160 @@
+"""Weights to begin with, and which of them are trained, and how fast."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from evonas.errors import SettingsError
+from evonas.models import initialise
+from evonas.settings import TrainingSettings
+from evonas.training.parts import classifier, parts, weighted
+
+SHOWN = 3  # names in a message
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What came of the weights file: names of tensors.
+
+    `taken` are now the network's; `fresh` are those of the network that the file does not have,
+    or in another shape; `unused` are those of the file that found no place.
+    """
+
+    taken: tuple[str, ...] = ()
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.taken)} tensors taken{_named('left fresh', self.fresh)}"
+            f"{_named('of the file not used', self.unused)}"
+        )
+
+
+def _named(what: str, names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    more = ", ..." if len(names) > SHOWN else ""
+    return f"; {len(names)} {what}: {', '.join(names[:SHOWN])}{more}"
+
+
+def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
+    """Makes a fresh network begin as the recipe's `weights`, `reset_last` and `freeze` say.
+
+    Tensors are taken from the file where name and shape agree, so a classifier of other classes
+    stays fresh. Then the last `reset_last` convolutions and linear layers are drawn anew, or all
+    if there are fewer, and the frozen parts' weights need no gradients any more. Parts are those
+    of `parts.parts`: the stem is the first, the head the last. `all` freezes everything but the
+    linear layers.
+
+    Call `frozen_to_eval` after each `network.train()`.
+
+    Raises:
+        SettingsError: The file cannot be used, or nothing is left to be trained.
+    """
+    found = Transfer() if recipe.weights is None else load_weights(network, recipe.weights)
+    layers = list(weighted(network))
+    for index, layer in enumerate(layers[max(0, len(layers) - recipe.reset_last) :]):
+        initialise(layer, seed + index, recipe.initialisation or "he")
+    _freeze(network, recipe.freeze)
+    return found
+
+
+def load_weights(network: nn.Module, file: Path) -> Transfer:
+    """Takes tensors from a safetensors file where names and shapes agree.
+
+    Raises:
+        SettingsError: The file is missing or damaged, or no weights in it fit.
+    """
+    given = _read(file)
+    own = network.state_dict()
+    taken = [n for n, t in own.items() if n in given and given[n].shape == t.shape]
+    if not any(own[name].dim() for name in taken):
+        raise SettingsError(
+            f"training.weights: nothing in {file} fits this network. It holds "
+            f"{_some(given)}, and the network has {_some(own)}. Give the weights of a network "
+            "with the same blocks."
+        )
+    with torch.no_grad():
+        for name in taken:
+            own[name].copy_(given[name])
+    fresh = [name for name in own if name not in taken]
+    unused = [name for name in given if name not in taken]
+    return Transfer(tuple(taken), tuple(fresh), tuple(unused))
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    right = "Give a weights.safetensors as evonas export and evonas retrain write it."
+    if not file.is_file():
+        raise SettingsError(f"training.weights: there is no file {file}. {right}")
+    try:
+        return safetensors.torch.load_file(file)
+    except (safetensors.SafetensorError, OSError) as error:
+        problem = f"{file} cannot be read as safetensors: {error}"
+        raise SettingsError(f"training.weights: {problem}. {right}") from None
+
+
+def _some(tensors: Mapping[str, torch.Tensor]) -> str:
+    shown = [f"{name} {tuple(tensor.shape)}" for name, tensor in tensors.items() if tensor.dim()]
+    return ", ".join(shown[:SHOWN]) + (", ..." if len(shown) > SHOWN else "") or "no weights"
+
+
+def _freeze(network: nn.Module, freeze: Any) -> None:
+    if freeze == "all":
+        network.requires_grad_(False)
+        for layer in classifier(network):
+            layer.requires_grad_(True)
+        return
+    found = parts(network)
+    for _, part in found[:freeze]:
+        part.requires_grad_(False)
+    if not any(weights.requires_grad for weights in network.parameters()):
+        names = ", ".join(name for name, _ in found)
+        raise SettingsError(
+            f"training.freeze={freeze}: the network has {len(found)} parts ({names}), and nothing "
+            f"is left to be trained. Write at most {len(found) - 1}, or all for all but the "
+            "classifier."
+        )
+
+
+def frozen_to_eval(network: nn.Module) -> None:
+    """Puts frozen modules into evaluation mode: their norms' statistics stay, nothing is dropped.
+
+    Those are the modules that have weights of which none needs a gradient. To be called whenever
+    the network was put into training mode.
+    """
+    for module in network.modules():
+        weights = list(module.parameters())
+        if weights and not any(tensor.requires_grad for tensor in weights):
+            module.eval()
+
+
+def parameter_groups(network: nn.Module, recipe: TrainingSettings) -> list[dict[str, Any]]:
+    """The parameters to be trained, with what their learning rate is multiplied by.
+
+    Dictionaries with `params` and `lr_scale` = `layer_decay` to the power of the parts behind
+    (discriminative rates, arXiv 1801.06146, section 3.2): 1 for the last part. One
+    group where all rates are the same. Every trained parameter is in one group.
+    """
+    if recipe.layer_decay == 1:
+        return [{"params": _trained(network), "lr_scale": 1.0}]
+    groups = []
+    placed: set[nn.Parameter] = set()
+    found = parts(network)
+    # What is in no part, as in a source that its owner changed, counts with the input.
+    for behind, module in [*enumerate(part for _, part in reversed(found)), (len(found), network)]:
+        own = [tensor for tensor in _trained(module) if tensor not in placed]
+        placed.update(own)
+        if own:
+            groups.append({"params": own, "lr_scale": recipe.layer_decay**behind})
+    return groups[::-1]
+
+
+def _trained(module: nn.Module) -> list[nn.Parameter]:
+    return [tensor for tensor in module.parameters() if tensor.requires_grad]

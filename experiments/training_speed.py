@@ -1,0 +1,248 @@
+"""How fast a training is beside a plain loop, and what accuracy it reaches in so many seconds.
+
+Two networks on CIFAR-10 at 32 px, one core. The plain loop is what a tutorial shows: a DataLoader
+over the image files, transforms of each sample, batches in the usual memory order, 32-bit numbers,
+one learning rate. Both loops train the same network in turns, so that a busy machine slows both;
+throughput counts images, and with progressive resolution those of a whole training.
+
+For the accuracy, numbers of epochs were chosen beforehand so that a training fits into its CPU
+seconds on the machine of the record. The test images are looked at once, at the end.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from record import parser, report
+from torch import nn
+
+from evonas.blueprint import Blueprint
+from evonas.data import Dataset, load_data
+from evonas.data.dataset import Split
+from evonas.models import build, count, plan_network
+from evonas.settings import DataSettings, TrainingSettings
+from evonas.space import Scale
+from evonas.training import Normalisation, evaluate, train
+
+SCALE = Scale("proxy", resolution_px=32)
+
+
+def stage(operation: str, channels: int, layers: int, stride: int, **more: Any) -> dict[str, Any]:
+    own = {"operation": operation, "channels": channels, "layers": layers, "stride": stride}
+    return {"kernel": 3, "se_ratio": 0, "skip": "identity", **own, **more}
+
+
+def network(stem: int, *stages: dict[str, Any], head: int = 0) -> Blueprint:
+    return Blueprint(
+        {
+            "builder": "stages",
+            "activation": "relu",
+            "stem": {"channels": stem, "kernel": 3, "stride": 2},
+            "stages": list(stages),
+            "head": {"channels": head},
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, how it is trained in 25 and in 60 CPU seconds, and its numbers' width."""
+
+    blueprint: Blueprint
+    recipes: dict[int, TrainingSettings]
+    bfloat16: bool
+
+
+MOBILE = network(
+    16,
+    stage("inverted_residual", 32, 2, 1, expansion=3),
+    stage("inverted_residual", 64, 2, 2, expansion=3),
+    stage("inverted_residual", 128, 1, 2, expansion=3),
+    head=256,
+)
+RESIDUAL = network(
+    32,
+    stage("conv", 32, 2, 1),
+    stage("conv", 64, 2, 2),
+    stage("conv", 128, 3, 2),
+)
+COMMON: dict[str, Any] = {
+    "batch_size": 128,
+    "lr0": 0.4,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "warmup_epochs": 0.5,
+    "lrf": 0.01,
+    "label_smoothing": 0.1,
+    "fliplr": 0.5,
+    "translate": 0.06,
+    "fill": "reflect",
+    "progressive": 0.5,
+}
+
+
+def recipe(epochs: int, **more: Any) -> TrainingSettings:
+    return TrainingSettings(epochs=epochs, **{**COMMON, **more})
+
+
+SUBJECTS = {
+    "mobile": Subject(MOBILE, {25: recipe(2), 60: recipe(5)}, False),
+    "residual": Subject(RESIDUAL, {25: recipe(2), 60: recipe(5)}, True),
+}
+
+
+def main() -> None:
+    words = parser(__doc__)
+    words.add_argument("--data", type=Path, required=True, help="CIFAR-10 as train/CLASS/*.jpg")
+    words.add_argument("--seeds", type=int, default=3)
+    words.add_argument("--turns", type=int, default=5, help="of both loops, for the throughput")
+    words.add_argument("--images", type=int, default=2560, help="of a turn")
+    given = words.parse_args()
+    torch.set_num_threads(1)
+    settings = DataSettings(name="folder", path=given.data, validation_share=0.02)
+    data = load_data(settings, SCALE.resolution_px)
+    speeds = {
+        name: speed(subject, data, given.data, given.turns, given.images)
+        for name, subject in SUBJECTS.items()
+    }
+    accuracies = {
+        f"{name}_{seconds}s": accuracy(subject, seconds, data, given.seeds)
+        for name, subject in SUBJECTS.items()
+        for seconds in subject.recipes
+    }
+    report(
+        given,
+        {
+            "same_resolution_ratio": min(each["same_resolution_ratio"] for each in speeds.values()),
+            "progressive_ratio": min(each["progressive_ratio"] for each in speeds.values()),
+            "accuracy": {name: each["accuracy"] for name, each in accuracies.items()},
+            "throughput": speeds,
+            "trainings": accuracies,
+        },
+    )
+
+
+def speed(subject: Subject, data: Dataset, folder: Path, turns: int, images: int) -> dict[str, Any]:
+    """Images per CPU second of both loops, medians; ratios of turns beside each other, medians."""
+    plain = PlainLoop(subject.blueprint, folder)
+    usual = recipe(1, progressive=1.0)
+    short = Split(data.train.images[:images], data.train.labels[:images])
+    growing = recipe(3)
+    rates: dict[str, list[float]] = {"plain": [], "same_resolution": [], "progressive": []}
+    for _ in range(turns):
+        rates["plain"].append(images / seconds_of(lambda: plain.train(images)))
+        for name, words in (("same_resolution", usual), ("progressive", growing)):
+            seconds = seconds_of(lambda words=words: trained(subject, words, short, data, 0))
+            rates[name].append(words.epochs * images / seconds)
+    of_plain = np.array(rates["plain"])
+    return {
+        **{f"{name}_images_per_s": round(statistics.median(own)) for name, own in rates.items()},
+        **{
+            f"{name}_ratio": round(float(np.median(np.array(rates[name]) / of_plain)), 2)
+            for name in ("same_resolution", "progressive")
+        },
+        **count_of(subject.blueprint),
+    }
+
+
+def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[str, Any]:
+    """Of the test images, by trainings that differ in their seed."""
+    words = subject.recipes[seconds]
+    normalisation = Normalisation(data.mean, data.deviation)
+    found, spent = [], []
+    for seed in range(seeds):
+        start = time.process_time()
+        trained_network = trained(subject, words, data.train, data, seed)
+        spent.append(round(time.process_time() - start, 1))
+        found.append(evaluate(trained_network, data.test, normalisation).accuracy)
+    return {
+        "accuracy": round(statistics.mean(found), 4),
+        "each": found,
+        "cpu_seconds": spent,
+        "epochs": words.epochs,
+    }
+
+
+def trained(
+    subject: Subject, words: TrainingSettings, split: Split, data: Dataset, seed: int
+) -> nn.Module:
+    net = build(subject.blueprint, SCALE, seed)
+    normalisation = Normalisation(data.mean, data.deviation)
+    train(net, split, normalisation, words, seed, bfloat16=subject.bfloat16)
+    return net
+
+
+def count_of(blueprint: Blueprint) -> dict[str, int]:
+    found = count(plan_network(blueprint, SCALE))
+    return {"parameters": found.parameters, "macs": found.macs}
+
+
+def seconds_of(work: Any) -> float:
+    """CPU seconds of this process."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+class ImageFiles(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+    """Image files of a folder a class, varied and normalised one by one."""
+
+    def __init__(self, folder: Path) -> None:
+        classes = sorted(each.name for each in folder.iterdir() if each.is_dir())
+        self.files = [
+            (file, label)
+            for label, name in enumerate(classes)
+            for file in sorted((folder / name).iterdir())
+        ]
+        self.mean = torch.tensor([0.4914, 0.4822, 0.4465])[:, None, None]
+        self.deviation = torch.tensor([0.2470, 0.2435, 0.2616])[:, None, None]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        file, label = self.files[index]
+        with Image.open(file) as image:
+            pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) / 255
+        padded = nn.functional.pad(pixels, (4, 4, 4, 4))
+        top, left = torch.randint(9, (2,)).tolist()
+        cropped = padded[:, top : top + 32, left : left + 32]
+        if torch.rand(()) < 0.5:
+            cropped = cropped.flip(2)
+        return (cropped - self.mean) / self.deviation, label
+
+
+class PlainLoop:
+    """A training loop without any trick; goes on where it was."""
+
+    def __init__(self, blueprint: Blueprint, folder: Path) -> None:
+        self.network = build(blueprint, SCALE, seed=0)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.1, momentum=0.9)
+        loader = torch.utils.data.DataLoader(
+            ImageFiles(folder / "train"), batch_size=128, shuffle=True
+        )
+        self.batches = self._for_ever(loader)
+
+    def _for_ever(self, loader: Any) -> Iterator[Any]:
+        while True:
+            yield from loader
+
+    def train(self, images: int) -> None:
+        self.network.train()
+        for pictures, labels in islice(self.batches, images // 128):
+            self.optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(self.network(pictures), labels)
+            loss.backward()
+            self.optimizer.step()
+            loss.item()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The doctor tries out a real machine: what it says must be so."""
+
+import json
+import re
+
+import pytest
+import torch
+from conftest import evonas
+
+SMALL = ["space=nano", "data.subset=200", "executor=inline"]
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[str, dict[str, object]]:
+    result = evonas("doctor", *SMALL, "budget.evaluations=300", "latency.spread=10", "--json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+
+
+def test_every_part_of_a_search_is_looked_at(healthy: dict[str, dict[str, object]]) -> None:
+    names = ["versions", "cores", "gpu", "runtimes", "data", "clock", "trial", "speed", "estimate"]
+    assert list(healthy) == names
+    assert all(check["ok"] is True for check in healthy.values())
+    assert "120 training, 80 validation" in str(healthy["data"]["detail"])
+    assert "2 trials, train through inline" in str(healthy["trial"]["detail"])
+
+
+def test_the_estimate_is_of_the_search_that_is_meant(
+    healthy: dict[str, dict[str, object]],
+) -> None:
+    detail = str(healthy["estimate"]["detail"])
+    assert re.fullmatch(r"300 evaluations take about .* and \d+ MiB", detail)
+
+
+def test_it_leaves_no_run_behind() -> None:
+    evonas("doctor", *SMALL, "latency.spread=10")
+    assert evonas("runs", "--json").stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_is_missing_is_named_and_the_exit_code_tells() -> None:
+    result = evonas("doctor", *SMALL, "executor.gpus_per_trial=1", "latency.spread=10")
+    assert result.returncode == 1
+    assert "bad  gpu" in result.stdout
+    assert "executor.gpus_per_trial" in result.stdout
+
+
+def test_wrong_words_are_told_before_anything_is_tried() -> None:
+    result = evonas("doctor", "spaec=nano")
+    assert result.returncode == 2
+    assert 'Did you mean "space"?' in result.stderr
+    assert result.stdout == ""

@@ -1,0 +1,126 @@
+"""Trainings of several rungs: going on from the disk equals training all segments in a row."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from evonas.evaluation import OBJECTIVES, TrainEvaluator
+from evonas.evaluation.segments import segments_of
+from evonas.runs.run import run_scales
+from evonas.settings import FidelitySettings, Limits, Settings, TrainingSettings
+from evonas.space import load_space
+from evonas.trial import Outcome, Trial
+
+RECIPE = TrainingSettings(epochs=9)
+DIGITS = {"channels": 1, "classes": list("0123456789")}
+
+
+def shares(of: str, rungs: tuple[int, ...], side: int = 16) -> list[tuple[int, int, int]]:
+    """Epochs, percent of the images and resolution of each segment up to the top."""
+    fidelity = FidelitySettings.model_validate({"of": of, "rungs": rungs})
+    found = segments_of(fidelity, RECIPE, len(rungs) - 1, 7, side)
+    return [(own.recipe.epochs, own.percent, own.resolution_px) for own in found]
+
+
+def test_segments_add_up_to_the_rungs() -> None:
+    assert shares("epochs", (1, 3, 9)) == [(1, 100, 16), (2, 100, 16), (6, 100, 16)]
+    assert shares("data", (11, 33, 100)) == [(9, 11, 16), (9, 33, 16), (9, 100, 16)]
+    assert shares("resolution", (25, 60, 100)) == [(9, 100, 4), (9, 100, 8), (9, 100, 16)]
+    assert shares("resolution", (1, 90, 100), 30) == [(9, 100, 4), (9, 100, 28), (9, 100, 30)]
+
+
+def test_without_rungs_there_is_one_training_as_ever() -> None:
+    (only,) = segments_of(FidelitySettings(), RECIPE, 0, 7, 16)
+    assert (only.recipe, only.seed, only.resolution_px, only.percent) == (RECIPE, 7, 16, 100)
+
+
+def test_each_segment_has_a_seed_of_its_own_that_does_not_depend_on_the_rung() -> None:
+    fidelity = FidelitySettings(rungs=(1, 3, 9))
+    whole = segments_of(fidelity, RECIPE, 2, 7, 16)
+    assert segments_of(fidelity, RECIPE, 1, 7, 16) == whole[:2]
+    assert len({segment.seed for segment in whole}) == 3
+
+
+@pytest.fixture
+def trial() -> Trial:
+    """The first design of the smallest space."""
+    space = load_space("nano")
+    chromosome = tuple(gene.default_number for gene in space.genes)
+    return Trial(0, chromosome, space.decode(chromosome), seed=11)
+
+
+def evaluator(folder: str, of: str, rungs: list[int]) -> TrainEvaluator:
+    settings = Settings.model_validate(
+        {
+            "space": "nano",
+            "objectives": ["accuracy", "macs"],
+            "data": {"subset": 200},
+            "training": {"epochs": 2, "translate": 0.1},
+            "fidelity": {"of": of, "rungs": rungs},
+        }
+    )
+    proxy, full = run_scales(load_space("nano"), settings, DIGITS)
+    objectives = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
+    return TrainEvaluator(settings, objectives, proxy, full, Path(folder), 1.0)
+
+
+def weights(folder: str, number: int) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(f"{folder}/{number}/weights.safetensors")
+
+
+def said(outcome: Outcome) -> tuple[object, ...]:
+    return outcome.status, outcome.measures, outcome.curve, outcome.details
+
+
+@pytest.mark.parametrize(
+    ("of", "rungs"),
+    [("epochs", [1, 2, 4]), ("data", [20, 50, 100]), ("resolution", [50, 75, 100])],
+)
+def test_going_on_equals_training_all_in_a_row(of: str, rungs: list[int], trial: Trial) -> None:
+    evaluate = evaluator("steps", of, rungs)
+    first = evaluate(trial)
+    second = evaluate(replace(trial, number=1, rung=1, continues=0, begins_with=0))
+    third = evaluate(replace(trial, number=2, rung=2, continues=1, begins_with=1))
+    assert first.curve != second.curve
+    anew = evaluator("anew", of, rungs)
+    top = replace(trial, number=2, rung=2, continues=1, begins_with=1)  # whose weights are gone
+    assert said(anew(top)) == said(third)
+    for name, tensor in weights("anew", 2).items():
+        assert torch.equal(tensor, weights("steps", 2)[name]), name
+    assert any(not torch.equal(t, weights("steps", 1)[n]) for n, t in weights("steps", 2).items())
+
+
+def test_the_first_rung_is_the_plain_training(trial: Trial) -> None:
+    plain = evaluator("plain", "epochs", [])(trial)
+    short = evaluator("rungs", "epochs", [2, 4])(trial)
+    assert said(plain) == said(short)
+    for name, tensor in weights("plain", 0).items():
+        assert torch.equal(tensor, weights("rungs", 0)[name]), name
+
+
+def test_damaged_weights_are_trained_anew(trial: Trial) -> None:
+    evaluate = evaluator("steps", "epochs", [1, 2])
+    evaluate(trial)
+    promotion = replace(trial, number=1, rung=1, continues=0, begins_with=0)
+    whole = evaluate(promotion)
+    Path("steps/0/weights.safetensors").write_bytes(b"\x00" * 100)
+    assert said(evaluate(promotion)) == said(whole)
+
+
+def test_a_short_training_that_was_shared_need_not_keep_limits_on_it(trial: Trial) -> None:
+    evaluate = evaluator("steps", "epochs", [1, 2])
+    limits = {"accuracy": Limits(min=1.0)}
+    strict = evaluate.settings.model_copy(update={"constraints": limits})
+    evaluate = replace(evaluate, settings=strict)
+    shared = replace(trial, known={"accuracy": 0.5, "loss": 1.0}, source=7)
+    outcome = evaluate(shared)
+    assert (outcome.status, outcome.curve, outcome.source) == ("complete", (), 7)
+    assert evaluate(replace(shared, rung=1)).status == "infeasible"
+
+
+def test_the_sum_of_losses_is_on_record(trial: Trial) -> None:
+    outcome = evaluator("plain", "epochs", [])(trial)
+    assert outcome.details["loss_sum"] == sum(outcome.curve) > 0

@@ -1,0 +1,122 @@
+"""Graphs that evonas writes itself: each operation, against torch."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from evonas.exporters.onnx import quick_onnx, traced_onnx
+from evonas.exporters.onnx_graph import NotExpressible, onnx_graph
+from evonas.exporters.tape import record
+from evonas.models import build
+from evonas.models.activations import ACTIVATIONS
+from evonas.models.norms import NORMS
+from evonas.models.operations import OPERATIONS
+from evonas.space import known_spaces, load_space
+
+CHANNELS = 6
+
+
+def assert_written_rightly(network: nn.Module, shape: tuple[int, int, int], batch: int = 2) -> None:
+    generator = torch.Generator().manual_seed(0)
+    given = torch.randn(batch, *shape, generator=generator)
+    with torch.no_grad():
+        expected = network.eval()(given)
+    model = onnx_graph(network, shape, batch)
+    onnx.checker.check_model(onnx.load_from_string(model))
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    found = torch.from_numpy(session.run(None, {"images": given.numpy()})[0])
+    size = max(1.0, float(expected.abs().max()))
+    torch.testing.assert_close(found / size, expected / size, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("table", [ACTIVATIONS, NORMS], ids=["activations", "norms"])
+def test_activations_and_norms(table: dict[str, type[nn.Module]]) -> None:
+    for name, make in table.items():
+        made = nn.Sequential(make(CHANNELS) if table is NORMS else make(), nn.ReLU())
+        for values in made.buffers():  # norms that have seen images
+            values.copy_(torch.full_like(values, 2))
+        assert_written_rightly(made, (CHANNELS, 5, 5)), name
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("stride", [1, 2])
+def test_operations(name: str, stride: int) -> None:
+    module, own = OPERATIONS[name]
+    for out_channels, side in ((CHANNELS, 8), (8, 7)):
+        shape = {"in_channels": CHANNELS, "out_channels": out_channels, "stride": stride}
+        made = module(**shape, activation="relu", norm="batch", **own)
+        if list(made.children()) or not isinstance(made, nn.Sequential):  # not an empty identity
+            assert_written_rightly(made, (CHANNELS, side, side))
+
+
+def drawn(name: str, scale: str) -> tuple[nn.Module, tuple[int, int, int]]:
+    space, rng = load_space(name), np.random.default_rng(0)
+    size = space.scales[scale]
+    return build(space.decode(space.sample(rng)), size, seed=0), size.input_shape
+
+
+WITH_NETWORKS = [name for name in known_spaces() if load_space(name).has_network]
+
+
+@pytest.mark.parametrize("name", WITH_NETWORKS)
+def test_designs_of_all_spaces(name: str) -> None:
+    assert_written_rightly(*drawn(name, "proxy"))
+
+
+def optimised(model: bytes, folder: Path) -> Counter[str]:
+    """How often each operation is in what ONNX Runtime makes of a model."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node)
+
+
+@pytest.mark.parametrize("name", ["mobile_cells", "nano"])
+def test_onnx_runtime_makes_the_same_of_it_as_of_what_torch_exports(
+    name: str, tmp_path: Path
+) -> None:
+    network, shape = drawn(name, "proxy")
+    ours, theirs = (
+        optimised(export(network, shape, 1), tmp_path) for export in (onnx_graph, traced_onnx)
+    )
+    assert ours == theirs
+    assert ours["Conv"] > 3
+
+
+class Twisted(nn.Module):
+    """Something without a conversion, on images or on weights alone."""
+
+    def __init__(self, is_of_weights: bool) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.linspace(-1, 1, 5))
+        self.is_of_weights = is_of_weights
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        if self.is_of_weights:
+            return maps * torch.relu(self.weights)
+        return torch.cumsum(maps, 3)
+
+
+@pytest.mark.parametrize("is_of_weights", [True, False])
+def test_what_it_cannot_write_is_left_to_torch(is_of_weights: bool) -> None:
+    network, shape = Twisted(is_of_weights), (1, 5, 5)
+    with pytest.raises(NotExpressible):
+        onnx_graph(network, shape, 1)
+    session = onnxruntime.InferenceSession(quick_onnx(network, shape))
+    given = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+    found = torch.from_numpy(session.run(None, {"images": given.numpy()})[0])
+    torch.testing.assert_close(found, network(given).detach())
+
+
+def test_a_tape_has_the_shapes_of_a_run_and_costs_no_memory() -> None:
+    network, shape = drawn("nano", "full")
+    assert record(network, (3, *shape)).output.shape == network(torch.zeros(3, *shape)).shape
+    # Running this batch would take gigabytes.
+    assert record(network, (100_000, *shape)).output.shape[0] == 100_000

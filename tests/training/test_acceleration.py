@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from evonas.data import Split
+from evonas.settings import TrainingSettings
+from evonas.training import Normalisation, Progress, train
+from evonas.training.acceleration import make_pass, synchronised
+
+CPU = torch.device("cpu")
+
+
+def small_network() -> nn.Sequential:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(288, 4)]
+    return nn.Sequential(*layers)
+
+
+def trained(device: torch.device, **words: object) -> tuple[nn.Module, Progress]:
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), dtype=np.uint8)
+    split = Split(images, np.arange(40) % 4)
+    recipe = TrainingSettings(epochs=3, batch_size=8, **words)  # type: ignore[arg-type]
+    network = small_network()
+    normalisation = Normalisation((0.5,) * 3, (0.25,) * 3)
+    return network, train(network, split, normalisation, recipe, 0, device)
+
+
+def test_a_pass_leaves_the_gradients_of_this_batch_alone() -> None:
+    network = small_network()
+    step = make_pass(network, TrainingSettings(label_smoothing=0.1), CPU, bfloat16=False)
+    images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
+    step(torch.rand(4, 3, 8, 8), labels)
+    loss = step(images, labels)
+    gradients = [weights.grad for weights in network.parameters()]
+    expected = nn.functional.cross_entropy(network(images), labels, label_smoothing=0.1)
+    assert not loss.requires_grad
+    assert loss.item() == pytest.approx(expected.item())
+    for own, right in zip(
+        gradients, torch.autograd.grad(expected, list(network.parameters())), strict=True
+    ):
+        torch.testing.assert_close(own, right)
+
+
+def test_hard_and_soft_targets_of_one_meaning_give_one_loss() -> None:
+    step = make_pass(small_network(), TrainingSettings(label_smoothing=0.2), CPU, bfloat16=False)
+    images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
+    soft = step(images, nn.functional.one_hot(labels, 4).float())
+    torch.testing.assert_close(step(images, labels), soft)
+
+
+def test_norms_are_synchronised_where_several_processes_train_on_gpus(tmp_path: Path) -> None:
+    recipe, gpu = TrainingSettings(sync_bn=True), torch.device("cuda")
+    network = small_network()
+    names = list(network.state_dict())
+    assert type(synchronised(network, recipe, gpu)[1]) is nn.BatchNorm2d, "one process alone"
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        assert type(synchronised(network, recipe, CPU)[1]) is nn.BatchNorm2d
+        off = TrainingSettings()
+        assert type(synchronised(network, off, gpu)[1]) is nn.BatchNorm2d
+        weights = network[1].weight
+        converted = synchronised(network, recipe, gpu)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert type(converted[1]) is nn.SyncBatchNorm
+    assert converted[1].weight is weights
+    assert list(converted.state_dict()) == names
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # torch's own, of what its compiler imports
+def test_a_compiled_network_learns_as_the_plain_one_does() -> None:
+    _, plain = trained(CPU)
+    network, compiled = trained(CPU, compile=True)
+    assert compiled.curve == pytest.approx(plain.curve, rel=1e-3)
+    assert list(network.state_dict()) == list(small_network().state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_compiled_network_has_the_regularisation_of_its_own_recipe() -> None:
+    _, without = trained(CPU, compile=True)
+    _, dropped = trained(CPU, compile=True, dropout=0.5)
+    assert dropped.curve != without.curve
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("optimizer", ["nesterov", "muon"])
+@pytest.mark.parametrize("words", [{}, {"dropout": 0.3, "ema": 0.9}])
+def test_recorded_graphs_train_as_plain_steps_do(optimizer: str, words: dict[str, object]) -> None:
+    words = {"optimizer": optimizer, "lr0": None, "amp": "off", **words}
+    _, first = trained(torch.device("cuda"), **words)
+    recorded, second = trained(torch.device("cuda"), cuda_graphs=True, **words)
+    if "dropout" not in words:
+        assert second.curve == pytest.approx(first.curve, rel=1e-3)
+    assert all(np.isfinite(second.curve))
+    again, _ = trained(torch.device("cuda"), cuda_graphs=True, **words)
+    for own, other in zip(recorded.parameters(), again.parameters(), strict=True):
+        torch.testing.assert_close(own, other)

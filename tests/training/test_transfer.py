@@ -1,0 +1,198 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from evonas.errors import SettingsError
+from evonas.exporters.model_folder import WEIGHTS, write_weights
+from evonas.models import build
+from evonas.settings import TrainingSettings
+from evonas.space import Scale, load_space
+from evonas.training.parts import parts
+from evonas.training.regularisation import regularised
+from evonas.training.transfer import frozen_to_eval, parameter_groups, prepare
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+PARTS = ["stem", "stage_1", "stage_2", "head"]
+
+
+def network(seed: int = 0, classes: int = 10, **scale: Any) -> nn.Module:
+    space = load_space("nano")
+    own = Scale("proxy", resolution_px=8, input_channels=1, classes=classes, **scale)
+    return build(space.decode([1.0] * len(space.genes)), own, seed=seed)
+
+
+def recipe(**values: Any) -> TrainingSettings:
+    return TrainingSettings(**values)
+
+
+def state(net: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
+@pytest.fixture
+def file(working_folder: Path) -> Path:
+    """Weights of a network with seed 1."""
+    write_weights(working_folder, network(seed=1))
+    return working_folder / WEIGHTS
+
+
+def test_the_same_network_takes_all(file: Path) -> None:
+    own = network(seed=0)
+    found = prepare(own, recipe(weights=file))
+    wanted = state(network(seed=1))
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in state(own).items())
+    assert found.taken == tuple(wanted)
+    assert found.fresh == found.unused == ()
+    assert str(found) == f"{len(wanted)} tensors taken"
+
+
+def test_a_classifier_of_other_classes_stays_fresh(file: Path) -> None:
+    own = network(classes=4)
+    fresh = state(own)
+    found = prepare(own, recipe(weights=file))
+    names = ("head.classifier.0.weight", "head.classifier.0.bias")
+    assert found.fresh == names
+    assert set(found.unused) == set(names)
+    wanted = state(network(seed=1))
+    for name, tensor in state(own).items():
+        assert torch.equal(tensor, (fresh if name in names else wanted)[name])
+    assert "2 left fresh: head.classifier.0.weight, head.classifier.0.bias" in str(found)
+
+
+def damaged(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:100])
+
+
+def foreign(file: Path) -> None:
+    safetensors.torch.save_file({"fc.weight": torch.zeros(3, 4)}, file)
+
+
+def counters_only(file: Path) -> None:
+    name = "stem.1.num_batches_tracked"
+    safetensors.torch.save_file({name: torch.tensor(3)}, file)
+
+
+def torch_file(file: Path) -> None:
+    torch.save({"stem.0.weight": torch.zeros(3)}, file)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (Path.unlink, "there is no file .*weights.safetensors. Give a weights.safetensors"),
+        (damaged, "weights.safetensors cannot be read as safetensors: .*Give a weights"),
+        (torch_file, "weights.safetensors cannot be read as safetensors"),
+        (foreign, r"nothing in .*weights.safetensors fits .*fc.weight \(3, 4\).*stem.0.weight"),
+        (counters_only, "nothing in .* fits .*It holds no weights"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told(file: Path, change: Any, problem: str) -> None:
+    change(file)
+    own = network()
+    before = state(own)
+    with pytest.raises(SettingsError, match=problem):
+        prepare(own, recipe(weights=file))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state(own).items())
+
+
+def test_a_folder_is_no_file(working_folder: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no file"):
+        prepare(network(), recipe(weights=working_folder))
+
+
+def test_the_last_layers_are_drawn_anew(file: Path) -> None:
+    loaded = state(network(seed=1))
+    own = network()
+    prepare(own, recipe(weights=file, reset_last=2), seed=7)
+    changed = {n for n, tensor in state(own).items() if not torch.equal(tensor, loaded[n])}
+    assert changed == {"head.convolution.0.weight", "head.classifier.0.weight"}
+    again, other = network(), network()
+    prepare(again, recipe(weights=file, reset_last=2), seed=7)
+    prepare(other, recipe(weights=file, reset_last=2), seed=8)
+    weights = [net.get_parameter("head.convolution.0.weight") for net in (own, again, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    prepare(own, recipe(reset_last=1000))  # no more than there are
+
+
+def step(net: nn.Module, **values: Any) -> set[str]:
+    """The tensors that a step of training changes."""
+    before = state(net)
+    groups = parameter_groups(net, recipe(**values))
+    optimiser = torch.optim.SGD([{"params": group["params"]} for group in groups], lr=0.1)
+    frozen_to_eval(net.train())
+    images = torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    net(images).square().sum().backward()
+    optimiser.step()
+    return {n for n, tensor in state(net).items() if not torch.equal(tensor, before[n])}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_frozen_parts_do_not_change_nor_do_their_statistics(count: int) -> None:
+    net = network()
+    assert [name for name, _ in parts(net)] == PARTS
+    prepare(net, recipe(freeze=count))
+    changed = {name.partition(".")[0] for name in step(net, freeze=count)}
+    assert changed == set(PARTS[count:])
+
+
+def test_all_trains_the_classifier_alone() -> None:
+    net = network()
+    prepare(net, recipe(freeze="all"))
+    names = {"head.classifier.0.weight", "head.classifier.0.bias"}
+    assert step(net, freeze="all") == names
+    with regularised(net, recipe(dropout=0.5)):  # still acts before what is trained
+        torch.manual_seed(0)
+        images = torch.randn(8, 1, 8, 8)
+        assert not torch.equal(net(images), net(images))
+
+
+def test_freezing_everything_is_refused() -> None:
+    problem = r"training.freeze=4: the network has 4 parts \(stem, stage_1, .* at most 3, or all"
+    with pytest.raises(SettingsError, match=problem):
+        prepare(network(), recipe(freeze=4))
+
+
+def test_cells_are_parts_of_their_own() -> None:
+    space = load_space("darts_cells")
+    design = space.decode(space.sample(np.random.default_rng(0)))
+    net = build(design, space.scales["proxy"], seed=0)
+    names = [name for name, _ in parts(net)]
+    assert names[:2] == ["stem", "cells.0"]
+    assert names[-1] == "head"
+    prepare(net, recipe(freeze=2))
+    frozen = {n for n, tensor in net.named_parameters() if not tensor.requires_grad}
+    first = {n for n, _ in net.named_parameters() if n.startswith(("stem.", "cells.cells.0."))}
+    assert frozen == first
+
+
+def test_rates_decay_towards_the_input() -> None:
+    net = network()
+    groups = parameter_groups(net, recipe(layer_decay=0.5))
+    assert [group["lr_scale"] for group in groups] == [0.125, 0.25, 0.5, 1.0]
+    for group, (_, part) in zip(groups, parts(net), strict=True):
+        assert [id(p) for p in group["params"]] == [id(p) for p in part.parameters()]
+
+
+def test_frozen_parameters_are_in_no_group() -> None:
+    net = network()
+    prepare(net, recipe(freeze=2))
+    (group,) = parameter_groups(net, recipe())
+    trained = [p for p in net.parameters() if p.requires_grad]
+    assert [id(p) for p in group["params"]] == [id(p) for p in trained]
+    assert group["lr_scale"] == 1
+    decayed = parameter_groups(net, recipe(layer_decay=0.5))
+    assert [found["lr_scale"] for found in decayed] == [0.5, 1.0]
+
+
+def test_parameters_outside_all_parts_are_trained_as_the_input_is() -> None:
+    net = network()
+    net.scale = nn.Parameter(torch.ones(()))
+    first, *_ = groups = parameter_groups(net, recipe(layer_decay=0.5))
+    assert first == {"params": [net.scale], "lr_scale": 0.5**4}
+    assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
