@@ -77,7 +77,7 @@ def _cores(settings: Settings) -> str:
 
 
 def _gpu(settings: Settings) -> Check:
-    wanted = settings.executor.gpus_per_trial > 0
+    wanted = settings.executor.gpus_per_trial != 0
     if not torch.cuda.is_available():
         hint = "executor.gpus_per_trial asks for one. Install the CUDA build of torch, or leave it"
         return Check("gpu", not wanted, f"none. {hint} out." if wanted else "none, and none asked")

@@ -10,6 +10,9 @@ from evonas.blueprint import Blueprint
 Chromosome = tuple[float, ...]
 Status = Literal["complete", "failed", "infeasible", "pruned"]
 
+FORETOLD = "foretold"  # in details: measures that were not taken, by name, and why
+FILTER = "filter"  # in the details of an outcome whose design was not worth a training
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -20,7 +23,7 @@ class Trial:
     the same design one rung below, and has its seed. `known` holds measures that need not be
     taken again (counted beforehand, or of an equal training); `source` is the trial that an equal
     training was taken from. With the weights of `begins_with` the training begins, if they are
-    still there.
+    still there. `bfloat16` is what `training.amp=auto` means for it.
     """
 
     number: int
@@ -34,13 +37,15 @@ class Trial:
     known: Mapping[str, float] = field(default_factory=dict)
     source: int | None = None
     begins_with: int | None = None
+    bfloat16: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of one trial.
 
-    It is `pruned` if its design was measured at a rung below the top, and `complete` at the top.
+    It is `complete` if its design was measured at the top rung, and `pruned` if at one below, or
+    if it was not trained at all because a score of the untrained network was bad (`is_filtered`).
     `measures` is empty unless something was measured. `seconds` is wall-clock time in the
     worker, `busy_seconds` the same without waiting for the latency clock. A failed outcome
     has `error_kind` (see `errors.FAILURE_KINDS`) and `error_text`.
@@ -61,7 +66,12 @@ class Outcome:
     @property
     def is_free(self) -> bool:
         """True if no training was spent on it."""
-        return self.status == "infeasible" or self.source is not None
+        return self.status == "infeasible" or self.source is not None or self.is_filtered
+
+    @property
+    def is_filtered(self) -> bool:
+        """True if its design was not worth a training (see `driver.filter`)."""
+        return FILTER in self.details
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from evonas.evaluation import PROXIES
 from evonas.registry import unknown_name
 from evonas.runs.records import Records
 from evonas.settings import FilterSettings, Settings
-from evonas.trial import Outcome, Trial
+from evonas.trial import FILTER, Outcome, Trial
 
 SCORES = (*PROXIES, "parameters", "macs")  # what `filter.proxy` may name; larger is better
 LATEST = 50  # scores that a new one is compared with
 FEWEST = 12  # trained designs that tell a correlation; until then the filter only watches
 FILTER_STREAM = 2  # its draws of a trial are apart from others
-DETAIL = "filter"  # of the outcomes of designs that were not trained
 
 
 def check_filter(settings: Settings) -> Iterator[str]:
@@ -96,7 +95,7 @@ class Filter:
             return None
         said = f"{proxy} is {known[proxy]:.6g}, among the worst {self.settings.share:.0%} of late"
         facts = {"proxy": proxy, "correlation": correlation}
-        return Outcome(trial.number, "pruned", known, error_text=said, details={DETAIL: facts})
+        return Outcome(trial.number, "pruned", known, error_text=said, details={FILTER: facts})
 
     def _seen(self, events: int) -> list[Scored]:
         """What so many finished trials tell, by number."""
@@ -115,14 +114,9 @@ class Filter:
             return None
         objective = self.records.objectives[0]
         fitness = None
-        if not is_dropped(outcome) and objective.name in measures:
+        if not outcome.is_filtered and objective.name in measures:
             fitness = objective.fitness(measures[objective.name])
         return Scored(outcome.number, measures[proxy], fitness)
-
-
-def is_dropped(outcome: Outcome) -> bool:
-    """True if it was the filter that pruned the design."""
-    return DETAIL in outcome.details
 
 
 def is_among_worst(score: float, latest: Sequence[float], share: float) -> bool:

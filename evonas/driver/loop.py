@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from evonas.driver.filter import Filter
 from evonas.driver.inheritance import Inheritance
+from evonas.driver.precision import Precision
 from evonas.driver.preparation import Setup
 from evonas.driver.reuse import Reuse
 from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import SCHEDULES
+from evonas.driver.screen import Screen
 from evonas.driver.stopping import Stopping
 from evonas.executors import Executor
 from evonas.reports.progress import Display
@@ -38,6 +41,9 @@ class Search:
         self.rungs = Rungs(records, self.settings.fidelity)
         self.inheritance = Inheritance(records, self.settings.training, setup.space)
         self.reuse = Reuse(setup.evaluator)
+        self.screen = Screen(records, self.settings, setup.evaluator.latency_plan)
+        self.filter = Filter(records, self.settings.filter, setup.evaluator.score)
+        self.precision = Precision(setup.evaluator, ledger)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight
         self.free_in_a_row = 0
@@ -119,10 +125,24 @@ class Search:
         if self.evaluator.is_complete(known):
             self._record(Outcome(trial.number, "complete", known, source=source))
             return
+        refused = self.screen.too_slow(trial, known)
+        if refused is None and paid is None:
+            known |= self.filter.scored(trial, known)
+            refused = self.filter.dropped(trial, known)
+        if refused is not None:
+            self._record(refused)
+            return
         self.in_flight[trial.number] = key
         self.display.started(trial)
-        begins_with = self._begins_with(trial)
-        self.executor.submit(replace(trial, known=known, source=source, begins_with=begins_with))
+        self.executor.submit(
+            replace(
+                trial,
+                known=known,
+                source=source,
+                begins_with=self._begins_with(trial),
+                bfloat16=paid is None and self.precision.bfloat16(trial),
+            )
+        )
 
     def _begins_with(self, trial: Trial) -> int | None:
         """The trial whose weights it begins with, if they are still there by then."""

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from evonas.data import DATA_SETS, load_data
+from evonas.driver.filter import check_filter
+from evonas.driver.recipe import check_recipe_settings, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
+from evonas.driver.screen import check_screen
 from evonas.driver.start import start_chromosomes
 from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation import (
@@ -103,7 +106,8 @@ def check(
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
     settings = _with_epochs(_with_selection(settings, len(objectives)))
     problems.messages += _misplaced(settings)
-    problems.messages += check_rungs(settings)
+    for check_part in (check_rungs, check_filter, check_screen, check_recipe_settings):
+        problems.messages += check_part(settings)
     problems.messages += check_derived(settings, objectives) if objectives else ()
     document = document or problems.attempt(lambda: read_space(settings.space))
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
@@ -186,6 +190,7 @@ def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
         )
     for scale in scales:
         plan_network(example, scale)
+    check_transfer(settings, space)
     return space
 
 

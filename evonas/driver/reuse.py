@@ -17,7 +17,7 @@ class Reuse:
         """Notes what this outcome paid for; a failed training is a result like any other."""
         names = self.evaluator.trained_measures
         is_short = outcome.status == "pruned" and all(name in outcome.measures for name in names)
-        if outcome.source is None and (is_short or outcome.status in ("complete", "failed")):
+        if not outcome.is_free and (is_short or outcome.status in ("complete", "failed")):
             key = self.key(trial)
             self._trained.setdefault(key, outcome)
         names = self.evaluator.built_measures

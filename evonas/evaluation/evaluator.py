@@ -16,6 +16,7 @@ from evonas.evaluation.objectives import (
     taken_measures,
     violations,
 )
+from evonas.models import Plan
 from evonas.settings import Settings
 from evonas.trial import Outcome, Trial
 
@@ -53,6 +54,34 @@ class Evaluator(ABC):
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """The measures that cost nothing, taken by the driver before a trial is submitted."""
         return {}
+
+    def score(self, trial: Trial, measure: str) -> float:
+        """A measure that needs no training, taken by the driver.
+
+        Raises:
+            NotImplementedError: Designs have no measures but those of `__call__`.
+        """
+        raise NotImplementedError
+
+    def latency_plan(self, blueprint: Blueprint) -> Plan:
+        """The network whose latency is measured.
+
+        Raises:
+            NotImplementedError: No latency is measured.
+        """
+        raise NotImplementedError
+
+    def precision_family(self, blueprint: Blueprint) -> str | None:
+        """Equal for designs that gain from bfloat16 alike; None if there is nothing to decide."""
+        return None
+
+    def gains_from_bfloat16(self, trial: Trial) -> bool:
+        """Whether training this design is clearly faster in bfloat16, found out by timing.
+
+        Raises:
+            NotImplementedError: There is nothing to decide.
+        """
+        raise NotImplementedError
 
     def duration_s(self, trial: Trial) -> float | None:
         """Simulated seconds of a trial (`executor=virtual`); None: as long as it really takes.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,17 +21,21 @@ from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
 from evonas.evaluation.segments import Segment, segments_of, weights_in
 from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.model_folder import WEIGHTS, write_weights
-from evonas.hardware import Clock
+from evonas.hardware import Clock, latency_scale
 from evonas.key import key_of
-from evonas.models import build, initialise
+from evonas.models import Network, Plan, build, count, initialise, plan_network
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
 from evonas.space import Scale, network_key
 from evonas.training import Normalisation, evaluate, train
 from evonas.training.inheritance import inherit
+from evonas.training.precision import network_family, probe
 from evonas.training.transfer import prepare
 from evonas.trial import Outcome, Trial
 
 ALWAYS_MEASURED = ("accuracy", "loss", "macs", "parameters")
+WITHOUT_INFLUENCE = {"log", "compile", "cuda_graphs"}  # on what a training gives
+WORTH_A_PROBE = 1e11  # multiply-adds of a training, some ten seconds on one core
+PASSES = 3  # through a network in a step of its training: forward, and twice as much backward
 PROXY_SEED = 20_240_229  # which images scores look at: part of what they mean, never changes
 
 
@@ -59,7 +63,7 @@ class TrainEvaluator(Evaluator):
 
     def training_key(self, blueprint: Blueprint) -> str:
         """See `Evaluator.training_key`."""
-        recipe = self.recipe(blueprint).model_dump()
+        recipe = self.recipe(blueprint).model_dump(mode="json", exclude=WITHOUT_INFLUENCE)
         return key_of([network_key(blueprint, self.proxy), recipe, _data_key(self.settings.data)])
 
     def building_key(self, blueprint: Blueprint) -> str:
@@ -88,6 +92,36 @@ class TrainEvaluator(Evaluator):
         """A measure that needs no training, taken by the driver for its filter."""
         with _own_threads(self.settings.run.deterministic):
             return float(OBJECTIVES[measure].measure(self._subject(trial.blueprint, trial)))
+
+    def latency_plan(self, blueprint: Blueprint) -> Plan:
+        """See `Evaluator.latency_plan`."""
+        return plan_network(blueprint, latency_scale(self._measured, self.settings.latency))
+
+    def precision_family(self, blueprint: Blueprint) -> str | None:
+        """See `Evaluator.precision_family`.
+
+        A training of less than `WORTH_A_PROBE` multiply-adds gains less than the probe takes.
+        """
+        recipe = self.recipe(blueprint)
+        if recipe.amp != "auto" or self.settings.run.deterministic:
+            return None
+        images = len(_data(self.settings.data, self.proxy.resolution_px).train)
+        plan = plan_network(blueprint, self.proxy)
+        if PASSES * count(plan).macs * images * recipe.epochs < WORTH_A_PROBE:
+            return None
+        with torch.device("meta"):
+            network = Network(plan)
+        return f"{network_family(network)} on {self._device.type}"
+
+    def gains_from_bfloat16(self, trial: Trial) -> bool:
+        """See `Evaluator.gains_from_bfloat16`."""
+        data = _data(self.settings.data, self.proxy.resolution_px)
+        images = torch.from_numpy(data.train.images[: self.recipe(trial.blueprint).batch_size])
+        batch = Normalisation(data.mean, data.deviation).apply(images)
+        network = build(trial.blueprint, self.proxy, trial.seed)
+        with _own_threads(self.settings.run.deterministic), suppress(RuntimeError):
+            return probe(network, batch, self._device)
+        return False  # the trial itself will say what is wrong
 
     def scale_of(self, measure: str) -> str:
         """See `Evaluator.scale_of`."""
@@ -144,6 +178,10 @@ class TrainEvaluator(Evaluator):
     def _measured(self) -> Scale:
         return self.full if self.settings.measure.scale == "full" else self.proxy
 
+    @property
+    def _device(self) -> torch.device:
+        return torch.device("cuda" if self.settings.executor.gpus_per_trial else "cpu")
+
     def _subject(self, blueprint: Blueprint, trial: Trial | None) -> Subject:
         """The design on the bench; without a trial it cannot be trained."""
 
@@ -166,7 +204,7 @@ class TrainEvaluator(Evaluator):
     def _train(self, trial: Trial) -> Trained:
         """Curve and sum of losses are of the last segment: what this rung added."""
         network = self._fresh(trial)
-        device = torch.device("cuda" if self.settings.executor.gpus_per_trial else "cpu")
+        device = self._device
         segments, details = self._begun(network, trial)
         for segment in segments:
             data = _images(self.settings.data, segment.resolution_px, segment.percent)
@@ -175,7 +213,15 @@ class TrainEvaluator(Evaluator):
             watches = recipe.patience is not None or recipe.plateau is not None
             validation = data.validation if watches else None
             progress = train(
-                network, data.train, normalisation, recipe, seed, device, validation=validation
+                network,
+                data.train,
+                normalisation,
+                recipe,
+                seed,
+                device,
+                validation=validation,
+                bfloat16=trial.bfloat16,
+                log_folder=self.trials / str(trial.number),
             )
         scores = evaluate(network, data.validation, normalisation, device)
         self._keep_weights(network, trial.number)

@@ -12,8 +12,13 @@ from typing import Protocol, Self
 import torch
 
 from evonas.errors import BuildError, TrialFailure
+from evonas.executors.gpu_memory import forget_peak, peak_details
+from evonas.executors.packing import Packing, Place
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
+
+# The processor's allocator, CUDA itself and its libraries raise a plain RuntimeError.
+MEMORY_ERRORS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 
 
 class Evaluate(Protocol):
@@ -47,16 +52,20 @@ class Executor(ABC):
     """Runs trials in workers. Use as a context manager; `submit` and `wait` inside.
 
     Subclasses start and stop single trials; time limits and second tries are handled here.
-    Retries are evonas' own, so that the number of attempts is known and bounded.
+    Retries are evonas' own, so that the number of attempts is known and bounded. A trial that
+    ran out of memory on a GPU that it shared is run once more with a whole one to itself; one
+    that had all of it, or ran on the processor, has failed.
     """
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
         self.evaluate = evaluate
         self.settings = settings
         self.workers = workers
+        self.packing = Packing()  # a subclass that shares GPUs out says how when it opens
         self._queue: deque[Trial] = deque()
         self._running: dict[int, _Running] = {}
         self._attempts: dict[int, int] = {}
+        self._alone: set[int] = set()  # trials that need a whole GPU
 
     def __enter__(self) -> Self:
         try:
@@ -115,8 +124,8 @@ class Executor(ABC):
         """Stops everything that runs; also called when `_open` failed half-way."""
 
     @abstractmethod
-    def _launch(self, trial: Trial) -> None:
-        """Starts a trial in a free worker."""
+    def _launch(self, trial: Trial, place: Place) -> None:
+        """Starts a trial in a free worker at its place on the GPUs."""
 
     @abstractmethod
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
@@ -128,11 +137,15 @@ class Executor(ABC):
 
     def _start_waiting(self) -> None:
         while self._queue and len(self._running) < self.workers:
-            trial = self._queue.popleft()
+            trial = self._queue[0]
+            place = self.packing.place(trial.number, trial.number in self._alone)
+            if place is None:
+                return  # those behind it wait too, or it would wait for ever
+            self._queue.popleft()
             attempt = self._attempts.get(trial.number, 0) + 1
             self._attempts[trial.number] = attempt
             self._running[trial.number] = _Running(trial, attempt, time.monotonic())
-            self._launch(trial)
+            self._launch(trial, place)
 
     def _until_deadline(self) -> float:
         now = time.monotonic()
@@ -148,24 +161,46 @@ class Executor(ABC):
         return None
 
     def _settle(self, number: int, result: Outcome | Lost) -> Outcome | None:
-        if isinstance(result, Outcome):
-            return self._finish(number, result)
+        if isinstance(result, Lost):
+            return self._settle_lost(number, result)
+        self.packing.learn(result.details)
+        if result.error_kind == "out_of_memory" and self.packing.is_shared(number):
+            self._alone.add(number)
+            self._run_again(number)
+            return None
+        return self._finish(number, result)
+
+    def _settle_lost(self, number: int, lost: Lost) -> Outcome | None:
         run = self._running[number]
         if run.attempt <= self.settings.retries:
-            del self._running[number]
-            self._queue.appendleft(run.trial)
+            self._run_again(number)
             return None
         seconds = time.monotonic() - run.since
-        text = f"the worker was lost {run.attempt} times, last: {result.reason}"
+        text = f"the worker was lost {run.attempt} times, last: {lost.reason}"
         return self._finish(number, failed(number, "worker_lost", text, seconds))
+
+    def _run_again(self, number: int) -> None:
+        self.packing.leave(number)
+        self._queue.appendleft(self._running.pop(number).trial)
 
     def _finish(self, number: int, outcome: Outcome) -> Outcome:
         del self._running[number]
+        self.packing.leave(number)
+        self._alone.discard(number)
         return replace(outcome, attempts=self._attempts.pop(number))
 
 
 def run_trial(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
-    """The outcome of a trial, also of one that raises: called in the worker."""
+    """The outcome of a trial, also of one that raises: called in the worker.
+
+    Its details tell the memory that it took of a GPU, if it used one.
+    """
+    forget_peak()
+    outcome = _outcome(evaluate, trial)
+    return replace(outcome, details={**outcome.details, **peak_details()})
+
+
+def _outcome(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
     start = time.perf_counter()
     try:
         return evaluate(trial)
@@ -200,8 +235,7 @@ def timeout_outcome(number: int, timeout_s: float) -> Outcome:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    # The CPU allocator raises a plain RuntimeError.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in MEMORY_ERRORS)
 
 
 def _text(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
+from evonas.executors.packing import Place
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 
@@ -28,7 +29,7 @@ class InlineExecutor(Executor):
     def _close(self) -> None:
         self._next = None
 
-    def _launch(self, trial: Trial) -> None:
+    def _launch(self, trial: Trial, place: Place) -> None:
         self._next = trial
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
+import torch
+
 from evonas.errors import ExecutorError
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
+from evonas.executors.packing import Packing, Place, slots_of
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 
 READY = "ready"
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # read when a process first uses CUDA
 # A fresh interpreter: no locks, threads or GPU contexts are inherited half-way.
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -23,6 +27,7 @@ CONTEXT = multiprocessing.get_context("spawn")
 class _Worker:
     process: BaseProcess
     pipe: Connection
+    gpu: int | None  # the only one it sees; None if trials need none
     number: int | None = None  # of the trial it runs
 
     @property
@@ -31,16 +36,36 @@ class _Worker:
 
 
 class LocalExecutor(Executor):
-    """One process per worker, kept from trial to trial and replaced when it is lost."""
+    """One process per worker, kept from trial to trial and replaced when it is lost.
+
+    If trials need a GPU, the workers are dealt out to the GPUs and each sees its own alone.
+    """
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
         super().__init__(evaluate, settings, workers)
         self._workers: list[_Worker] = []
 
     def _open(self) -> None:
-        self._workers = [self._start_worker() for _ in range(self.workers)]
+        gpus = self._gpus()
+        if gpus:
+            wanted = self.settings.gpus_per_trial
+            share = wanted if wanted == "auto" else min(wanted, 1.0)
+            self.packing = Packing(share, slots_of(self.workers, gpus))
+        numbers = [index % gpus if gpus else None for index in range(self.workers)]
+        self._workers = [self._start_worker(gpu) for gpu in numbers]
         for worker in self._workers:
             self._await_ready(worker)
+
+    def _gpus(self) -> int:
+        """How many GPUs trials are dealt out to; 0 if they need none."""
+        if not self.settings.gpus_per_trial:
+            return 0
+        if not torch.cuda.is_available():
+            raise ExecutorError(
+                f"executor.gpus_per_trial={self.settings.gpus_per_trial} asks for a GPU, and torch "
+                "sees none. Install the CUDA build of torch, or leave it out."
+            )
+        return torch.cuda.device_count()
 
     def _close(self) -> None:
         for worker in self._workers:
@@ -50,8 +75,9 @@ class LocalExecutor(Executor):
             worker.pipe.close()
         self._workers = []
 
-    def _launch(self, trial: Trial) -> None:
-        worker = next(worker for worker in self._workers if not worker.is_busy)
+    def _launch(self, trial: Trial, place: Place) -> None:
+        free = (worker for worker in self._workers if not worker.is_busy)
+        worker = next(worker for worker in free if worker.gpu in (None, place.gpu))
         worker.number = trial.number
         # If it died while idle, `_collect` sees the closed pipe and reports it lost.
         with contextlib.suppress(OSError):
@@ -82,14 +108,14 @@ class LocalExecutor(Executor):
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
-        self._workers[self._workers.index(worker)] = self._start_worker()
+        self._workers[self._workers.index(worker)] = self._start_worker(worker.gpu)
 
-    def _start_worker(self) -> _Worker:
+    def _start_worker(self, gpu: int | None) -> _Worker:
         ours, theirs = CONTEXT.Pipe()
-        process = CONTEXT.Process(target=_serve, args=(theirs, self.evaluate), daemon=True)
+        process = CONTEXT.Process(target=_serve, args=(theirs, self.evaluate, gpu), daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process, ours)
+        return _Worker(process, ours, gpu)
 
     def _await_ready(self, worker: _Worker) -> None:
         try:
@@ -102,11 +128,13 @@ class LocalExecutor(Executor):
             ) from None
 
 
-def _serve(pipe: Connection, evaluate: Evaluate) -> None:
+def _serve(pipe: Connection, evaluate: Evaluate, gpu: int | None) -> None:
     """A worker's life: prepare, then one trial after the other until the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = "1"
+    if gpu is not None:
+        os.environ[VISIBLE] = visible_gpu(gpu, os.environ.get(VISIBLE))
     evaluate.prepare()
     pipe.send(READY)
     while True:
@@ -115,6 +143,16 @@ def _serve(pipe: Connection, evaluate: Evaluate) -> None:
         except EOFError:
             return
         pipe.send(run_trial(evaluate, trial))
+
+
+def visible_gpu(gpu: int, visible: str | None) -> str:
+    """What shows a process this GPU alone, of those that the user lets evonas see.
+
+    Example:
+        >>> visible_gpu(1, None), visible_gpu(1, "4,6")
+        ('1', '6')
+    """
+    return visible.split(",")[gpu].strip() if visible else str(gpu)
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evonas.errors import ExecutorError
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
+from evonas.executors.packing import Packing, Place
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 
@@ -15,9 +16,15 @@ from evonas.trial import Outcome, Trial
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
+LOADING_GPUS = 0.001  # so little that all workers load at the same time, where the GPUs are
+
 
 class RayExecutor(Executor):
-    """Tasks without Ray's own retries: a retry that nobody counts would be a trial done twice."""
+    """Tasks without Ray's own retries: a retry that nobody counts would be a trial done twice.
+
+    Trials that would have to wait for room on a GPU are kept back, so that no time limit runs
+    while Ray queues them.
+    """
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
         super().__init__(evaluate, settings, workers)
@@ -34,26 +41,48 @@ class RayExecutor(Executor):
             self._owns_cluster = True
         self._ray = ray
         self._check_resources()
-        task = ray.remote(_evaluate_in_worker).options(
-            num_cpus=self.settings.cpus_per_trial,
-            num_gpus=self.settings.gpus_per_trial,
-            max_retries=0,
-        )
+        self.packing = self._packing()
+        task = self._task()
         shared = ray.put(self.evaluate)
-        self._start: Callable[[Trial], Any] = lambda trial: task.remote(shared, trial)
+        self._start: Callable[[Trial, float], Any] = lambda trial, gpus: task.options(
+            num_gpus=gpus
+        ).remote(shared, trial)
+        gpus = LOADING_GPUS if self.settings.gpus_per_trial else 0
         # One task for each worker at the same time, so that all of them start and load.
-        loading = [task.remote(shared, None) for _ in range(self.workers)]
+        load = task.options(num_gpus=gpus)
+        loading = [load.remote(shared, None) for _ in range(self.workers)]
         try:
             ray.get(loading)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
 
+    def _task(self) -> Any:
+        """What Ray runs; a process that has used one of several GPUs is bound to it for ever."""
+        is_bound = self.settings.gpus_per_trial and self._gpus > 1
+        options = {
+            "num_cpus": self.settings.cpus_per_trial,
+            "max_retries": 0,
+            "max_calls": 1 if is_bound else 0,
+        }
+        return self._ray.remote(**options)(_evaluate_in_worker)
+
+    def _packing(self) -> Packing:
+        wanted = self.settings.gpus_per_trial
+        if wanted != "auto" and not 0 < wanted <= 1:
+            return Packing(wanted)  # none, or several for each: Ray's to place
+        return Packing(wanted, [self.workers] * self._gpus)
+
+    @property
+    def _gpus(self) -> int:
+        return int(self._ray.cluster_resources().get("GPU", 0))
+
     def _check_resources(self) -> None:
         """A task that asks for more than there is would wait for ever."""
         there = self._ray.cluster_resources()
+        gpus = self.settings.gpus_per_trial
         for name, asked in (
             ("CPU", self.settings.cpus_per_trial),
-            ("GPU", self.settings.gpus_per_trial),
+            ("GPU", 1.0 if gpus == "auto" else gpus),
         ):
             if asked > there.get(name, 0):
                 raise ExecutorError(
@@ -71,8 +100,8 @@ class RayExecutor(Executor):
             self._ray.shutdown()
         self._ray = None
 
-    def _launch(self, trial: Trial) -> None:
-        self._numbers[self._start(trial)] = trial.number
+    def _launch(self, trial: Trial, place: Place) -> None:
+        self._numbers[self._start(trial, place.share)] = trial.number
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         done, _ = self._ray.wait(list(self._numbers), num_returns=1, timeout=timeout_s)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
 from evonas.executors.inline_executor import OutOfTime, alarm
+from evonas.executors.packing import Place
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 
@@ -62,7 +63,7 @@ class VirtualExecutor(Executor):
     def _close(self) -> None:
         self._due = []
 
-    def _launch(self, trial: Trial) -> None:
+    def _launch(self, trial: Trial, place: Place) -> None:
         outcome = self._evaluated(trial)
         simulated = self.evaluate.duration_s(trial)
         if simulated is not None:

@@ -9,7 +9,7 @@ from evonas.evaluation import Objective, excess, is_trained, violations
 from evonas.evolution import pareto
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
-from evonas.trial import Chromosome, Finished, History, Outcome, Prefix, Trial
+from evonas.trial import FORETOLD, Chromosome, Finished, History, Outcome, Prefix, Trial
 
 Fitness = tuple[float, ...]
 
@@ -90,12 +90,13 @@ class Records:
     def _seen(self, outcome: Outcome) -> Finished:
         """The outcome as an evolver sees it."""
         trial, measures = self.trials[outcome.number], outcome.measures
+        foretold = outcome.details.get(FORETOLD, {})
         is_early = outcome.status == "pruned" and self._early.keys() != self.constraints.keys()
         return Finished(
             trial.number,
             trial.chromosome,
             self.fitness(outcome),
-            None if is_early else excess(measures, self.constraints),
+            None if is_early else excess({**foretold, **measures}, self.constraints),
             trial.rung,
             trial.continues,
         )
@@ -137,7 +138,9 @@ class Records:
         return len(self._by_number)
 
     def fitness(self, outcome: Outcome) -> Fitness | None:
-        """Larger-is-better values of a complete, feasible trial, or a pruned one; else None."""
+        """Larger-is-better values of a complete, feasible trial, or a short one; else None."""
+        if outcome.is_filtered:
+            return None
         limits = self._early if outcome.status == "pruned" else self.constraints
         if outcome.status not in ("complete", "pruned") or violations(outcome.measures, limits):
             return None

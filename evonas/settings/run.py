@@ -152,7 +152,9 @@ class LatencySettings(Group):
     """How latency is measured.
 
     `resolution_px` not set: that of the scale that is measured. A measurement is repeated until
-    its `spread` is below this, or for `limit_s`.
+    its `spread` is below this, or for `limit_s`; with one thread these are seconds of the
+    processor, and loading the network counts. With `predictor` a design is not even built if
+    those measured before foretell that it is far beyond `constraints.latency_ms.max`.
     """
 
     runtime: Literal[
@@ -164,6 +166,7 @@ class LatencySettings(Group):
     resolution_px: Count | None = None
     spread: Positive = 0.02
     limit_s: Positive = 0.4
+    predictor: bool = False
 
 
 class RewardSettings(Group):
@@ -208,13 +211,15 @@ class FilterSettings(Group):
 class ExecutorSettings(Group):
     """Where trials run. `workers` not set: as many as there are cores.
 
-    `charge_proposals`: of a virtual executor, real time between trials passes on its clock too.
+    `gpus_per_trial`: the share of a GPU that a trial gets; `auto`: by the memory that trials were
+    seen to take, the first ones a whole GPU. `charge_proposals`: of a virtual executor, real time
+    between trials passes on its clock too.
     """
 
     name: str = "ray"
     workers: Count | None = None
     cpus_per_trial: Positive = 1.0
-    gpus_per_trial: NotNegative = 0.0
+    gpus_per_trial: NotNegative | Literal["auto"] = 0.0
     address: str = "local"
     timeout_s: Positive = 600.0
     retries: Annotated[int, Field(ge=0)] = 2

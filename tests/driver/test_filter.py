@@ -15,7 +15,6 @@ from evonas.driver.filter import (
     Scored,
     check_filter,
     is_among_worst,
-    is_dropped,
     is_trusted,
     rank_correlation,
 )
@@ -61,7 +60,7 @@ class Bench:
         """Whether each was left out, of (score, loss)."""
         for score, loss in pairs:
             self.records.add_outcome(self.outcome(self.propose(score), loss))
-        return [is_dropped(outcome) for outcome in self.records.outcomes.values()]
+        return [outcome.is_filtered for outcome in self.records.outcomes.values()]
 
 
 def pairs(count: int, noise: float = 0.0, seed: int = 0) -> list[tuple[float, float]]:
@@ -89,17 +88,17 @@ def test_what_is_left_out_has_its_score_and_says_why() -> None:
     assert outcome.details == {"filter": {"proxy": "synflow", "correlation": 1.0}}
     assert outcome.error_text == "synflow is 1.5, among the worst 50% of late"
     assert outcome.curve == ()
-    assert not is_dropped(bench.outcome(bench.propose(10.5), 0.0))
+    assert not bench.outcome(bench.propose(10.5), 0.0).is_filtered
 
 
 def test_only_the_latest_scores_count() -> None:
     bench = Bench()
     bench.run([(2000.0 + n, -2000.0 - n) for n in range(2 * LATEST)])
-    assert is_dropped(bench.outcome(bench.propose(1500.0), 0.0))
+    assert bench.outcome(bench.propose(1500.0), 0.0).is_filtered
     bench = Bench()
     bench.run([(2000.0 + n, -2000.0 - n) for n in range(2 * LATEST)])
     bench.run([(1000.0 + n, -1000.0 - n) for n in range(LATEST)])
-    assert not is_dropped(bench.outcome(bench.propose(1500.0), 0.0))
+    assert not bench.outcome(bench.propose(1500.0), 0.0).is_filtered
 
 
 def test_what_was_left_out_tells_nothing_of_a_cheap_objective() -> None:
@@ -150,9 +149,9 @@ def test_a_decision_is_of_what_had_finished_when_the_trial_was_proposed() -> Non
     bench = Bench()
     bench.run([(float(score), -float(score)) for score in range(FEWEST)])
     waiting = [bench.propose(score) for score in (2.5, 9.5)]
-    before = [is_dropped(bench.outcome(trial, 0.0)) for trial in waiting]
+    before = [bench.outcome(trial, 0.0).is_filtered for trial in waiting]
     bench.run([(100.0 + score, float(score)) for score in range(30)])
-    assert [is_dropped(bench.outcome(trial, 0.0)) for trial in waiting] == before == [True, False]
+    assert [bench.outcome(trial, 0.0).is_filtered for trial in waiting] == before == [True, False]
 
 
 def test_repeats_promotions_and_failures_tell_nothing() -> None:
@@ -169,9 +168,9 @@ def test_repeats_promotions_and_failures_tell_nothing() -> None:
         bench.records.trials[trial.number] = trial
         measures = {"synflow": 50.0, "loss": -50.0}
         bench.records.add_outcome(Outcome(trial.number, status, measures, source=source))
-    assert not is_dropped(bench.outcome(bench.propose(1.0), 0.0))
+    assert not bench.outcome(bench.propose(1.0), 0.0).is_filtered
     bench.run([(30.0, -30.0)])
-    assert is_dropped(bench.outcome(bench.propose(1.0), 0.0))
+    assert bench.outcome(bench.propose(1.0), 0.0).is_filtered
 
 
 def test_trainings_on_a_lower_rung_tell_as_well_and_promotions_are_never_left_out() -> None:
@@ -181,8 +180,8 @@ def test_trainings_on_a_lower_rung_tell_as_well_and_promotions_are_never_left_ou
         outcome = replace(bench.outcome(trial, -float(score)), status="pruned")
         bench.records.add_outcome(outcome)
     trial = bench.propose(1.5)
-    assert is_dropped(bench.outcome(trial, 0.0))
-    assert not is_dropped(bench.outcome(replace(trial, continues=3), 0.0))
+    assert bench.outcome(trial, 0.0).is_filtered
+    assert not bench.outcome(replace(trial, continues=3), 0.0).is_filtered
 
 
 def test_a_score_is_taken_once_and_never_without_need() -> None:

@@ -280,7 +280,7 @@ def test_a_training_gives_all_three_and_the_run_can_go_on(
     assert run_summary(more)["scales"]["mnasnet_reward"] == "proxy and full"
     with pytest.raises(SettingsError, match="a resume cannot change reward"):
         resume(run.folder, ["reward.target_ms=9"])
-    monkeypatch.setattr(driver, "device_fingerprint", lambda: "another")
+    monkeypatch.setattr(driver, "device_fingerprint", lambda runtime, precision: "another")
     with pytest.raises(RunError, match="measured latency on another device"):
         resume(run.folder, ["budget.evaluations=+1"])
 

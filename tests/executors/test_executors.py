@@ -89,6 +89,7 @@ class TestEveryExecutor:
             outcomes = {o.number: o for o in (executor.wait() for _ in wishes)}
         kinds = [outcomes[n].error_kind for n in range(4)]
         assert kinds == ["error", None, "diverged", "out_of_memory"]
+        assert outcomes[3].attempts == 1, "it shared no GPU: alone it would do no better"
         assert "ValueError: no such luck" in (outcomes[0].error_text or "")
         assert outcomes[2].error_text == "the loss is nan"
 

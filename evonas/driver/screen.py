@@ -1,0 +1,114 @@
+"""Leaves out designs that would surely be too slow, by a latency foretold from this run's own."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+
+from evonas.blueprint import Blueprint
+from evonas.hardware.predictor import LatencyPredictor
+from evonas.models import Plan
+from evonas.runs.records import Records
+from evonas.settings import Settings
+from evonas.trial import FORETOLD, Outcome, Trial
+
+MEASURE = "latency_ms"
+FEWEST = 12  # measured designs that a prediction is made from
+MOST = 200  # the same: the latest ones, since learning takes their number to the third power
+GROWTH = 1.1  # learnt anew when there are so many times more of them
+ERRORS = 3  # standard errors that a prediction has to be beyond the limit by
+
+
+def check_screen(settings: Settings) -> Iterator[str]:
+    """What is wrong with the settings of the screen, in words."""
+    if not settings.latency.predictor:
+        return
+    if settings.evaluator.name != "train":
+        yield (
+            "latency.predictor=true needs evaluator=train, got evaluator="
+            f"{settings.evaluator.name}."
+        )
+    if _limit(settings) is None:
+        yield (
+            "latency.predictor=true has no effect without a limit. Set "
+            "constraints.latency_ms.max=MILLISECONDS, or leave latency.predictor out."
+        )
+
+
+class Screen:
+    """Watches the records of a run; unless the settings ask for it nothing is left out.
+
+    Which designs are depends on what had finished when they were proposed: so a resumed run
+    decides as one that was never interrupted.
+
+    Args:
+        plan: Gives the network of a design at the scale that latency is measured at.
+    """
+
+    def __init__(
+        self, records: Records, settings: Settings, plan: Callable[[Blueprint], Plan]
+    ) -> None:
+        self.records = records
+        self.limit_ms = _limit(settings) if settings.latency.predictor else None
+        self._plan = plan
+        self._looked_at = 0  # finished trials
+        self._measured: list[tuple[int, Trial, float]] = []  # place among the finished, latency
+        self._learnt: tuple[int, LatencyPredictor] | None = None  # of so many
+
+    def too_slow(self, trial: Trial, known: Mapping[str, float]) -> Outcome | None:
+        """The outcome of a trial that is foretold to break the limit; None if it may keep it."""
+        if self.limit_ms is None or MEASURE in known:
+            return None
+        predictor = self._predictor(self.records.seen[trial.number])
+        if predictor is None:
+            return None
+        ms, error = predictor.predict(self._plan(trial.blueprint))
+        if not ms * (1 - ERRORS * error) > self.limit_ms:
+            return None
+        said = f"latency_ms is predicted as {ms:.6g}, give or take {error:.0%}"
+        return Outcome(
+            trial.number,
+            "infeasible",
+            known,
+            error_text=f"{said}, at most {self.limit_ms:.6g} is asked",
+            details={FORETOLD: {MEASURE: ms}, "relative_error": error},
+        )
+
+    def _predictor(self, events: int) -> LatencyPredictor | None:
+        """What the first so many finished trials teach, if they are enough."""
+        self._look()
+        count = length_to_learn(sum(place < events for place, _, _ in self._measured))
+        if count is None:
+            return None
+        if self._learnt is None or self._learnt[0] != count:
+            known = self._measured[max(0, count - MOST) : count]
+            plans = [self._plan(trial.blueprint) for _, trial, _ in known]
+            self._learnt = count, LatencyPredictor.learn(plans, [ms for _, _, ms in known])
+        return self._learnt[1]
+
+    def _look(self) -> None:
+        """Notes the latencies of what has finished since the last look."""
+        fresh = islice(self.records.outcomes.values(), self._looked_at, None)
+        for place, outcome in enumerate(fresh, start=self._looked_at):
+            trial = self.records.trials[outcome.number]
+            is_new = outcome.source is None and trial.continues is None
+            if is_new and outcome.measures.get(MEASURE, 0) > 0:
+                self._measured.append((place, trial, outcome.measures[MEASURE]))
+        self._looked_at = len(self.records.outcomes)
+
+
+def length_to_learn(measured: int) -> int | None:
+    """How many of so many measured designs are learnt from, always the same; None if too few.
+
+    >>> [length_to_learn(measured) for measured in (11, 12, 13, 14, 100)]
+    [None, 12, 13, 14, 99]
+    """
+    if measured < FEWEST:
+        return None
+    length = FEWEST
+    while (further := max(length + 1, round(length * GROWTH))) <= measured:
+        length = further
+    return length
+
+
+def _limit(settings: Settings) -> float | None:
+    limits = settings.constraints.get(MEASURE)
+    return None if limits is None else limits.max

@@ -1,0 +1,134 @@
+"""What a search over the training recipe gains for one fixed network, at equal epochs.
+
+Searches over `image_heuristics` for `spaces/fixed_convnet.yaml`, from several seeds. The best
+recipe of each is trained again from `--fresh` seeds that no search had, and so is the default
+recipe: `margin` is the mean difference of their accuracies on the validation images, so luck with
+a seed does not count. The recipes were chosen by these images; `margin_on_test` is the same on
+test images, which no search has seen. Errors are standard errors over searches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from record import report
+from trainings import Found, found_by, side_by_side, training_parser, words_of
+
+from evonas.data import load_data
+from evonas.driver.preparation import check, set_up
+from evonas.evaluation import TrainEvaluator
+from evonas.evaluation.segments import weights_in
+from evonas.executors.executor import run_trial
+from evonas.exporters.model_folder import WEIGHTS
+from evonas.models import build
+from evonas.settings import Words
+from evonas.training import Normalisation, evaluate
+from evonas.trial import Chromosome, Trial
+
+NETWORK = Path(__file__).parent / "spaces" / "fixed_convnet.yaml"
+FRESH = 100_000  # above all seeds that are given to searches
+
+
+@dataclass(frozen=True)
+class Again:
+    """A recipe to train the network by."""
+
+    words: tuple[str, ...]
+    seed: int
+    chromosome: Chromosome = ()  # none: the default recipe
+
+
+def main() -> None:
+    own = ("training.epochs=5", "budget.evaluations=24")
+    words = training_parser(__doc__, 5000, *own)
+    words.add_argument("--seeds", type=int, default=3, help="searches (%(default)s)")
+    words.add_argument("--fresh", type=int, default=5, help="seeds to train again by (%(default)s)")
+    words.add_argument("--resolution", type=int, default=16, help="px of a side (%(default)s)")
+    given = words.parse_args()
+    with TemporaryDirectory() as folder:
+        network = at_resolution(Path(folder), given.resolution)
+        default = words_of(given, f"space={network}")
+        searched = words_of(given, f"space={network}+image_heuristics")
+        tasks = [(*searched, f"run.seed={seed}") for seed in range(given.seeds)]
+        found = side_by_side(found_by, tasks, given)
+        seeds = range(FRESH, FRESH + given.fresh)
+        again = [Again(default, seed) for seed in seeds]
+        again += [Again(searched, seed, each.best) for each in found for seed in seeds]
+        # (recipes, seeds, parts): the default recipe first; validation and test
+        accuracies = np.array(side_by_side(accuracies_of, again, given))
+        recipes = [recipe_of(searched, each) for each in found]
+    accuracies = accuracies.reshape(1 + given.seeds, given.fresh, 2)
+    report(given, compared(accuracies, found, recipes))
+
+
+def at_resolution(folder: Path, resolution_px: int) -> Path:
+    """The network's space with other images."""
+    space = yaml.safe_load(NETWORK.read_text())
+    for scale in space["scales"].values():
+        scale["resolution_px"] = resolution_px
+    file = folder / NETWORK.name
+    file.write_text(yaml.safe_dump(space, sort_keys=False))
+    return file
+
+
+def accuracies_of(again: Again) -> tuple[float, float]:
+    """On the validation and on the test images; 0 if the training failed."""
+    checked = check(Words(again.words))
+    with TemporaryDirectory() as folder:
+        setup = set_up(checked, Path(folder), checked.facts)
+        trial = Trial(0, again.chromosome, setup.space.decode(again.chromosome), again.seed)
+        outcome = run_trial(setup.evaluator, trial)
+        if outcome.status != "complete":
+            return 0.0, 0.0
+        assert isinstance(setup.evaluator, TrainEvaluator), "these words ask for trainings"
+        return outcome.measures["accuracy"], test_accuracy(setup.evaluator, trial)
+
+
+def test_accuracy(evaluator: TrainEvaluator, trial: Trial) -> float:
+    """Of the weights that the evaluation of the trial has left."""
+    torch.set_num_threads(1)
+    network = build(trial.blueprint, evaluator.proxy, trial.seed)
+    network.load_state_dict(weights_in(evaluator.trials / str(trial.number) / WEIGHTS) or {})
+    data = load_data(evaluator.settings.data, evaluator.proxy.resolution_px)
+    normalisation = Normalisation(data.mean, data.deviation)
+    return evaluate(network, data.test, normalisation, torch.device("cpu")).accuracy
+
+
+def recipe_of(words: Sequence[str], found: Found) -> dict[str, Any]:
+    """What the best design says of the training."""
+    return dict(check(Words(words)).space.decode(found.best).training)
+
+
+def compared(
+    accuracies: np.ndarray, found: Sequence[Found], recipes: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    default, others = accuracies[0], accuracies[1:]
+    result: dict[str, Any] = {}
+    for part, name in enumerate(("margin", "margin_on_test")):
+        margins = others[:, :, part].mean(1) - default[:, part].mean()
+        result[name] = round(float(margins.mean()), 4)
+        if len(margins) > 1:
+            error = margins.std(ddof=1) / np.sqrt(len(margins))
+            result[f"error_of_{name}"] = round(float(error), 4)
+        result[f"each_{name}"] = margins.round(4).tolist()
+    result["each"] = [
+        {
+            "best_of_search": max(t.accuracy for t in one.trainings if t.accuracy is not None),
+            "again": own[:, 0].round(4).tolist(),
+            "again_on_test": own[:, 1].round(4).tolist(),
+            "seconds": round(sum(training.seconds for training in one.trainings), 1),
+            "recipe": recipe,
+        }
+        for one, own, recipe in zip(found, others, recipes, strict=True)
+    ]
+    result["default"] = default[:, 0].round(4).tolist()
+    return result | {"default_on_test": default[:, 1].round(4).tolist()}
+
+
+if __name__ == "__main__":
+    main()

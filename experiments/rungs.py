@@ -1,0 +1,230 @@
+"""What rungs save: cheap trainings first, and only for the best of them a whole one.
+
+Searches with `fidelity.rungs` and without (`training.epochs` is then the last rung), paired by
+seed. `epochs_ratio` is how many epochs the one with rungs needed for the accuracy that the other
+had in the end, over how many the other needed for it; `seconds_ratio` the same of busy seconds.
+Both are medians over seeds; null is a search that spent `--stretch` times as much and did not get
+there, and counts as the worst. `difference_at_equal_epochs` is of the best accuracies, when the
+one with rungs has spent as many epochs as the other in all.
+
+`curves` (of `--curves FILE.npz`) is the same promotion rule on recorded losses, in random order,
+against whole trainings in random order. A diverged curve costs the steps to where
+it diverged, for both, and counts as the worst of the others. The
+regret is the final loss of the incumbent, the best on the highest rung reached, less that of the
+best configuration; `at` counts whole trainings, and both have spent as many steps.
+"""
+
+import argparse
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from record import report
+from trainings import (
+    Found,
+    Training,
+    best_within,
+    found_by,
+    side_by_side,
+    total,
+    training_parser,
+    words_of,
+)
+
+from evonas.blueprint import Blueprint
+from evonas.driver.preparation import check
+from evonas.driver.rungs import Rungs
+from evonas.evaluation import OBJECTIVES
+from evonas.runs.records import Records
+from evonas.settings import FidelitySettings, Words
+from evonas.trial import Outcome, Trial
+
+Curves = NDArray[np.float64]  # (configurations, steps), lower is better
+
+
+def main() -> None:
+    words = training_parser(__doc__, 5000, "space=nano", "budget.evaluations=27")
+    words.add_argument("--rungs", default="1,3,9", help="epochs (%(default)s)")
+    words.add_argument("--seeds", type=int, default=5, help="pairs of searches (%(default)s)")
+    words.add_argument(
+        "--stretch", type=float, default=1.25, help="epochs with rungs, at most (%(default)s)"
+    )
+    words.add_argument("--curves", type=Path, metavar="FILE", help="recorded ones (.npz)")
+    words.add_argument("--steps", default="6,17,51", help="rungs of the curves (%(default)s)")
+    words.add_argument("--at", default="10,20,50,100", help="whole trainings (%(default)s)")
+    words.add_argument("--orders", type=int, default=50, help="of the curves (%(default)s)")
+    given = words.parse_args()
+    result: dict[str, Any] = {}
+    if given.seeds:
+        result |= searched(given)
+    if given.curves:
+        result["curves"] = simulated(given)
+    report(given, result)
+
+
+def searched(given: argparse.Namespace) -> dict[str, Any]:
+    """Both ways to search, with real trainings."""
+    amounts = numbers(given.rungs)
+    plain = words_of(given, f"training.epochs={amounts[-1]}")
+    with_rungs = words_of(given, f"fidelity.rungs={given.rungs}")
+    settings = check(Words(with_rungs)).settings
+    designs = given.stretch * settings.budget.evaluations * amounts[-1]
+    designs /= mean_cost(amounts, settings.fidelity.reduction)
+    with_rungs = (*with_rungs, f"budget.evaluations={math.ceil(designs)}")
+    tasks = [
+        (*way, f"run.seed={seed}") for seed in range(given.seeds) for way in (with_rungs, plain)
+    ]
+    found = side_by_side(found_by, tasks, given)
+    each = [compared(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    ratios = {
+        name: median([row[name] for row in each]) for name in ("seconds_ratio", "epochs_ratio")
+    }
+    differences = np.array([row["difference_at_equal_epochs"] for row in each])
+    result = ratios | {"difference_at_equal_epochs": round(float(differences.mean()), 4)}
+    if given.seeds > 1:
+        error = differences.std(ddof=1) / np.sqrt(given.seeds)
+        result["error_of_difference"] = round(float(error), 4)
+    reached = sum(row["epochs_ratio"] is not None for row in each)
+    return result | {"reached": f"{reached} of {given.seeds}", "each": each}
+
+
+def numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+def mean_cost(rungs: Sequence[int], reduction: float) -> float:
+    """Of a design, if one in `reduction` goes on to each next rung."""
+    added = np.diff([0, *rungs])
+    return float(sum(more / reduction**rung for rung, more in enumerate(added)))
+
+
+def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:
+    target = best_within(plain.trainings, math.inf, "epochs")
+    assert target is not None, "a search has a best"
+    row: dict[str, Any] = {"accuracy": target}
+    for cost in ("seconds", "epochs"):
+        own, other = (until(one.trainings, target, cost) for one in (with_rungs, plain))
+        row[f"{cost}_ratio"] = None if own is None or not other else round(own / other, 4)
+        row[f"{cost}_with_rungs"], row[f"{cost}_plain"] = own, other
+        row[f"{cost}_in_all"] = [
+            round(total(one.trainings, cost), 1) for one in (with_rungs, plain)
+        ]
+    equal = best_within(with_rungs.trainings, total(plain.trainings, "epochs"), "epochs")
+    row["difference_at_equal_epochs"] = round((equal or 0.0) - target, 4)
+    return row
+
+
+def until(trainings: Sequence[Training], accuracy: float, cost: str) -> float | None:
+    """What was spent until it was reached; None if it was not."""
+    spent = 0.0
+    for training in trainings:
+        spent += float(getattr(training, cost))
+        if training.accuracy is not None and training.accuracy >= accuracy:
+            return round(spent, 2)
+    return None
+
+
+def median(ratios: Sequence[float | None]) -> float | None:
+    """None counts as the largest."""
+    middle = float(np.median([math.inf if ratio is None else ratio for ratio in ratios]))
+    return round(middle, 4) if math.isfinite(middle) else None
+
+
+def simulated(given: argparse.Namespace) -> dict[str, Any]:
+    """Both ways to search, on each task's recorded curves."""
+    steps, at = numbers(given.steps), numbers(given.at)
+    with np.load(given.curves) as file:
+        tasks = {name.removesuffix("__valid"): file[name] for name in file if "__valid" in name}
+    settings = FidelitySettings(rungs=tuple(steps))
+    result: dict[str, Any] = {"rungs": steps, "at": at, "orders": given.orders}
+    for name, curves in tasks.items():
+        result[name] = on_curves(np.asarray(curves[:, : steps[-1]]), settings, at, given.orders)
+    ratios = [result[name]["steps_ratio"] for name in tasks]
+    return result | {"steps_ratio": median(ratios)}
+
+
+def on_curves(
+    curves: Curves, settings: FidelitySettings, at: Sequence[int], orders: int
+) -> dict[str, Any]:
+    budgets = [count * settings.rungs[-1] for count in at]
+    whole = FidelitySettings(rungs=settings.rungs[-1:])
+    regrets: dict[str, list[list[float]]] = {"with_rungs": [], "whole": []}
+    ratios: list[float | None] = []
+    for seed in range(orders):
+        order = np.random.default_rng(seed).permutation(len(curves))
+        ways = [list(halving(curves, order, own, budgets[-1])) for own in (settings, whole)]
+        for own, way in zip(regrets.values(), ways, strict=True):
+            own.append([regret_at(way, budget) for budget in budgets])
+        target = regret_at(ways[1], budgets[-1])
+        own_steps, other_steps = (first(way, target) for way in ways)
+        ratios.append(None if own_steps is None or not other_steps else own_steps / other_steps)
+    result: dict[str, Any] = {"steps_ratio": median(ratios)}
+    result["reached"] = sum(ratio is not None for ratio in ratios)
+    for name, rows in regrets.items():
+        matrix = np.array(rows)
+        result[f"regret_{name}"] = [float(f"{value:.4g}") for value in matrix.mean(0)]
+        errors = matrix.std(0, ddof=1) / np.sqrt(orders) if orders > 1 else []
+        result[f"error_{name}"] = [float(f"{value:.2g}") for value in errors]
+    return result
+
+
+def halving(
+    curves: Curves, order: NDArray[np.int64], settings: FidelitySettings, budget: int
+) -> Iterator[tuple[int, float]]:
+    """Steps spent so far and regret, after each training, by the promotions of a real search."""
+    records = Records([OBJECTIVES["loss"]], {})
+    rungs, waiting = Rungs(records, settings), iter(order.tolist())
+    lives = np.logical_and.accumulate(np.isfinite(curves), axis=1).sum(1)  # steps
+    final = curves[:, -1].astype(float)
+    final[lives < curves.shape[1]] = final[lives == curves.shape[1]].max()
+    spent, best = 0, (-1, math.inf, math.inf)  # rung, loss there, final loss
+    while spent < budget:
+        source = rungs.promotable()
+        if source is not None:
+            trial = rungs.promotion(source)
+        elif (row := next(waiting, None)) is not None:
+            trial = begun(records, row)
+        else:
+            return
+        records.add_trial(trial, len(records.outcomes))
+        row, rung = int(trial.chromosome[0]), trial.rung
+        start, stop = (0, *settings.rungs)[rung], settings.rungs[rung]
+        lived = int(lives[row])
+        spent += min(lived + 1, stop) - start
+        loss = float(curves[row, stop - 1])
+        if lived < stop:
+            outcome = Outcome(trial.number, "failed", error_kind="diverged")
+        else:
+            outcome = Outcome(trial.number, "complete", {"loss": loss})
+            if (rung, -loss) > (best[0], -best[1]):
+                best = (rung, loss, float(final[row]))
+        records.add_outcome(rungs.judged(outcome))
+        yield spent, best[2] - float(final.min())
+
+
+def begun(records: Records, row: int) -> Trial:
+    """A configuration that comes new to the lowest rung."""
+    return Trial(records.next_number, (float(row),), Blueprint({}), 0)
+
+
+def regret_at(way: Sequence[tuple[int, float]], budget: int) -> float:
+    """When so many steps are spent; of what was spent least, if all is more."""
+    return [regret for spent, regret in way if spent <= budget or spent == way[0][0]][-1]
+
+
+def first(way: Sequence[tuple[int, float]], regret: float) -> int | None:
+    """Steps until the regret stays as low: what an incumbent that is replaced had is no result."""
+    reached = None
+    for spent, own in way:
+        if own > regret:
+            reached = None
+        elif reached is None:
+            reached = spent
+    return reached
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What experiments with real trainings share: images in a folder, and two processes at work."""
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from record import parser
+
+from evonas.driver import search
+from evonas.driver.preparation import check, set_up
+from evonas.executors.executor import run_trial
+from evonas.runs import Run
+from evonas.settings import Words
+from evonas.trial import Chromosome, Outcome, Trial
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One of a search: what it cost, and its validation accuracy.
+
+    `accuracy` is None if it failed, or is of a rung below the top.
+    """
+
+    epochs: int
+    seconds: float
+    accuracy: float | None
+    has_inherited: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a search: its trainings in the order they finished, and its best design."""
+
+    trainings: tuple[Training, ...]
+    best: Chromosome
+
+
+def training_parser(description: str | None, subset: int, *own: str) -> argparse.ArgumentParser:
+    """Arguments of an experiment on images; `own` are settings that it has unless told other."""
+    words = parser(description)
+    words.add_argument("--data", required=True, metavar="DIR", help="a folder of classes of images")
+    words.add_argument(
+        "--subset", type=int, default=subset, help="images to train and validate by (%(default)s)"
+    )
+    words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
+    told = f"settings, KEY=VALUE; here {' '.join(own)}" if own else "settings, KEY=VALUE"
+    words.add_argument("settings", nargs="*", help=told)
+    words.set_defaults(own=own)
+    return words
+
+
+def words_of(given: argparse.Namespace, *more: str) -> tuple[str, ...]:
+    """The settings of a search for accuracy; the user's own win.
+
+    Raises:
+        EvonasError: They do not hold together, or the images cannot be read.
+    """
+    data = ["data=folder", f"data.path={given.data}", f"data.subset={given.subset}"]
+    words = (*data, "objectives=accuracy", *given.own, *more, *given.settings)
+    check(Words(words))  # also has the images decoded before two processes ask for them
+    return words
+
+
+def side_by_side(
+    function: Callable[[Any], Result], tasks: Sequence[Any], given: argparse.Namespace
+) -> list[Result]:
+    """What the function makes of each task, one thread and one process each."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # processes inherit it
+    with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
+        return list(pool.map(function, tasks))
+
+
+def found_by(words: Sequence[str]) -> Found:
+    """What a search finds, one trial after the other: so it is the same each time."""
+    with TemporaryDirectory() as folder:
+        own = [f"run.folder={folder}", "executor=inline", "display=none"]
+        run = search([*words, *own])
+    best = run.records.best
+    assert best is not None, "a search that trained anything has a best"
+    trainings = [_training(run, outcome) for outcome in run.records.outcomes.values()]
+    return Found(tuple(trainings), run.records.trials[best].chromosome)
+
+
+def _training(run: Run, outcome: Outcome) -> Training:
+    rungs = (0, *run.settings.fidelity.rungs)
+    rung = run.records.trials[outcome.number].rung
+    is_rung = len(rungs) > 1
+    epochs = rungs[rung + 1] - rungs[rung] if is_rung else run.settings.training.epochs
+    return Training(
+        0 if outcome.is_free else epochs,
+        outcome.busy_seconds,
+        outcome.measures["accuracy"] if outcome.status == "complete" else None,
+        "inherited_from" in outcome.details,
+    )
+
+
+def outcome_of(words: Sequence[str], seed: int, chromosome: Chromosome = ()) -> Outcome:
+    """One training by the evaluator of a search; without a chromosome, of a space without genes."""
+    checked = check(Words(words))
+    with TemporaryDirectory() as folder:
+        setup = set_up(checked, Path(folder), checked.facts)
+        blueprint = setup.space.decode(chromosome)
+        return run_trial(setup.evaluator, Trial(0, chromosome, blueprint, seed))
+
+
+def best_within(trainings: Sequence[Training], limit: float, cost: str) -> float | None:
+    """The best accuracy before `cost` (`epochs` or `seconds`) has summed up to more."""
+    spent, best = 0.0, None
+    for training in trainings:
+        spent += getattr(training, cost)
+        if spent > limit * (1 + 1e-9):
+            break
+        if training.accuracy is not None and (best is None or training.accuracy > best):
+            best = training.accuracy
+    return best
+
+
+def total(trainings: Sequence[Training], cost: str) -> float:
+    """Of all, in `epochs` or `seconds`."""
+    return float(sum(getattr(training, cost) for training in trainings))

@@ -1,0 +1,93 @@
+"""Real searches that leave designs out by a score or a foretold latency, and go on after a stop."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import QUICK
+
+from evonas.driver import resume, search
+from evonas.runs import Run, load_run
+from evonas.trial import Outcome, Trial
+
+INLINE = [*QUICK, "executor=inline", "display=none", "evolver=random"]
+# The score is an objective too: so it foretells the fitness whatever the trainings give.
+FILTER = ["objectives=grad_norm,accuracy", "filter.proxy=grad_norm", "filter.trust=4"]
+
+
+def stopped(run: Run, name: str, events: int) -> Path:
+    """A copy of the run as it was when so many trials had finished: killed within the next."""
+    folder = Path(shutil.copytree(run.folder, run.folder.with_name(name)))
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("DELETE FROM outcomes WHERE event > ?", (events,))
+        db.execute("DELETE FROM trials WHERE seen > ?", (events,))
+        db.execute("UPDATE meta SET value = 'null' WHERE key = 'ended'")
+        db.commit()
+    for weights in folder.glob("trials/*"):
+        shutil.rmtree(weights)
+    return folder
+
+
+def decisions(run: Run) -> list[Any]:
+    """What two runs that did the same have in common."""
+    return [(trial, told(outcome)) for trial, outcome in run.trials()]
+
+
+def told(outcome: Outcome | None) -> Any:
+    assert outcome is not None
+    seconds = {"seconds", "relative_error"}
+    details = {key: value for key, value in outcome.details.items() if key not in seconds}
+    return outcome.status, outcome.measures, outcome.error_text, outcome.curve, details
+
+
+def filtered(run: Run) -> list[tuple[Trial, Outcome]]:
+    return [(trial, o) for trial, o in run.trials() if o is not None and o.is_filtered]
+
+
+def test_designs_with_a_bad_score_are_not_trained_and_cost_nothing() -> None:
+    run = search([*INLINE, *FILTER, "budget.evaluations=22", "run.name=scored"])
+    left_out = filtered(run)
+    counts = run.records.counts()
+    assert counts["pruned"] == len(left_out) >= 3
+    assert counts["complete"] == run.records.evaluations == 22
+    scores = [o.measures["grad_norm"] for _, o in run.trials() if o and not o.is_filtered]
+    for trial, outcome in left_out:
+        assert "accuracy" not in outcome.measures
+        assert outcome.measures["grad_norm"] < max(scores)
+        assert run.records.fitness(outcome) is None
+        assert trial.number not in run.records.front
+        assert not (run.folder / "trials" / str(trial.number)).exists()
+    for events in (5, left_out[0][0].number, left_out[-1][0].number):
+        folder = stopped(run, f"after-{events}", events)
+        again = resume(folder)
+        assert decisions(again) == decisions(run)
+
+
+def test_with_rungs_only_new_designs_are_left_out_and_they_are_not_promoted() -> None:
+    rungs = ["fidelity.rungs=1,2", "fidelity.reduction=2"]
+    run = search([*INLINE, *FILTER, *rungs, "budget.evaluations=20", "run.name=both"])
+    left_out = filtered(run)
+    assert left_out
+    assert all(trial.rung == 0 for trial, _ in left_out)
+    assert run.records.promoted.keys().isdisjoint(trial.number for trial, _ in left_out)
+    assert run.records.promotions > 0
+    assert run.records.evaluations == 20
+    again = resume(stopped(run, "again", left_out[1][0].number))
+    assert decisions(again) == decisions(run)
+
+
+@pytest.fixture
+def limited() -> Run:
+    """A search among networks of which the slower half is too slow."""
+    slow = ["space=mobile_cells", "full.resolution_px=64", "data.subset=100"]
+    words = [*INLINE, *slow, "latency.predictor=true", "constraints.latency_ms.max=1"]
+    return search([*words, "budget.evaluations=8", "run.name=limited"])
+
+
+def test_what_is_foretold_to_be_far_too_slow_is_not_built(limited: Run) -> None:
+    foretold = [o for _, o in limited.trials() if o is not None and "foretold" in o.details]
+    measured = [o for _, o in limited.trials() if o is not None and "latency_ms" in o.measures]
+    print(limited.records.counts(), len(foretold), len(measured))
