@@ -16,11 +16,13 @@ from evonas.data import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check
 from evonas.errors import EvonasError
+from evonas.executors.packing import Packing, slots_of
 from evonas.hardware import RUNTIMES, clock_noise, usable_cores
 from evonas.reports.format import duration, number
 from evonas.runs.folder import DATABASE
 from evonas.runs.run import Run
 from evonas.settings import Settings, Words
+from evonas.trial import Outcome
 
 TRIALS = 2
 KEPT_WEIGHTS = 30  # about as many as a search keeps: its front, its best and what is in flight
@@ -82,7 +84,8 @@ def _gpu(settings: Settings) -> Check:
         hint = "executor.gpus_per_trial asks for one. Install the CUDA build of torch, or leave it"
         return Check("gpu", not wanted, f"none. {hint} out." if wanted else "none, and none asked")
     free, total = torch.cuda.mem_get_info()
-    use = "used by trials" if wanted else "not used: executor.gpus_per_trial is 0"
+    share = f"executor.gpus_per_trial={settings.executor.gpus_per_trial}"
+    use = f"used by trials ({share})" if wanted else "not used: executor.gpus_per_trial is 0"
     name = torch.cuda.get_device_name()
     return Check("gpu", True, f"{name}, {free / 2**30:.0f} of {total / 2**30:.0f} GiB free; {use}")
 
@@ -164,8 +167,7 @@ def _estimate(settings: Settings, run: Run) -> str:
     seconds = statistics.mean(outcome.busy_seconds for outcome in outcomes)
     if settings.evaluator.name == "train":
         seconds += _mean(run, "train_seconds") * (_epochs(settings) - 1)
-    workers = settings.executor.workers or usable_cores()
-    total = seconds * settings.budget.evaluations / workers
+    total = seconds * settings.budget.evaluations / _at_once(settings, outcomes)
     if settings.budget.seconds is not None:
         total = min(total, settings.budget.seconds)
     ledger = (run.folder / DATABASE).stat().st_size / len(outcomes)
@@ -176,6 +178,16 @@ def _estimate(settings: Settings, run: Run) -> str:
         f"{settings.budget.evaluations} evaluations take about {duration(total)} and "
         f"{max(1, disk / 2**20):.0f} MiB"
     )
+
+
+def _at_once(settings: Settings, outcomes: Iterable[Outcome]) -> int:
+    """Trials that run at a time: one on each worker, if the GPUs that they need have room."""
+    workers = settings.executor.workers or usable_cores()
+    slots = slots_of(workers, torch.cuda.device_count())
+    packing = Packing(settings.executor.gpus_per_trial, slots)
+    for outcome in outcomes:
+        packing.learn(outcome.details)
+    return sum(packing.place(number) is not None for number in range(workers))
 
 
 def _epochs(settings: Settings) -> float:

@@ -17,16 +17,15 @@ import numpy as np
 import torch
 import yaml
 from record import report
-from trainings import Found, found_by, side_by_side, training_parser, words_of
+from trainings import Found, checked, found_by, side_by_side, training_parser, words_of
 
 from evonas.data import load_data
-from evonas.driver.preparation import check, set_up
+from evonas.driver.preparation import set_up
 from evonas.evaluation import TrainEvaluator
 from evonas.evaluation.segments import weights_in
 from evonas.executors.executor import run_trial
 from evonas.exporters.model_folder import WEIGHTS
 from evonas.models import build
-from evonas.settings import Words
 from evonas.training import Normalisation, evaluate
 from evonas.trial import Chromosome, Trial
 
@@ -78,9 +77,9 @@ def at_resolution(folder: Path, resolution_px: int) -> Path:
 
 def accuracies_of(again: Again) -> tuple[float, float]:
     """On the validation and on the test images; 0 if the training failed."""
-    checked = check(Words(again.words))
+    parts = checked(again.words)
     with TemporaryDirectory() as folder:
-        setup = set_up(checked, Path(folder), checked.facts)
+        setup = set_up(parts, Path(folder), parts.facts)
         trial = Trial(0, again.chromosome, setup.space.decode(again.chromosome), again.seed)
         outcome = run_trial(setup.evaluator, trial)
         if outcome.status != "complete":
@@ -99,9 +98,9 @@ def test_accuracy(evaluator: TrainEvaluator, trial: Trial) -> float:
     return evaluate(network, data.test, normalisation, torch.device("cpu")).accuracy
 
 
-def recipe_of(words: Sequence[str], found: Found) -> dict[str, Any]:
+def recipe_of(words: tuple[str, ...], found: Found) -> dict[str, Any]:
     """What the best design says of the training."""
-    return dict(check(Words(words)).space.decode(found.best).training)
+    return dict(checked(words).space.decode(found.best).training)
 
 
 def compared(

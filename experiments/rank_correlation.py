@@ -8,16 +8,15 @@ The interval holds 90 % of what other designs would give (Fisher's z). The overl
 the best three of the short trainings are among the best three of the long ones.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from record import report
 from scipy.stats import kendalltau, spearmanr
-from trainings import outcome_of, side_by_side, training_parser, words_of
-
-from evonas.driver.preparation import check
-from evonas.settings import Words
+from trainings import checked, outcome_of, side_by_side, training_parser, words_of
 
 Scores = NDArray[np.float64]  # (designs,), larger is better
 TOP = 3
@@ -47,7 +46,7 @@ def main() -> None:
     words.add_argument("--times", type=int, default=10, help="as many epochs (%(default)s)")
     given = words.parse_args()
     short = words_of(given)
-    epochs = check(Words(short)).settings.training.epochs
+    epochs = checked(short).settings.training.epochs
     long = words_of(given, *short, f"training.epochs={epochs * given.times}")
     # The long ones first: so both processes are busy to the end.
     tasks = [Task(long, design, 2 * design + 1) for design in range(given.designs)]
@@ -59,7 +58,7 @@ def main() -> None:
 
 
 def scored_by(task: Task) -> Scored:
-    space = check(Words(task.words)).space
+    space = checked(task.words).space
     chromosome = space.sample(np.random.default_rng(task.design))
     outcome = outcome_of(task.words, task.seed, chromosome)
     accuracy, loss = (outcome.measures.get(*pair) for pair in (("accuracy", 0.0), ("loss", np.inf)))
@@ -76,16 +75,23 @@ def compared(first: list[Scored], later: list[Scored]) -> dict[str, object]:
     }
     result: dict[str, object] = {}
     for name, (one, other) in found.items():
-        spearman = float(spearmanr(one, other).statistic)
+        spearman = correlation(spearmanr, one, other)
         result[f"spearman{name}"] = round(spearman, 4)
         result[f"interval{name}"] = interval(spearman, len(first))
-        result[f"kendall{name}"] = round(float(kendalltau(one, other).statistic), 4)
+        result[f"kendall{name}"] = round(correlation(kendalltau, one, other), 4)
         result[f"overlap_of_top_{TOP}{name}"] = overlap(one, other)
     for name, group in (("short", first), ("long", later)):
         result[f"accuracy_{name}"] = [round(each.accuracy, 4) for each in group]
         result[f"loss_{name}"] = [round(each.loss, 4) for each in group]
         result[f"seconds_{name}"] = round(sum(each.seconds for each in group), 1)
     return result
+
+
+def correlation(measure: Callable[[Scores, Scores], Any], one: Scores, other: Scores) -> float:
+    """0 if all designs are equal: then nothing is told apart."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    return float(measure(one, other).statistic)
 
 
 def interval(spearman: float, designs: int) -> list[float]:

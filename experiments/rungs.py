@@ -27,6 +27,7 @@ from trainings import (
     Found,
     Training,
     best_within,
+    checked,
     found_by,
     side_by_side,
     total,
@@ -35,11 +36,10 @@ from trainings import (
 )
 
 from evonas.blueprint import Blueprint
-from evonas.driver.preparation import check
 from evonas.driver.rungs import Rungs
 from evonas.evaluation import OBJECTIVES
 from evonas.runs.records import Records
-from evonas.settings import FidelitySettings, Words
+from evonas.settings import FidelitySettings
 from evonas.trial import Outcome, Trial
 
 Curves = NDArray[np.float64]  # (configurations, steps), lower is better
@@ -70,7 +70,7 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
     amounts = numbers(given.rungs)
     plain = words_of(given, f"training.epochs={amounts[-1]}")
     with_rungs = words_of(given, f"fidelity.rungs={given.rungs}")
-    settings = check(Words(with_rungs)).settings
+    settings = checked(with_rungs).settings
     designs = given.stretch * settings.budget.evaluations * amounts[-1]
     designs /= mean_cost(amounts, settings.fidelity.reduction)
     with_rungs = (*with_rungs, f"budget.evaluations={math.ceil(designs)}")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from record import parser
 
 from evonas.driver import search
-from evonas.driver.preparation import check, set_up
+from evonas.driver.preparation import Checked, check, set_up
 from evonas.executors.executor import run_trial
 from evonas.runs import Run
 from evonas.settings import Words
@@ -65,8 +66,14 @@ def words_of(given: argparse.Namespace, *more: str) -> tuple[str, ...]:
     """
     data = ["data=folder", f"data.path={given.data}", f"data.subset={given.subset}"]
     words = (*data, "objectives=accuracy", *given.own, *more, *given.settings)
-    check(Words(words))  # also has the images decoded before two processes ask for them
+    checked(words)  # also has the images decoded before two processes ask for them
     return words
+
+
+@cache
+def checked(words: tuple[str, ...]) -> Checked:
+    """A search before it begins; once for a process, as all files of a folder are looked at."""
+    return check(Words(words))
 
 
 def side_by_side(
@@ -102,11 +109,11 @@ def _training(run: Run, outcome: Outcome) -> Training:
     )
 
 
-def outcome_of(words: Sequence[str], seed: int, chromosome: Chromosome = ()) -> Outcome:
+def outcome_of(words: tuple[str, ...], seed: int, chromosome: Chromosome = ()) -> Outcome:
     """One training by the evaluator of a search; without a chromosome, of a space without genes."""
-    checked = check(Words(words))
+    parts = checked(words)
     with TemporaryDirectory() as folder:
-        setup = set_up(checked, Path(folder), checked.facts)
+        setup = set_up(parts, Path(folder), parts.facts)
         blueprint = setup.space.decode(chromosome)
         return run_trial(setup.evaluator, Trial(0, chromosome, blueprint, seed))
 

@@ -221,10 +221,10 @@ class TrainEvaluator(Evaluator):
                 device,
                 validation=validation,
                 bfloat16=trial.bfloat16,
-                log_folder=self.trials / str(trial.number),
+                log_folder=self._folder(trial) if recipe.log else None,
             )
         scores = evaluate(network, data.validation, normalisation, device)
-        self._keep_weights(network, trial.number)
+        write_weights(self._folder(trial), network)
         details = {**details, "loss_sum": progress.loss_sum}
         return Trained(network, tuple(progress.curve), scores, 0.0, details)
 
@@ -259,11 +259,11 @@ class TrainEvaluator(Evaluator):
         share = inherit(network, state)
         return segments, {"inherited_from": trial.begins_with, "inherited_share": share}
 
-    def _keep_weights(self, network: torch.nn.Module, number: int) -> None:
-        """Writes the weights; the driver deletes those of all but the best."""
-        folder = self.trials / str(number)
+    def _folder(self, trial: Trial) -> Path:
+        """Where files of the trial lie; the driver deletes those of all but the best."""
+        folder = self.trials / str(trial.number)
         folder.mkdir(parents=True, exist_ok=True)
-        write_weights(folder, network)
+        return folder
 
 
 def recipe_of(settings: TrainingSettings, blueprint: Blueprint) -> TrainingSettings:

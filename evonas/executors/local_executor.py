@@ -48,9 +48,8 @@ class LocalExecutor(Executor):
     def _open(self) -> None:
         gpus = self._gpus()
         if gpus:
-            wanted = self.settings.gpus_per_trial
-            share = wanted if wanted == "auto" else min(wanted, 1.0)
-            self.packing = Packing(share, slots_of(self.workers, gpus))
+            slots = slots_of(self.workers, gpus)
+            self.packing = Packing(self.settings.gpus_per_trial, slots)
         numbers = [index % gpus if gpus else None for index in range(self.workers)]
         self._workers = [self._start_worker(gpu) for gpu in numbers]
         for worker in self._workers:
@@ -108,7 +107,9 @@ class LocalExecutor(Executor):
         worker.process.kill()
         worker.process.join()
         worker.pipe.close()
-        self._workers[self._workers.index(worker)] = self._start_worker(worker.gpu)
+        self._workers.remove(worker)
+        # Last, so that the next trial goes to one that is through with its preparation.
+        self._workers.append(self._start_worker(worker.gpu))
 
     def _start_worker(self, gpu: int | None) -> _Worker:
         ours, theirs = CONTEXT.Pipe()

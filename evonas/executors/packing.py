@@ -22,14 +22,14 @@ class Packing:
     """Places trials on GPUs: beside each other while their shares fit, in the order they come.
 
     Args:
-        wanted: The share of a GPU that a trial takes; "auto": what `share_of` says of the highest
-            peak so far, a whole GPU before there is one.
+        wanted: The share of a GPU that a trial takes, at most all of it; "auto": what `share_of`
+            says of the highest peak so far, a whole GPU before there is one.
         slots: Of each GPU, the number of trials it may run at a time however little they take;
             without GPUs everything has room.
     """
 
     def __init__(self, wanted: float | Literal["auto"] = 0.0, slots: Sequence[int] = ()) -> None:
-        self._wanted: float | Literal["auto"] = wanted
+        self._wanted = min(wanted, 1.0) if slots and wanted != "auto" else wanted
         self._slots = tuple(slots)
         self._places: dict[int, Place] = {}
         self._peak: float | None = None

@@ -23,7 +23,7 @@ class RayExecutor(Executor):
     """Tasks without Ray's own retries: a retry that nobody counts would be a trial done twice.
 
     Trials that would have to wait for room on a GPU are kept back, so that no time limit runs
-    while Ray queues them.
+    while Ray queues them. On several GPUs each trial starts a process of its own.
     """
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
@@ -47,22 +47,25 @@ class RayExecutor(Executor):
         self._start: Callable[[Trial, float], Any] = lambda trial, gpus: task.options(
             num_gpus=gpus
         ).remote(shared, trial)
-        gpus = LOADING_GPUS if self.settings.gpus_per_trial else 0
+        load = task.options(num_gpus=LOADING_GPUS if self.settings.gpus_per_trial else 0)
         # One task for each worker at the same time, so that all of them start and load.
-        load = task.options(num_gpus=gpus)
-        loading = [load.remote(shared, None) for _ in range(self.workers)]
+        loading = [load.remote(shared, None) for _ in range(1 if self._is_bound else self.workers)]
         try:
             ray.get(loading)
         except ray.exceptions.RayTaskError as error:
             raise error.cause from None
 
+    @property
+    def _is_bound(self) -> bool:
+        """True if a process that has run a trial can see one GPU, and the next may get another."""
+        return self.settings.gpus_per_trial != 0 and self._gpus > 1
+
     def _task(self) -> Any:
-        """What Ray runs; a process that has used one of several GPUs is bound to it for ever."""
-        is_bound = self.settings.gpus_per_trial and self._gpus > 1
+        """What Ray runs."""
         options = {
             "num_cpus": self.settings.cpus_per_trial,
             "max_retries": 0,
-            "max_calls": 1 if is_bound else 0,
+            "max_calls": 1 if self._is_bound else 0,
         }
         return self._ray.remote(**options)(_evaluate_in_worker)
 

@@ -80,7 +80,7 @@ def test_a_trial_alone_waits_for_an_empty_gpu_and_lets_none_beside_it() -> None:
     assert packing.is_shared(2)
 
 
-@pytest.mark.parametrize(("wanted", "at_once"), [(1.0, 1), (0.5, 2), (0.3, 3), (0.1, 10)])
+@pytest.mark.parametrize(("wanted", "at_once"), [(2.0, 1), (1.0, 1), (0.5, 2), (0.3, 3), (0.1, 10)])
 def test_a_given_share_is_kept_whatever_was_measured(wanted: float, at_once: int) -> None:
     packing = Packing(wanted, [100])
     packing.learn({PEAK_SHARE: 0.9})
