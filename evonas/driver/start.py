@@ -1,4 +1,4 @@
-"""Published networks as the first designs of a search."""
+"""The first designs of a search: published networks, or the recipe that is to be improved."""
 
 from dataclasses import replace
 
@@ -13,13 +13,16 @@ def start_chromosomes(settings: Settings, space: SearchSpace) -> tuple[Chromosom
     """The designs that `evolver.start` names, each once.
 
     A published network says nothing of training: genes of the recipe begin with the run's own
-    settings where those are among their alleles.
+    settings where those are among their alleles. Where only the recipe is searched, and nothing
+    is named, that recipe is the first design.
 
     Raises:
         SettingsError: With all names that are unknown, or that the space cannot express.
     """
     recipe = space.decode(_usual_numbers(settings, space))
     chromosomes, problems = [], []
+    if not settings.evolver.start and _searches_recipe_alone(space):
+        return (space.encode(recipe),)
     for name in settings.evolver.start:
         try:
             network = preset(name).blueprint.network
@@ -31,6 +34,10 @@ def start_chromosomes(settings: Settings, space: SearchSpace) -> tuple[Chromosom
     if problems:
         raise SettingsError(problems)
     return tuple(dict.fromkeys(chromosomes))
+
+
+def _searches_recipe_alone(space: SearchSpace) -> bool:
+    return bool(space.genes) and all(gene.key_path[0] == "training" for gene in space.genes)
 
 
 def _usual_numbers(settings: Settings, space: SearchSpace) -> Chromosome:

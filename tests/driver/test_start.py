@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import evonas
+from conftest import REPOSITORY, evonas
 
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
@@ -185,3 +185,19 @@ def test_a_wrong_start_ends_the_command_line_with_2() -> None:
     assert first.startswith('evolver.start: There is no model called "mobilnet_v2".')
     assert "network.activation: swish is not one of relu, relu6." in second
     assert not Path("runs").exists()
+
+
+def test_a_search_of_the_recipe_alone_begins_with_that_of_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    fixed = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"
+    words = [f"space={fixed}+{tmp_path}/recipe.yaml", "training.weight_decay=0.01"]
+    settings = Words(words).settings()
+    space = load_space(settings.space)
+    (chromosome,) = start_chromosomes(settings, space)
+    recipe = space.decode(chromosome).training
+    assert recipe["weight_decay"] == 0.01
+    assert recipe["momentum"] == 0.8, "the default"
+    assert recipe["epochs"] == settings.training.epochs
+    assert recipe["schedule"] == "one_cycle"
+    networks = start_chromosomes(settings, load_space("nano"))
+    assert networks == ()

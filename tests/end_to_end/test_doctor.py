@@ -7,6 +7,9 @@ import pytest
 import torch
 from conftest import evonas
 
+from evonas.data import load_data
+from evonas.settings import DataSettings
+
 SMALL = ["space=nano", "data.subset=200", "executor=inline"]
 
 
@@ -21,7 +24,9 @@ def test_every_part_of_a_search_is_looked_at(healthy: dict[str, dict[str, object
     names = ["versions", "cores", "gpu", "runtimes", "data", "clock", "trial", "speed", "estimate"]
     assert list(healthy) == names
     assert all(check["ok"] is True for check in healthy.values())
-    assert "120 training, 80 validation" in str(healthy["data"]["detail"])
+    data = load_data(DataSettings(subset=200), 16)
+    parts = f"{len(data.train)} training, {len(data.validation)} validation"
+    assert parts in str(healthy["data"]["detail"])
     assert "2 trials, train through inline" in str(healthy["trial"]["detail"])
 
 

@@ -1,5 +1,6 @@
 """Real searches that leave designs out by a score or a foretold latency, and go on after a stop."""
 
+import io
 import shutil
 import sqlite3
 from contextlib import closing
@@ -8,9 +9,12 @@ from typing import Any
 
 import pytest
 from conftest import QUICK
+from rich.console import Console
 
 from evonas.driver import resume, search
 from evonas.driver.preparation import check, set_up
+from evonas.reports.summary import trial_summary
+from evonas.reports.tables import print_trial
 from evonas.runs import Run, load_run
 from evonas.settings import Words
 from evonas.trial import FORETOLD, Outcome, Trial
@@ -62,6 +66,9 @@ def test_designs_with_a_bad_score_are_not_trained_and_cost_nothing() -> None:
         assert run.records.fitness(outcome) is None
         assert trial.number not in run.records.front
         assert not (run.folder / "trials" / str(trial.number)).exists()
+    console = Console(file=io.StringIO(), width=160)
+    print_trial(trial_summary(run, *left_out[0]), console)
+    assert "filter: grad_norm is " in console.file.getvalue()  # type: ignore[attr-defined]
     for events in (left_out[0][0].number, left_out[-1][0].number):
         folder = stopped(run, f"after-{events}", events)
         again = resume(folder)

@@ -1,9 +1,9 @@
 """How many trials a GPU takes, worked out without one."""
 
 import itertools
-import os
 
 import pytest
+import torch
 
 from evonas.errors import ExecutorError
 from evonas.executors.local_executor import LocalExecutor, visible_gpu
@@ -112,7 +112,7 @@ def test_the_setting_takes_a_share_or_auto() -> None:
         ExecutorSettings(gpus_per_trial="some")
 
 
-@pytest.mark.skipif(os.path.exists("/dev/nvidiactl"), reason="there is a GPU")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("wanted", ["auto", 0.5])
 def test_local_workers_without_a_gpu_are_told_so(wanted: float | str) -> None:
     settings = ExecutorSettings(name="local", gpus_per_trial=wanted)

@@ -21,7 +21,7 @@ PEAK = 0.3  # share_of gives 7/16: two trials beside each other
 ON_A_GPU = [
     pytest.mark.gpu,
     pytest.mark.slow,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),
+    pytest.mark.skipif(torch.cuda.device_count() != 1, reason="there is not one GPU"),
 ]
 
 
