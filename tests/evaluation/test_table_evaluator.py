@@ -280,7 +280,7 @@ def test_many_wrong_cells_are_counted() -> None:
         (["constraints.mac.max=3"], 'no measure called "mac". Did you mean "macs"?'),
         (["evaluator.observed.accuracy=accuracy_s0,accuracy_s7"], 'called "accuracy_s7". Did you'),
         (["evaluator.observed.acuracy=accuracy_s0"], 'called "acuracy". Did you mean "accuracy"?'),
-        (["evaluator.observed.accuracy="], 'called ""'),
+        (["evaluator.observed.accuracy="], "observed.accuracy=: value should have at least 1 item"),
         (["evaluator.duration=second", "executor=virtual"], 'called "second". Did you mean "sec'),
         (["evaluator.duration=seconds"], "need executor=virtual, got executor=inline"),
         (["evaluator=train"], "evaluator.path is for evaluator=table"),
