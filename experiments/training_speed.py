@@ -235,6 +235,7 @@ class PlainLoop:
             yield from loader
 
     def train(self, images: int) -> None:
+        """Goes on for so many images."""
         self.network.train()
         for pictures, labels in islice(self.batches, images // 128):
             self.optimizer.zero_grad()
