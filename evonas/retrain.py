@@ -36,6 +36,7 @@ from evonas.training import (
     Normalisation,
     Progress,
     evaluate,
+    is_worth_a_probe,
     load_checkpoint,
     probe,
     save_checkpoint,
@@ -218,8 +219,9 @@ def _bfloat16(
     normalisation: Normalisation,
     device: torch.device,
 ) -> bool:
-    """Whether to compute in bfloat16, timed on a first batch where the recipe leaves it open."""
-    if recipe.training.amp != "auto":
-        return False  # the recipe decides
+    """Whether to compute in bfloat16, timed on a first batch if the recipe leaves it open."""
+    steps = recipe.training.epochs * len(images) // recipe.training.batch_size
+    if recipe.training.amp != "auto" or not is_worth_a_probe(steps):
+        return False
     batch = torch.from_numpy(images.images[: recipe.training.batch_size])
     return probe(network, normalisation.apply(batch), device)

@@ -2,7 +2,7 @@
 
 from evonas.training.checkpoint import load_checkpoint, save_checkpoint
 from evonas.training.normalisation import Normalisation
-from evonas.training.precision import network_family, probe
+from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.progress import Progress
 from evonas.training.scoring import Scores, evaluate
 from evonas.training.trainer import train
@@ -12,6 +12,7 @@ __all__ = [
     "Progress",
     "Scores",
     "evaluate",
+    "is_worth_a_probe",
     "load_checkpoint",
     "network_family",
     "probe",

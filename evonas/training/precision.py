@@ -15,6 +15,7 @@ from evonas.settings import TrainingSettings
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
+LONGER = 20  # times the probe that a training has to be, or the probe costs more than it gains
 GAIN = 0.95  # bfloat16 costs accuracy: it has to take less than this share of the time
 
 
@@ -36,6 +37,11 @@ def in_bfloat16(recipe: TrainingSettings, decision: bool) -> bool:
 def autocast(device: torch.device, bfloat16: bool) -> torch.autocast:
     """The context in which a network computes."""
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
+
+
+def is_worth_a_probe(steps: int) -> bool:
+    """Whether a training of so many steps can win back what the probe takes."""
+    return steps >= LONGER * 2 * (WARM_UP_STEPS + TIMED_STEPS)
 
 
 def probe(network: nn.Module, images: torch.Tensor, device: torch.device) -> bool:

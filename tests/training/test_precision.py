@@ -8,7 +8,7 @@ from evonas.models import build
 from evonas.models.presets import preset
 from evonas.networks import Scale
 from evonas.settings import TrainingSettings
-from evonas.training import network_family, probe
+from evonas.training import is_worth_a_probe, network_family, probe
 from evonas.training.precision import autocast, in_bfloat16
 
 
@@ -70,3 +70,8 @@ def test_the_probe_finds_the_faster_type_and_leaves_the_network_alone() -> None:
         assert all(weights.grad is None for weights in network.parameters())
         assert not network.training
         assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_short_training_is_not_worth_a_probe() -> None:
+    assert not is_worth_a_probe(steps=100)
+    assert is_worth_a_probe(steps=1000)
