@@ -24,6 +24,7 @@ from record import parser, report
 
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
+from evonas.executors.packing import Place
 from evonas.executors.virtual_executor import VirtualExecutor
 from evonas.reports.progress import SilentDisplay
 from evonas.runs.folder import IN_MEMORY
@@ -45,8 +46,8 @@ class WatchedExecutor(VirtualExecutor):
         self.started: dict[int, float] = {}
         self.turns: list[float] = []
 
-    def _launch(self, trial: Trial) -> None:
-        super()._launch(trial)
+    def _launch(self, trial: Trial, place: Place) -> None:
+        super()._launch(trial, place)
         self.started[trial.number] = self._now
 
     def _charge(self) -> None:
