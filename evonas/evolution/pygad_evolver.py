@@ -25,6 +25,10 @@ FRESH = 0.05  # share of a pool's children that have none
 # their parents: triggered hypermutation (Cobb 1990), out of an optimum that is only local.
 PATIENCE = 15
 LEAPING = 0.5
+# A child that is taken is bred again as it was; after so many in a row each differs in one gene
+# more, for nothing new may be left near the parents of a long run.
+REPEATS = 4
+
 Child = tuple[Chromosome, tuple[int, ...], str]  # chromosome, parents' numbers, operator
 
 
@@ -99,18 +103,28 @@ class _Breeder:
         return self.operators.is_bad(self.fitness)
 
     def child(self, seen: Seen) -> Proposal | None:
-        """A child that is not taken, by the operators as the settings have them."""
+        """A child that is not taken, by the operators as the settings have them.
+
+        Where these give only what is taken, more and more genes mutate.
+        """
         operator = f"{self.settings.crossover}+{self.settings.mutation}"
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             parents = self._parents(2)
             crossed = self.operators.cross(self.chromosomes[parents], 1)
             is_bad = self._bad[parents[:1]] if self.settings.mutation == "adaptive" else None
-            mutated = self.operators.mutate(crossed, bad=is_bad)
+            mutated = self.operators.mutate(crossed, self._more_genes(attempt), is_bad)
             fresh = seen.claim(mutated[0].tolist())
             if fresh is not None:
                 used = parents if self.settings.crossover != "none" else parents[:1]
                 return Proposal(fresh, self._numbers(used), operator)
         return None
+
+    def _more_genes(self, attempt: int) -> int | None:
+        """How many genes mutate after so many repeats; None leaves it to the settings."""
+        if attempt < REPEATS:
+            return None
+        more = self.settings.mutation_genes + attempt - REPEATS + 1
+        return min(more, len(self.space.genes))
 
     def pool(self, size: int, seen: Seen, leaps: bool = False) -> list[Child]:
         """Different children that are not taken: crossed and mutated, mutated, and new ones.
