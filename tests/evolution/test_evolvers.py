@@ -1,5 +1,6 @@
 """The contract of evolvers, for each of them: pure, total, never the same design twice."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from evonas.evolution import EVOLVERS, Evolver
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
+from evonas.space.document import document_of
+from evonas.space.load import space_of
 from evonas.trial import Finished, History
 
 SPACE = load_space("mobile_cells")
@@ -180,3 +183,17 @@ def test_pygad_leaves_the_global_generators_alone() -> None:
     np.random.seed(5)
     evolve(make("pygad"), 15)
     assert np.random.random() == expected
+
+
+def test_parents_whose_neighbours_are_all_taken_have_children_farther_away() -> None:
+    space = space_of(
+        document_of({"values": {"x": [{"choice": [0, 1, 2, 3], "repeat": 6}]}}, "grid")
+    )
+    designs = [tuple(map(float, design)) for design in itertools.product(range(4), repeat=6)]
+    near = [design for design in designs if sum(value > 0 for value in design) <= 2]
+    finished = [Finished(number, design, (-sum(design),)) for number, design in enumerate(near)]
+    settings = EvolverSettings(population=4, surrogate=False, mutation_genes=1)
+    evolver = EVOLVERS["pygad"](settings, space, 0)
+    proposals = evolver.propose(History(finished), range(len(near), len(near) + 20))
+    assert {proposal.operator for proposal in proposals} == {"uniform+random"}
+    assert not {proposal.chromosome for proposal in proposals} & set(near)
