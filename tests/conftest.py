@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,3 +81,22 @@ def evonas(*words: str, timeout: float = 300) -> subprocess.CompletedProcess[str
     return subprocess.run(
         [str(EVONAS), *words], capture_output=True, text=True, timeout=timeout, check=False
     )
+
+
+def table(name: str) -> list[tuple[object, ...]]:
+    """What two runs that did the same have in common, row by row."""
+    query = (
+        "SELECT number, chromosome, seed, parents, operator, rung, continues, status, measures, "
+        "curve FROM trials JOIN outcomes USING (number) ORDER BY number"
+    )
+    with closing(sqlite3.connect(f"runs/{name}/run.db")) as db:
+        return db.execute(query).fetchall()
+
+
+def finished(name: str) -> int:
+    """How many outcomes are on record."""
+    try:
+        with closing(sqlite3.connect(f"file:runs/{name}/run.db?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT COUNT(*) FROM outcomes").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # not made yet

@@ -12,31 +12,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import EVONAS, QUICK, evonas
+from conftest import EVONAS, QUICK, evonas, finished, table
 
 SHORT = [*QUICK, "objectives=accuracy,macs", "evolver.population=4", "budget.evaluations=14"]
 
 # More than any test waits for.
 LONG = [*SHORT, "budget.evaluations=5000"]
-
-
-def table(name: str) -> list[tuple[object, ...]]:
-    """What two runs that did the same have in common, row by row."""
-    query = (
-        "SELECT number, chromosome, seed, parents, operator, status, measures, curve "
-        "FROM trials JOIN outcomes USING (number) ORDER BY number"
-    )
-    with closing(sqlite3.connect(f"runs/{name}/run.db")) as db:
-        return db.execute(query).fetchall()
-
-
-def finished(name: str) -> int:
-    """How many outcomes are on record."""
-    try:
-        with closing(sqlite3.connect(f"file:runs/{name}/run.db?mode=ro", uri=True)) as db:
-            return int(db.execute("SELECT COUNT(*) FROM outcomes").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0  # not made yet
 
 
 def assert_whole(name: str, evaluations: int) -> None:

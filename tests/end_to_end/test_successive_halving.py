@@ -2,16 +2,14 @@
 
 import csv
 import io
-import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EVONAS, QUICK, evonas
+from conftest import EVONAS, QUICK, evonas, finished, table
 from rich.console import Console
 
 from evonas.driver import resume, search
@@ -27,16 +25,6 @@ WORDS = [*QUICK, "objectives=accuracy,macs", *RUNGS, "evolver.population=4"]
 def kept(name: str) -> set[int]:
     """Trials whose weights are on the disk."""
     return {int(path.parent.name) for path in Path(f"runs/{name}/trials").glob("*/weights.*")}
-
-
-def table(name: str) -> list[tuple[object, ...]]:
-    """What two runs that did the same have in common, row by row."""
-    query = (
-        "SELECT number, chromosome, seed, parents, operator, rung, continues, status, measures, "
-        "curve FROM trials JOIN outcomes USING (number) ORDER BY number"
-    )
-    with closing(sqlite3.connect(f"runs/{name}/run.db")) as db:
-        return db.execute(query).fetchall()
 
 
 def test_a_search_with_rungs_is_told_in_words_and_in_numbers(
@@ -109,15 +97,6 @@ def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run() -> No
     assert evonas("resume", "killed").returncode == 0
     assert table("killed") == table("whole")
     assert kept("killed") == kept("whole")
-
-
-def finished(name: str) -> int:
-    """How many outcomes are on record."""
-    try:
-        with closing(sqlite3.connect(f"file:runs/{name}/run.db?mode=ro", uri=True)) as db:
-            return int(db.execute("SELECT COUNT(*) FROM outcomes").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0  # not made yet
 
 
 @pytest.mark.slow
