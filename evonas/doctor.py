@@ -16,6 +16,7 @@ from evonas.data import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check
 from evonas.errors import EvonasError
+from evonas.evaluation.segments import expected_epochs
 from evonas.executors.packing import Packing, slots_of
 from evonas.hardware import RUNTIMES, clock_noise, usable_cores
 from evonas.reports.format import duration, number
@@ -150,7 +151,7 @@ def _trials(given: Sequence[str], checked: Checked, folder: Path) -> Iterator[Ch
     yield Check("trial", True, f"{len(complete)} trials, {where}, in {duration(run.seconds)}")
     if settings.evaluator.name == "train":
         yield _speed(checked, run)
-    yield Check("estimate", True, _estimate(settings, run))
+    yield Check("estimate", True, _estimate(checked, run))
 
 
 def _speed(checked: Checked, run: Run) -> Check:
@@ -161,12 +162,16 @@ def _speed(checked: Checked, run: Run) -> Check:
     return Check("speed", True, f"{number(per_s)} training images per second in each worker")
 
 
-def _estimate(settings: Settings, run: Run) -> str:
+def _estimate(checked: Checked, run: Run) -> str:
     """Time and disk of the whole search, from those of the trials."""
+    settings = checked.settings
     outcomes = [outcome for _, outcome in run.trials() if outcome is not None]
     seconds = statistics.mean(outcome.busy_seconds for outcome in outcomes)
     if settings.evaluator.name == "train":
-        seconds += _mean(run, "train_seconds") * (_epochs(settings) - 1)
+        epoch_s = _mean(run, "train_seconds")
+        side = checked.space.scales["proxy"].resolution_px
+        epochs = expected_epochs(settings.fidelity, settings.training, side)
+        seconds = max(0.0, seconds - epoch_s) + epoch_s * epochs
     total = seconds * settings.budget.evaluations / _at_once(settings, outcomes)
     if settings.budget.seconds is not None:
         total = min(total, settings.budget.seconds)
@@ -188,16 +193,6 @@ def _at_once(settings: Settings, outcomes: Iterable[Outcome]) -> int:
     for outcome in outcomes:
         packing.learn(outcome.details)
     return sum(packing.place(number) is not None for number in range(workers))
-
-
-def _epochs(settings: Settings) -> float:
-    """Epochs of a design, on average: of those that begin a rung, one in `reduction` goes on."""
-    rungs = settings.fidelity.rungs
-    if not rungs or settings.fidelity.of != "epochs":
-        return settings.training.epochs
-    parts = zip(rungs, (0, *rungs[:-1]), strict=True)
-    reduction = settings.fidelity.reduction
-    return sum((end - start) / reduction**rung for rung, (end, start) in enumerate(parts))
 
 
 def _mean(run: Run, measure: str) -> float:

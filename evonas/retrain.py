@@ -220,8 +220,11 @@ def _bfloat16(
     device: torch.device,
 ) -> bool:
     """Whether to compute in bfloat16, timed on a first batch if the recipe leaves it open."""
-    steps = recipe.training.epochs * len(images) // recipe.training.batch_size
-    if recipe.training.amp != "auto" or not is_worth_a_probe(steps):
+    if recipe.training.amp != "auto":
+        return False
+    count, channels, height, width = images.images.shape
+    macs = network_macs(network, (channels, height, width))
+    if not is_worth_a_probe(recipe.training, count, macs):
         return False
     batch = torch.from_numpy(images.images[: recipe.training.batch_size])
     return probe(network, normalisation.apply(batch), device)

@@ -50,6 +50,25 @@ def segments_of(
     return segments
 
 
+def expected_epochs(
+    fidelity: FidelitySettings, recipe: TrainingSettings, resolution_px: int
+) -> float:
+    """Whole epochs that the trainings of a design take the time of, on average.
+
+    Of the designs that begin a rung, one in `reduction` goes on. An epoch on a share of the images
+    or pixels takes that share of the time.
+    """
+    segments = segments_of(fidelity, recipe, len(fidelity.rungs), 0, resolution_px)
+    return sum(
+        own.recipe.epochs
+        * own.percent
+        / 100
+        * (own.resolution_px / resolution_px) ** 2
+        / fidelity.reduction**rung
+        for rung, own in enumerate(segments)
+    )
+
+
 def seed_of(seed: int, rung: int) -> int:
     """The seed of a segment: that of the trial for the first one."""
     if rung == 0:

@@ -23,19 +23,17 @@ from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.model_folder import WEIGHTS, write_weights
 from evonas.hardware import Clock, latency_scale
 from evonas.key import key_of
-from evonas.models import Network, Plan, build, count, initialise, plan_network
+from evonas.models import Plan, build, count, initialise, plan_network
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
 from evonas.space import Scale, network_key
 from evonas.training import Normalisation, evaluate, train
 from evonas.training.inheritance import inherit
-from evonas.training.precision import network_family, probe
+from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.transfer import prepare
 from evonas.trial import Outcome, Trial
 
 ALWAYS_MEASURED = ("accuracy", "loss", "macs", "parameters")
 WITHOUT_INFLUENCE = {"log", "compile", "cuda_graphs"}  # on what a training gives
-WORTH_A_PROBE = 1e11  # multiply-adds of a training, some ten seconds on one core
-PASSES = 3  # through a network in a step of its training: forward, and twice as much backward
 PROXY_SEED = 20_240_229  # which images scores look at: part of what they mean, never changes
 
 
@@ -98,20 +96,15 @@ class TrainEvaluator(Evaluator):
         return plan_network(blueprint, latency_scale(self._measured, self.settings.latency))
 
     def precision_family(self, blueprint: Blueprint) -> str | None:
-        """See `Evaluator.precision_family`.
-
-        A training of less than `WORTH_A_PROBE` multiply-adds gains less than the probe takes.
-        """
+        """See `Evaluator.precision_family`."""
         recipe = self.recipe(blueprint)
         if recipe.amp != "auto" or self.settings.run.deterministic:
             return None
         images = len(_data(self.settings.data, self.proxy.resolution_px).train)
         plan = plan_network(blueprint, self.proxy)
-        if PASSES * count(plan).macs * images * recipe.epochs < WORTH_A_PROBE:
+        if not is_worth_a_probe(recipe, images, count(plan).macs):
             return None
-        with torch.device("meta"):
-            network = Network(plan)
-        return f"{network_family(network)} on {self._device.type}"
+        return f"{network_family(plan)} on {self._device.type}"
 
     def gains_from_bfloat16(self, trial: Trial) -> bool:
         """See `Evaluator.gains_from_bfloat16`."""

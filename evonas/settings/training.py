@@ -1,4 +1,4 @@
-"""The training recipe: one setting for each heuristic, and each may be a gene.
+"""The training recipe: one setting for each heuristic, and each that changes a result may be a gene.
 
 Names are those that users of Ultralytics know, where they have one.
 """

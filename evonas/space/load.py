@@ -117,6 +117,13 @@ class _SpaceReader:
     def _read_gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
         kinds = [kind for kind in GENE_KINDS if kind in value]
         extra = [key for key in value if key not in GENE_KINDS and key != "when"]
+        if len(key_path) == 1:
+            self._complain(
+                key_path,
+                f"a section holds keys, and here {kinds[0]} makes a gene of it. Leave that out, or "
+                "put it behind the key that it is for",
+            )
+            return None
         if len(kinds) > 1 or extra:
             self._complain(
                 key_path, f"a gene has one kind and maybe when, got {', '.join(map(str, value))}"

@@ -5,9 +5,14 @@ from evonas.settings import TrainingSettings, validate
 from evonas.space.document import told_once
 from evonas.space.search_space import SearchSpace
 
+# How a training runs, not what it gives. So does `log`, which no space can say: it would be a gene.
+OF_THE_RUN = ("compile", "cuda_graphs", "sync_bn")
+
 
 def check_recipe(space: SearchSpace) -> None:
     """Every allele of a training gene is a value that the training setting takes.
+
+    What says how a training runs belongs to the run, and is refused.
 
     Raises:
         SpaceError: With all problems, each with its place in the file.
@@ -17,6 +22,12 @@ def check_recipe(space: SearchSpace) -> None:
         place = space.place((section, key))
         if section == "compression":
             problems.append(f"{place}: this version compresses nothing. Leave the section out.")
+            continue
+        if key in OF_THE_RUN:
+            problems.append(
+                f"{place}: how a training runs is a setting of the run and not of a design. Leave "
+                f"it out here; a search takes it as training.{key}=VALUE."
+            )
             continue
         genes = [gene for gene in space.genes if gene.key_path == (section, key)]
         values = genes[0].extremes if genes else [space.template[section][key]]

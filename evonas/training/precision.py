@@ -5,28 +5,57 @@ gain a half and depthwise ones lose as much. So a short probe decides, once per 
 """
 
 import copy
+import json
 import statistics
 import time
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import nn
 
+from evonas.models import Layer, Plan
 from evonas.settings import TrainingSettings
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
+PROBE_STEPS = 2 * (WARM_UP_STEPS + TIMED_STEPS)  # in both types
 LONGER = 20  # times the probe that a training has to be, or the probe costs more than it gains
+LEAST_MACS = 1e11  # multiply-adds of a training, some ten seconds on one core
+PASSES = 3  # through a network in a step of its training: forward, and twice as much backward
 GAIN = 0.95  # bfloat16 costs accuracy: it has to take less than this share of the time
 
 
-def network_family(network: nn.Module) -> str:
+def network_family(plan: Plan) -> str:
     """`depthwise` if the network has convolutions of one map each, else `plain`.
 
-    Networks of a family gain from bfloat16 or lose alike: a decision for one is for all.
+    Networks of a family gain from bfloat16 or lose alike: a decision for one is for all. A layer
+    met before is not built again, so that asking for another design of a space costs next to
+    nothing.
     """
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    deep = any(layer.groups == layer.in_channels > 1 for layer in convolutions)
+    # Any: mypy takes a class for one of its instances, which has no hash.
+    layers: Iterator[Any] = (own for _, part in plan.parts for own in _leaves([*part]))
+    deep = any(_is_depthwise(leaf.module, json.dumps(dict(leaf.arguments))) for leaf in layers)
     return "depthwise" if deep else "plain"
+
+
+def _leaves(value: Any) -> Iterator[Layer]:
+    """The layers in a value that are made of no others."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif isinstance(value, Layer):
+        yield from list(_leaves([*value.arguments.values()])) or [value]
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_depthwise(module: type[nn.Module], arguments: str) -> bool:
+    """Whether there is such a convolution in a layer. `arguments` are JSON, which can be hashed."""
+    with torch.device("meta"):
+        layer = module(**json.loads(arguments))
+    convolutions = (own for own in layer.modules() if isinstance(own, nn.Conv2d))
+    return any(own.groups == own.in_channels > 1 for own in convolutions)
 
 
 def in_bfloat16(recipe: TrainingSettings, decision: bool) -> bool:
@@ -39,9 +68,16 @@ def autocast(device: torch.device, bfloat16: bool) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
 
 
-def is_worth_a_probe(steps: int) -> bool:
-    """Whether a training of so many steps can win back what the probe takes."""
-    return steps >= LONGER * 2 * (WARM_UP_STEPS + TIMED_STEPS)
+def is_worth_a_probe(recipe: TrainingSettings, images: int, macs: int) -> bool:
+    """Whether a training can win back what the probe takes, and is long enough to care.
+
+    Args:
+        images: Of an epoch.
+        macs: Multiply-adds of one image through the network.
+    """
+    seen = recipe.epochs * images
+    is_longer = seen >= LONGER * PROBE_STEPS * recipe.batch_size
+    return is_longer and PASSES * macs * seen >= LEAST_MACS
 
 
 def probe(network: nn.Module, images: torch.Tensor, device: torch.device) -> bool:

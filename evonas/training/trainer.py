@@ -12,6 +12,7 @@ from torch import nn
 from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
 from evonas.training.acceleration import Pass, make_pass, synchronised
+from evonas.training.allocator import keep_freed_memory
 from evonas.training.averaging import Average
 from evonas.training.batches import Batches, resident_batches
 from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
@@ -62,6 +63,7 @@ def train(
         TrialFailure: The loss is no longer finite (`diverged`).
         SettingsError: The recipe asks for what is not to be had here.
     """
+    keep_freed_memory()
     device = device or torch.device("cpu")
     progress = progress or Progress(bfloat16=in_bfloat16(recipe, bfloat16))
     last = recipe.epochs if until is None else min(recipe.epochs, until)

@@ -9,10 +9,11 @@ from conftest import QUICK
 from evonas.driver import resume, search
 from evonas.driver.precision import FACT, Precision
 from evonas.driver.preparation import check, set_up
-from evonas.evaluation import Evaluator, train_evaluator
+from evonas.evaluation import Evaluator
 from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
 from evonas.settings import Words
+from evonas.training import precision
 from evonas.trial import Trial
 
 WORDS = [*QUICK, "executor=inline", "display=none", "objectives=accuracy,macs", "data.subset=100"]
@@ -28,7 +29,8 @@ def evaluator_and_trial(*words: str) -> tuple[Evaluator, Trial]:
 
 @pytest.fixture
 def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_evaluator, "WORTH_A_PROBE", 0)
+    monkeypatch.setattr(precision, "LONGER", 0)
+    monkeypatch.setattr(precision, "LEAST_MACS", 0)
 
 
 def test_a_short_training_is_not_worth_a_probe() -> None:

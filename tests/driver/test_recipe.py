@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from conftest import QUICK
+from conftest import QUICK, REPOSITORY
 
 from evonas.driver import search
 from evonas.driver.preparation import check
@@ -37,6 +37,21 @@ def problems_of(*words: str) -> list[str]:
 )
 def test_it_is_told_before_a_folder_is_made(words: list[str], message: str) -> None:
     assert any(problem.startswith(message) for problem in problems_of(*words)), problems_of(*words)
+
+
+@pytest.mark.parametrize("key", ["compile", "cuda_graphs", "sync_bn"])
+@pytest.mark.parametrize("value", ["true", "{choice: [false, true]}"])
+def test_how_a_training_runs_is_no_part_of_a_design(
+    key: str, value: str, working_folder: Path
+) -> None:
+    nano = (REPOSITORY / "search_spaces" / "nano.yaml").read_text()
+    line = len(nano.splitlines()) + 2
+    Path("mine.yaml").write_text(f"{nano}training:\n  {key}: {value}\n")
+    with pytest.raises(SettingsError) as caught:
+        check(Words(["space=./mine.yaml", *QUICK[1:]]))
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"mine.yaml, training.{key} (line {line}): how a training runs is a")
+    assert problem.endswith(f"a search takes it as training.{key}=VALUE.")
 
 
 def test_damaged_and_unfit_weights_are_told(working_folder: Path) -> None:

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from evonas.evaluation import OBJECTIVES, TrainEvaluator
-from evonas.evaluation.segments import segments_of
+from evonas.evaluation.segments import expected_epochs, segments_of
 from evonas.runs.run import run_scales
 from evonas.settings import FidelitySettings, Limits, Settings, TrainingSettings
 from evonas.space import load_space
@@ -35,6 +35,22 @@ def test_segments_add_up_to_the_rungs() -> None:
 def test_without_rungs_there_is_one_training_as_ever() -> None:
     (only,) = segments_of(FidelitySettings(), RECIPE, 0, 7, 16)
     assert (only.recipe, only.seed, only.resolution_px, only.percent) == (RECIPE, 7, 16, 100)
+
+
+@pytest.mark.parametrize(
+    ("of", "rungs", "epochs"),
+    [
+        ("epochs", (), 9),
+        ("epochs", (1, 3, 9), 1 + 2 / 3 + 6 / 9),
+        ("data", (10, 30, 100), 9 * (0.1 + 0.3 / 3 + 1 / 9)),
+        ("resolution", (25, 50, 100), 9 * (1 / 16 + 1 / 4 / 3 + 1 / 9)),
+    ],
+)
+def test_a_third_of_the_designs_goes_on_to_the_next_segment(
+    of: str, rungs: tuple[int, ...], epochs: float
+) -> None:
+    fidelity = FidelitySettings.model_validate({"of": of, "rungs": rungs})
+    assert expected_epochs(fidelity, RECIPE, 16) == pytest.approx(epochs)
 
 
 def test_each_segment_has_a_seed_of_its_own_that_does_not_depend_on_the_rung() -> None:

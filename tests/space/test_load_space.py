@@ -162,6 +162,11 @@ def test_merge_keys_make_each_stage_a_gene_of_its_own() -> None:
             "got choice, default.",
         ),
         (
+            "training:\n  log: csv",
+            "tiny.yaml, training (line 1): a section holds keys, and here log makes a gene of it. "
+            "Leave that out, or put it behind the key that it is for.",
+        ),
+        (
             "training:\n  g: {float: [2, 2]}",
             "tiny.yaml, training.g.float (line 2): [2, 2] is empty: "
             "the low end must be below the high end.",

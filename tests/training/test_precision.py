@@ -1,30 +1,64 @@
 import copy
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from evonas.models import build
+from evonas.models import Layer, Network, Plan, plan_network
+from evonas.models.cell import Dropped, Node
+from evonas.models.layers import ConvNormActivation
 from evonas.models.presets import preset
 from evonas.networks import Scale
 from evonas.settings import TrainingSettings
+from evonas.space import known_spaces, load_space
 from evonas.training import is_worth_a_probe, network_family, probe
 from evonas.training.precision import autocast, in_bfloat16
 
+SCALE = Scale("proxy", resolution_px=32, width=0.25, input_channels=3, classes=10)
 
-@pytest.mark.parametrize(
-    ("name", "family"), [("mobilenet_v2", "depthwise"), ("mnasnet_b1", "depthwise")]
-)
-def test_networks_of_depthwise_convolutions_are_a_family(name: str, family: str) -> None:
-    scale = Scale("proxy", resolution_px=32, width=0.25, input_channels=3, classes=10)
-    assert network_family(build(preset(name).blueprint, scale)) == family
+
+def convolution(groups: int, in_channels: int = 8) -> Layer:
+    shape = {"in_channels": in_channels, "out_channels": 16, "kernel": 3}
+    return Layer(ConvNormActivation, {**shape, "groups": groups})
+
+
+def family(*layers: Layer) -> str:
+    return network_family(Plan((("part", layers),), (8, 16, 16), classes=16))
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mnasnet_b1"])
+def test_networks_of_depthwise_convolutions_are_a_family(name: str) -> None:
+    assert network_family(plan_network(preset(name).blueprint, SCALE)) == "depthwise"
 
 
 def test_grouped_and_plain_convolutions_are_the_other_family() -> None:
-    plain = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3, groups=2), nn.Linear(3, 2))
-    assert network_family(plain) == "plain"
-    assert network_family(nn.Conv2d(1, 1, 3)) == "plain", "one map in is no depth"
-    assert network_family(nn.Sequential(plain, nn.Conv2d(8, 16, 3, groups=8))) == "depthwise"
+    assert family(convolution(1), convolution(2)) == "plain"
+    assert family(convolution(1, in_channels=1)) == "plain", "one map in is no depth"
+    assert family(convolution(1), convolution(8)) == "depthwise"
+
+
+def test_layers_are_found_in_others() -> None:
+    dropped = Layer(Dropped, {"operation": convolution(8), "probability": 0.1})
+    node = Layer(
+        Node, {"operations": [convolution(1), dropped], "states": [0, 0], "combine": "add"}
+    )
+    assert family(node) == "depthwise"
+
+
+@pytest.mark.parametrize("name", known_spaces())
+def test_a_plan_is_of_the_family_of_its_network(name: str) -> None:
+    space = load_space(name)
+    scale = replace(space.scales["proxy"], input_channels=3, classes=10)
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        plan = plan_network(space.decode(space.sample(rng)), scale)
+        with torch.device("meta"):
+            layers = list(Network(plan).modules())
+        found = (own for own in layers if isinstance(own, nn.Conv2d) and own.in_channels > 1)
+        is_deep = any(own.groups == own.in_channels for own in found)
+        assert network_family(plan) == ("depthwise" if is_deep else "plain")
 
 
 @pytest.mark.parametrize("decision", [True, False])
@@ -72,6 +106,17 @@ def test_the_probe_finds_the_faster_type_and_leaves_the_network_alone() -> None:
         assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_short_training_is_not_worth_a_probe() -> None:
-    assert not is_worth_a_probe(steps=100)
-    assert is_worth_a_probe(steps=1000)
+@pytest.mark.parametrize(
+    ("recipe", "images", "macs", "answer"),
+    [
+        ({"epochs": 3, "batch_size": 32}, 45_000, 5_000_000, True),
+        ({"epochs": 3, "batch_size": 32}, 45_000, 200_000, False),  # of a tiny network
+        ({"epochs": 3, "batch_size": 32}, 1_000, 500_000_000, False),  # of 94 steps
+        ({"epochs": 9, "batch_size": 32}, 1_000, 500_000_000, True),  # of 281
+        ({"epochs": 9, "batch_size": 64}, 1_000, 500_000_000, False),
+    ],
+)
+def test_a_short_training_is_not_worth_a_probe(
+    recipe: dict[str, int], images: int, macs: int, answer: bool
+) -> None:
+    assert is_worth_a_probe(TrainingSettings.model_validate(recipe), images, macs) is answer
