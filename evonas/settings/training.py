@@ -1,4 +1,4 @@
-"""The training recipe: one setting for each heuristic, and each that changes a result may be a gene.
+"""The training recipe: a setting for each heuristic; what changes a result may also be a gene.
 
 Names are those that users of Ultralytics know, where they have one.
 """
