@@ -25,6 +25,9 @@ FRESH = 0.05  # share of a pool's children that have none
 # their parents: triggered hypermutation (Cobb 1990), out of an optimum that is only local.
 PATIENCE = 15
 LEAPING = 0.5
+# Of the first designs the quick ones finish first: nothing is bred of them alone, unless so many
+# times as many have been proposed. Else a search with several in flight goes after quick designs.
+COHORT = 2
 # A child that is taken is bred again as it was; after so many in a row each differs in one gene
 # more, for nothing new may be left near the parents of a long run.
 REPEATS = 4
@@ -52,23 +55,33 @@ class PygadEvolver(Evolver):
         pending = list(history.in_flight.values())
         proposals = []
         for number in numbers:
-            proposal = self._one(number, memory, seen, pending, rng)
+            if number < self._alone_until(history):
+                proposal = self._fresh(number, seen, rng)
+            else:
+                proposal = self._bred(memory, seen, pending, rng)
             proposals.append(proposal)
             pending.append(proposal.chromosome)
         return proposals
 
-    def _one(
+    def _alone_until(self, history: History) -> int:
+        """The first number that has parents."""
+        first = len(self.start) + len(self._first)
+        waits = any(number < first for number in history.in_flight)
+        return len(self.start) + COHORT * len(self._first) if waits else first
+
+    def _fresh(self, number: int, seen: Seen, rng: np.random.Generator) -> Proposal:
+        """One of the spread designs, or a random one if there are no more."""
+        place = number - len(self.start)
+        spread = seen.claim(self._first[place]) if place < len(self._first) else None
+        return Proposal(spread or seen.claim_random(rng), (), "random")
+
+    def _bred(
         self,
-        number: int,
         memory: Memory,
         seen: Seen,
         pending: Sequence[Chromosome],
         rng: np.random.Generator,
     ) -> Proposal:
-        place = number - len(self.start)
-        if place < len(self._first):
-            fresh = seen.claim(self._first[place])
-            return Proposal(fresh or seen.claim_random(rng), (), "random")
         if len(memory.parents) < 2:
             return Proposal(seen.claim_random(rng), (), "random")
         breeder = _Breeder(self, memory.parents, rng)

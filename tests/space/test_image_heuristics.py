@@ -17,7 +17,7 @@ from evonas.training.rates import USUAL_RATE, peak_rate
 FIXED = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"
 
 # What a run is given: its cost, what it begins with, and how it computes.
-OF_THE_RUN = {"epochs", "batch_size", "patience", "plateau", "weights", "freeze", "reset_last"}
+OF_THE_RUN = {"epochs", "patience", "plateau", "weights", "freeze", "reset_last"}
 OF_THE_RUN |= {"layer_decay", "inherit", "amp", "compile", "cuda_graphs", "sync_bn", "log"}
 
 
