@@ -11,7 +11,7 @@ from evonas.key import key_of
 from evonas.settings import LatencySettings
 
 DEFAULT = LatencySettings()
-PROTOCOL = 2  # of the latency clock: figures of another one are not comparable
+PROTOCOL = 3  # of the latency clock: figures of another one are not comparable
 
 
 @cache

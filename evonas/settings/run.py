@@ -165,7 +165,7 @@ class LatencySettings(Group):
     threads: Count = 1
     resolution_px: Count | None = None
     spread: Positive = 0.02
-    limit_s: Positive = 0.4
+    limit_s: Positive = 0.8
     predictor: bool = False
 
 
