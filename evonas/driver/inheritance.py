@@ -20,10 +20,12 @@ class Inheritance:
         self.is_on = training.inherit or "inherit" in space.template["training"]
 
     def parent(self, trial: Trial) -> int | None:
-        """The trial whose weights are the parent's, if there is one."""
-        if not self.is_on or not trial.parents:
+        """The trial whose weights are those of a parent: the first that had finished by then."""
+        if not self.is_on:
             return None
-        return self.records.owner(self.records.longest(trial.parents[0]))
+        known = (number for number in trial.parents if self.records.knew(trial.number, number))
+        parent = next(known, None)
+        return None if parent is None else self.records.owner(self.records.longest(parent))
 
     def worth_keeping(self) -> set[int]:
         """Trials whose weights children may ask for: the best of the latest designs."""

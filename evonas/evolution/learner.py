@@ -95,6 +95,12 @@ class Learner:
             )
         ]
 
+    def expected(self, designs: Sequence[Chromosome]) -> Array:
+        """(designs, columns) of values: those of trials seen whose targets are as predicted."""
+        seen = self._seen(len(self.trials), CONDITIONED)
+        columns = zip(self.predict(designs, ()), self.lesson.values(seen).T, strict=True)
+        return np.stack([_values_at(predicted, own) for predicted, own in columns], axis=1)
+
     def _fitted(self) -> _Model:
         reached = self._anchor
         while (larger := _next_anchor(self._anchor)) <= len(self.trials):
@@ -134,6 +140,12 @@ class Learner:
         """Of these trials those that matter most, best first."""
         merit = self.lesson.merit(self.lesson.values([self.trials[index] for index in indices]))
         return [indices[place] for place in pareto.best_first(merit)[: CONDITIONED // 2]]
+
+
+def _values_at(predicted: Posterior, values: Array) -> Array:
+    """Of the trials seen, between the nearest two targets."""
+    order = np.argsort(predicted.values, kind="stable")
+    return np.asarray(np.interp(predicted.mean, predicted.values[order], values[order]))
 
 
 def _posterior(eta: float, between: Array, across: Array, values: Array, zero: float) -> Posterior:

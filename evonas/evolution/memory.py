@@ -77,10 +77,22 @@ class Memory:
             worst = best_first(fitness_of(self.population))[-1]
             del self.population[worst]
 
-    @property
-    def parents(self) -> list[Finished]:
-        """The population, filled up with those that break constraints least (Deb 2000)."""
-        return [*self.population, *self.infeasible[: self._size - len(self.population)]]
+    def parents(self, expected: Sequence[Finished] = ()) -> list[Finished]:
+        """The best of the population and of others that are expected to be as good.
+
+        Half of them at least have finished. Filled up with those that break constraints least
+        (Deb 2000).
+        """
+        members = [*self.population, *_best(expected, self._size // 2)]
+        members = _best(members, self._size)
+        return [*members, *self.infeasible[: self._size - len(members)]]
+
+
+def _best(trials: Sequence[Finished], most: int) -> list[Finished]:
+    """So many of these trials, which all have a fitness, in their order."""
+    if len(trials) <= most:
+        return list(trials)
+    return [trials[place] for place in sorted(best_first(fitness_of(trials))[:most])]
 
 
 def excess_of(judged: Sequence[Finished]) -> Fitness:

@@ -5,7 +5,7 @@ its operators have none of these faults, and see only the current population her
 children the surrogate picks the one to evaluate; without it, the first is taken.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +26,7 @@ FRESH = 0.05  # share of a pool's children that have none
 PATIENCE = 15
 LEAPING = 0.5
 # Of the first designs the quick ones finish first: nothing is bred of them alone, unless so many
-# times as many have been proposed. Else a search with several in flight goes after quick designs.
+# times as many have been proposed.
 COHORT = 2
 # A child that is taken is bred again as it was; after so many in a row each differs in one gene
 # more, for nothing new may be left near the parents of a long run.
@@ -52,21 +52,21 @@ class PygadEvolver(Evolver):
         """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
         memory, seen = self.memory.recall(history), self.seen(history)
-        pending = list(history.in_flight.values())
+        in_flight = dict(history.in_flight)
         proposals = []
         for number in numbers:
-            if number < self._alone_until(history):
+            if number < self._alone_until(in_flight):
                 proposal = self._fresh(number, seen, rng)
             else:
-                proposal = self._bred(memory, seen, pending, rng)
+                proposal = self._bred(memory, seen, in_flight, rng)
             proposals.append(proposal)
-            pending.append(proposal.chromosome)
+            in_flight[number] = proposal.chromosome
         return proposals
 
-    def _alone_until(self, history: History) -> int:
+    def _alone_until(self, in_flight: Mapping[int, Chromosome]) -> int:
         """The first number that has parents."""
         first = len(self.start) + len(self._first)
-        waits = any(number < first for number in history.in_flight)
+        waits = any(number < first for number in in_flight)
         return len(self.start) + COHORT * len(self._first) if waits else first
 
     def _fresh(self, number: int, seen: Seen, rng: np.random.Generator) -> Proposal:
@@ -79,20 +79,28 @@ class PygadEvolver(Evolver):
         self,
         memory: Memory,
         seen: Seen,
-        pending: Sequence[Chromosome],
+        in_flight: Mapping[int, Chromosome],
         rng: np.random.Generator,
     ) -> Proposal:
-        if len(memory.parents) < 2:
+        """A child of the best finished designs, and of those in flight that may be as good.
+
+        Without the latter a search with several in flight goes after quick designs, which are
+        parents sooner.
+        """
+        expected = self._surrogate.expected(memory, in_flight) if self.settings.surrogate else ()
+        parents = memory.parents(expected)
+        if len(parents) < 2:
             return Proposal(seen.claim_random(rng), (), "random")
-        breeder = _Breeder(self, memory.parents, rng)
+        breeder = _Breeder(self, parents, rng)
         if self.settings.surrogate and rng.random() >= self._surrogate.unscreened(memory):
             leaps = memory.idle >= PATIENCE and rng.random() < LEAPING
             children = breeder.pool(self.settings.pool, seen, leaps)
             if children:
                 chromosomes = [chromosome for chromosome, _, _ in children]
+                pending = list(in_flight.values())
                 best = self._surrogate.choose(chromosomes, memory, pending, rng)
-                chromosome, parents, operator = children[best]
-                return Proposal(seen.taking(chromosome), parents, operator)
+                chromosome, parents_of, operator = children[best]
+                return Proposal(seen.taking(chromosome), parents_of, operator)
         return breeder.child(seen) or Proposal(seen.claim_random(rng), (), "random")
 
 

@@ -5,7 +5,7 @@ how well they predict, and a design is chosen by expected improvement. All of it
 history: the models are fitted at fixed lengths of it, so that asking again gives the same answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -21,7 +21,7 @@ from evonas.evolution.features import Array, Features
 from evonas.evolution.learner import FEWEST, Learner, Lesson, Posterior
 from evonas.evolution.memory import Memory, excess_of, fitness_of
 from evonas.space.search_space import SearchSpace
-from evonas.trial import Chromosome
+from evonas.trial import Chromosome, Finished
 
 PENDING = 64  # designs in flight at most that a prediction takes into account
 SAMPLES = 16  # of the posterior, for several objectives
@@ -74,6 +74,23 @@ class Surrogate:
             return False
         with BLAS.limit(limits=1, user_api="blas"):
             return self._slack.trust >= TRUSTED
+
+    def expected(self, memory: Memory, in_flight: Mapping[int, Chromosome]) -> list[Finished]:
+        """Designs in flight, with the fitness that a trusted model expects of them.
+
+        None where designs are known to break constraints, for these may as well.
+        """
+        self._recall(memory)
+        if not in_flight or memory.infeasible or len(memory.usable) < FEWEST:
+            return []
+        numbers = list(in_flight)[-PENDING:]
+        chromosomes = [in_flight[number] for number in numbers]
+        with BLAS.limit(limits=1, user_api="blas"):
+            if self._objectives.trust < TRUSTED:
+                return []
+            fitness = self._objectives.expected(chromosomes).tolist()
+        rows = zip(numbers, chromosomes, fitness, strict=True)
+        return [Finished(number, chromosome, tuple(row)) for number, chromosome, row in rows]
 
     def choose(
         self,

@@ -43,6 +43,7 @@ class Records:
         self._by_number: list[Finished] = []  # up to the first number that is not finished
         self._feasible_by_number: list[int] = []  # of the above
         self._past: dict[int, Finished] = {}
+        self._places: dict[int, int] = {}  # of the finished, in the order they finished
         self._unfinished: dict[int, Trial] = {}
         self._designs: set[Chromosome] = set()
         self._archive = Archive(len(self.objectives))
@@ -71,6 +72,7 @@ class Records:
         assert number not in self.outcomes, "a trial has one outcome"
         self.outcomes[number] = outcome
         self._past[number] = past = self._seen(outcome)
+        self._places[number] = len(self._finished)
         self._finished.append(past)
         if not outcome.is_free:
             self.evaluations += past.continues is None
@@ -147,6 +149,10 @@ class Records:
         if any(objective.name not in outcome.measures for objective in self.objectives):
             return None
         return tuple(o.fitness(outcome.measures[o.name]) for o in self.objectives)
+
+    def knew(self, number: int, other: int) -> bool:
+        """True if the other trial had finished when this one was proposed."""
+        return self._places.get(other, self.seen[number]) < self.seen[number]
 
     def longest(self, number: int) -> int:
         """The last trial of this one's design that came to something."""

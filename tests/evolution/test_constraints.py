@@ -75,7 +75,7 @@ def test_the_feasible_rank_first_and_the_rest_by_excess(
         trial(n, None, one) if isinstance(one, float) else trial(n, one, -0.1)
         for n, one in enumerate(outcomes)
     ]
-    parents = Memory(20).recall(History(trials)).parents
+    parents = Memory(20).recall(History(trials)).parents()
     order = best_first(ruled_fitness_of(parents)).tolist()
     ranked = [parents[index] for index in order]
     has_fitness = [one.fitness is not None for one in ranked]
@@ -87,7 +87,7 @@ def test_the_feasible_rank_first_and_the_rest_by_excess(
 def test_parents_are_filled_up_with_those_that_break_least() -> None:
     trials = [trial(n, None, 9.0 - n) for n in range(8)]
     trials += [trial(8, (1.0,), -0.5), trial(9, None, None), trial(10, (2.0,), -0.1)]
-    parents = Memory(4).recall(History(trials)).parents
+    parents = Memory(4).recall(History(trials)).parents()
     assert [one.number for one in parents] == [10, 8, 7, 6]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from evonas.evolution import PygadEvolver
 from evonas.evolution import learner as module
@@ -243,6 +244,47 @@ class TestChoice:
         rest = [trial for trial in trials if trial not in best][-10:]
         assert set(numbers) == {trial.number for trial in (*best, *rest)}
         assert learner._seen(50, 50) == trials
+
+
+class TestExpected:
+    @pytest.mark.parametrize("fitness", [toy, two])
+    def test_designs_in_flight_have_about_the_fitness_that_they_turn_out_with(
+        self, space: SearchSpace, fitness: Fitness
+    ) -> None:
+        in_flight = dict(enumerate(draws(space, 50, 1), start=60))
+        trials = finished(draws(space, 60, 0), fitness)
+        expected = Surrogate(space).expected(memory(trials), in_flight)
+        assert [(own.number, own.chromosome) for own in expected] == list(in_flight.items())
+        assert all(own.fitness is not None for own in expected)
+        found = np.array([own.fitness for own in expected])
+        truth = np.array([fitness(own.chromosome) for own in expected])
+        for column in range(truth.shape[1]):
+            assert spearmanr(found[:, column], truth[:, column]).statistic > 0.8
+        seen = np.array([trial.fitness for trial in trials])
+        assert (found >= seen.min(0)).all()
+        assert (found <= seen.max(0)).all()
+
+    def test_nothing_is_expected_by_a_model_that_misleads(self, space: SearchSpace) -> None:
+        in_flight = dict(enumerate(draws(space, 5, 1), start=150))
+        trials = finished(draws(space, 150, 0), toy)
+        assert Surrogate(space).expected(memory(trials), in_flight)
+        assert not Surrogate(space).expected(memory(shuffled(trials, 0)), in_flight)
+        assert not Surrogate(space).expected(memory(trials[: FEWEST - 1]), in_flight)
+
+    def test_nor_where_designs_break_constraints(self, space: SearchSpace) -> None:
+        trials = finished(draws(space, 40, 0), toy)
+        trials[3] = Finished(3, trials[3].chromosome, None, excess=1.0)
+        in_flight = dict(enumerate(draws(space, 5, 1), start=40))
+        assert not Surrogate(space).expected(memory(trials), in_flight)
+
+    def test_a_good_one_is_a_parent_before_it_has_finished(self, space: SearchSpace) -> None:
+        designs = sorted(draws(space, 80, 0), key=toy)
+        history = History(Prefix(finished(designs[:70], toy)), {70: designs[-1], 71: designs[0]})
+        numbers = range(72, 112)
+        proposals = [evolver(space).propose(history, [number])[0] for number in numbers]
+        parents = [number for proposal in proposals for number in proposal.parents]
+        assert parents.count(70) > 10
+        assert 71 not in parents
 
 
 class TestEqualFunctions:
