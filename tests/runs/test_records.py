@@ -1,9 +1,11 @@
 """What follows from the records: who is on the front, what is kept, where hypervolume starts."""
 
 from evonas.blueprint import Blueprint
+from evonas.driver.inheritance import Inheritance
 from evonas.evaluation import OBJECTIVES
 from evonas.runs.records import Records
-from evonas.settings import Limits
+from evonas.settings import Limits, TrainingSettings
+from evonas.space import load_space
 from evonas.trial import Outcome, Trial
 
 TWO = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
@@ -114,3 +116,12 @@ def test_the_longest_trial_of_a_design_is_the_last_that_came_to_something() -> N
     assert records.begun == 2
     assert records.counts()["failed"] == 1
     assert records.counts()["pruned"] == 0
+
+
+def test_a_trial_knew_those_that_had_finished_when_it_was_proposed() -> None:
+    records = records_of((0.8, 10), (0.9, 30), (0.7, 20), order=[1, 0, 2])
+    records.add_trial(Trial(3, (3.0,), Blueprint({}), seed=0, parents=(0, 1)), 1)
+    assert [records.knew(3, other) for other in range(4)] == [False, True, False, False]
+    inheritance = Inheritance(records, TrainingSettings(inherit=True), load_space("nano"))
+    assert inheritance.parent(records.trials[3]) == 1, "the other had no weights yet"
+    assert inheritance.parent(records.trials[0]) is None
