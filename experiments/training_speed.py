@@ -38,6 +38,7 @@ from evonas.training import Normalisation, evaluate, train
 
 SCALE = Scale("proxy", resolution_px=32)
 SMALLER = Scale("smaller", resolution_px=24)
+PLAIN_BATCH = 128  # of both loops where their throughput is compared
 
 
 def stage(operation: str, channels: int, layers: int, stride: int, **more: Any) -> dict[str, Any]:
@@ -59,19 +60,23 @@ def network(stem: int, *stages: dict[str, Any], head: int = 0) -> Blueprint:
 
 @dataclass(frozen=True)
 class Subject:
-    """A network, how it is trained in 25 and in 60 CPU seconds, and its numbers' width."""
+    """A family's network for the throughput, its trainings by CPU seconds, its numbers' width."""
 
     blueprint: Blueprint
-    recipes: dict[int, TrainingSettings]
+    trainings: dict[int, tuple[Blueprint, TrainingSettings]]
     bfloat16: bool
 
 
+def mobile(last_layers: int) -> Blueprint:
+    return network(
+        48,
+        stage("depthwise_separable", 96, 2, 2),
+        stage("depthwise_separable", 192, last_layers, 2),
+    )
+
+
 # Early maps are small: it is the number of images seen that counts in so short a time.
-MOBILE = network(
-    48,
-    stage("depthwise_separable", 96, 2, 2),
-    stage("depthwise_separable", 192, 3, 2),
-)
+MOBILE = mobile(last_layers=3)
 RESIDUAL = network(32, stage("conv", 64, 1, 2), stage("conv", 128, 2, 2))
 COMMON: dict[str, Any] = {
     "batch_size": 64,
@@ -90,8 +95,12 @@ def recipe(epochs: int, **more: Any) -> TrainingSettings:
 
 
 SUBJECTS = {
-    "mobile": Subject(MOBILE, {25: recipe(2), 60: recipe(4)}, False),
-    "residual": Subject(RESIDUAL, {25: recipe(2), 60: recipe(5)}, True),
+    "mobile": Subject(
+        MOBILE, {25: (mobile(last_layers=2), recipe(2)), 60: (MOBILE, recipe(4))}, bfloat16=False
+    ),
+    "residual": Subject(
+        RESIDUAL, {25: (RESIDUAL, recipe(2)), 60: (RESIDUAL, recipe(6))}, bfloat16=True
+    ),
 }
 
 
@@ -113,7 +122,7 @@ def main() -> None:
     accuracies = {
         f"{name}_{seconds}s": accuracy(subject, seconds, data, given.seeds)
         for name, subject in SUBJECTS.items()
-        for seconds in subject.recipes
+        for seconds in subject.trainings
     }
     report(
         given,
@@ -132,9 +141,9 @@ def speed(
 ) -> dict[str, Any]:
     """Images per CPU second of both loops, medians; ratios of turns beside each other, medians."""
     ways = {
-        "same_resolution": (sizes[0], recipe(1, progressive=1.0)),
-        "progressive": (sizes[1], recipe(3, progressive=2 / 3)),
-        "growing_to_32": (sizes[0], recipe(3)),
+        "same_resolution": (sizes[0], recipe(1, progressive=1.0, batch_size=PLAIN_BATCH)),
+        "progressive": (sizes[1], recipe(3, progressive=2 / 3, batch_size=PLAIN_BATCH)),
+        "growing_to_32": (sizes[0], recipe(3, batch_size=PLAIN_BATCH)),
     }
     rates: dict[str, list[float]] = {name: [] for name in ("plain", *ways)}
     with plain_loop(subject.blueprint, folder) as plain_seconds:
@@ -143,7 +152,7 @@ def speed(
             for name, (data, words) in ways.items():
                 short = Split(data.train.images[:images], data.train.labels[:images])
                 start = time.process_time()
-                trained(subject, words, short, data, 0)
+                trained(subject.blueprint, words, short, data, 0, subject.bfloat16)
                 rates[name].append(words.epochs * images / (time.process_time() - start))
     of_plain = np.array(rates["plain"])
     return {
@@ -155,29 +164,35 @@ def speed(
 
 def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[str, Any]:
     """Of the test images, by trainings that differ in their seed."""
-    words = subject.recipes[seconds]
+    blueprint, words = subject.trainings[seconds]
     normalisation = Normalisation(data.mean, data.deviation)
     found, spent = [], []
     for seed in range(seeds):
         start = time.process_time()
-        trained_network = trained(subject, words, data.train, data, seed)
+        net = trained(blueprint, words, data.train, data, seed, subject.bfloat16)
         spent.append(round(time.process_time() - start, 1))
-        found.append(evaluate(trained_network, data.test, normalisation).accuracy)
+        found.append(evaluate(net, data.test, normalisation).accuracy)
     return {
         "accuracy": round(statistics.mean(found), 4),
         "each": found,
         "cpu_seconds": spent,
         "epochs": words.epochs,
+        **count_of(blueprint),
     }
 
 
 def trained(
-    subject: Subject, words: TrainingSettings, split: Split, data: Dataset, seed: int
+    blueprint: Blueprint,
+    words: TrainingSettings,
+    split: Split,
+    data: Dataset,
+    seed: int,
+    bfloat16: bool,
 ) -> nn.Module:
     scale = replace(SCALE, resolution_px=split.images.shape[2])
-    net = build(subject.blueprint, scale, seed)
+    net = build(blueprint, scale, seed)
     normalisation = Normalisation(data.mean, data.deviation)
-    train(net, split, normalisation, words, seed, bfloat16=subject.bfloat16)
+    train(net, split, normalisation, words, seed, bfloat16=bfloat16)
     return net
 
 
@@ -249,7 +264,7 @@ class PlainLoop:
         self.network = build(blueprint, SCALE, seed=0)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=0.1, momentum=0.9)
         loader = torch.utils.data.DataLoader(
-            ImageFiles(folder / "train"), batch_size=128, shuffle=True
+            ImageFiles(folder / "train"), batch_size=PLAIN_BATCH, shuffle=True
         )
         self.batches = self._for_ever(loader)
 
@@ -260,7 +275,7 @@ class PlainLoop:
     def train(self, images: int) -> None:
         """Goes on for so many images."""
         self.network.train()
-        for pictures, labels in islice(self.batches, images // 128):
+        for pictures, labels in islice(self.batches, images // PLAIN_BATCH):
             self.optimizer.zero_grad()
             loss = nn.functional.cross_entropy(self.network(pictures), labels)
             torch.autograd.backward(loss)
