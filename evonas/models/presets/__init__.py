@@ -1,4 +1,4 @@
-"""Published networks as data: `presets.yaml` beside this file, in the words of a space file."""
+"""Published networks as data: a YAML file a family beside this one, in a space file's words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,9 +41,14 @@ def preset(name: str) -> Preset:
 
 @cache
 def presets() -> Mapping[str, Preset]:
-    """All published networks by name, in the order of the file."""
-    values, _ = read_yaml(Path(__file__).with_name("presets.yaml"), BuildError)
-    return {name: _preset(name, values) for name in values}
+    """All published networks by name, family by family, in the order of the files."""
+    found: dict[str, Preset] = {}
+    for family in sorted(Path(__file__).parent.glob("*.yaml")):
+        values, _ = read_yaml(family, BuildError)
+        twice = found.keys() & values.keys()
+        assert not twice, f"{family.name} has {twice} once more"
+        found |= {name: _preset(name, values) for name in values}
+    return found
 
 
 def _preset(name: str, values: Mapping[str, Mapping[str, Any]]) -> Preset:
