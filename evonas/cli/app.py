@@ -195,22 +195,28 @@ def spaces(
 
 @command
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="One of them.")] = None,
     input: Annotated[
         str | None, typer.Option(metavar="CxHxW", help="Count at this input, as in 3x96x96.")
     ] = None,
     classes: Annotated[int | None, typer.Option(min=1, help="Count with so many classes.")] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="Show each layer: output, counts, receptive field.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """List the published networks, or count one of them."""
+    if table and name is None:
+        raise SettingsError("--table shows one network. Write evonas models NAME --table.")
     from evonas.models.presets import preset, presets
-    from evonas.reports.models import model_summary, print_model, print_models
+    from evonas.reports.models import model_summary, print_model, print_model_table, print_models
 
     if name is None:
         found = [model_summary(each, input, classes) for each in presets().values()]
         say(found, json, print_models)
     else:
-        say(model_summary(preset(name), input, classes), json, print_model)
+        summary = model_summary(preset(name), input, classes, with_layers=table)
+        say(summary, json, print_model_table if table else print_model)
 
 
 @command

@@ -177,6 +177,11 @@ def _group_norm(graph: _Graph, given: Arguments, output: str) -> None:
         maps = graph.node(kind, [maps, weights], output if key == "bias" else f"{output}_scaled")
 
 
+def _power(graph: _Graph, given: Arguments, output: str) -> None:
+    reads = [graph.operand(given["self"]), graph.operand(given["exponent"])]
+    graph.node("Pow", reads, output)
+
+
 def _clip(graph: _Graph, given: Arguments, output: str) -> None:
     limits = [graph.constant(given[key]) for key in ("min_val", "max_val")]
     graph.node("Clip", [graph.name(given["self"]), *limits], output)
@@ -211,11 +216,12 @@ def _hard_sigmoid(graph: _Graph, given: Arguments, output: str) -> None:
     graph.node("HardSigmoid", [graph.name(given["self"])], output, alpha=1 / 6, beta=0.5)
 
 
-def _mean(graph: _Graph, given: Arguments, output: str) -> None:
-    axes = graph.constant(given["dim"], np.int64)
-    graph.node(
-        "ReduceMean", [graph.name(given["self"]), axes], output, keepdims=int(given["keepdim"])
-    )
+def _reduced(kind: str) -> Conversion:
+    def convert(graph: _Graph, given: Arguments, output: str) -> None:
+        reads = [graph.name(given["self"]), graph.constant(given["dim"], np.int64)]
+        graph.node(kind, reads, output, keepdims=int(given["keepdim"]))
+
+    return convert
 
 
 def _pool(kind: str, **more: str) -> Conversion:
@@ -279,6 +285,18 @@ def _cat(graph: _Graph, given: Arguments, output: str) -> None:
     graph.node("Concat", [graph.name(each) for each in given["tensors"]], output, axis=given["dim"])
 
 
+def _reshape(graph: _Graph, given: Arguments, output: str) -> None:
+    shape = graph.constant(given["size"], np.int64)
+    graph.node("Reshape", [graph.name(given["self"]), shape], output)
+
+
+def _transpose(graph: _Graph, given: Arguments, output: str) -> None:
+    axes = list(range(given["self"].ndim))
+    first, second = given["dim0"], given["dim1"]
+    axes[first], axes[second] = axes[second], axes[first]
+    graph.node("Transpose", [graph.name(given["self"])], output, perm=axes)
+
+
 def _linear(graph: _Graph, given: Arguments, output: str) -> None:
     if (given["alpha"], given["beta"]) != (1, 1):
         raise NotExpressible("a linear layer with factors")
@@ -307,8 +325,18 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "sub": _binary("Sub"),
     "mul": _binary("Mul"),
     "div": _binary("Div"),
-    "mean": _mean,
+    "mean": _reduced("ReduceMean"),
+    "sum": _reduced("ReduceSum"),
+    "amax": _reduced("ReduceMax"),
+    "abs": _simple("Abs"),
+    "pow": _power,
+    "_softmax": _simple("Softmax", axis="dim"),
     "cat": _cat,
+    "view": _reshape,
+    "_unsafe_view": _reshape,
+    "transpose": _transpose,
+    "clone": _simple("Identity"),
+    "alias": _simple("Identity"),
     "constant_pad_nd": _pad("constant"),
     "replication_pad2d": _pad("edge"),
     "slice": _slice,

@@ -5,6 +5,7 @@ from typing import Any
 
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.models.cells import plan_cells
+from evonas.models.chain import plan_chain
 from evonas.models.initialise import initialise as initialise
 from evonas.models.plan import Network, Plan
 from evonas.models.stages import plan_stages
@@ -14,6 +15,7 @@ from evonas.registry import pick
 BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Plan]] = {
     "stages": plan_stages,
     "cells": plan_cells,
+    "chain": plan_chain,
 }
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from evonas.models.activations import ACTIVATIONS
-from evonas.models.layers import ActivationConvNorm, DropPath
+from evonas.models.layers import ActivationConvNorm, DropPath, SumWeights
 from evonas.models.norms import NORMS
 
 
@@ -28,10 +28,13 @@ def mean(maps: list[torch.Tensor]) -> torch.Tensor:
     return add(maps) / len(maps)
 
 
+WEIGHTED = "weighted"  # a sum with `SumWeights`
+
 COMBINES: Mapping[str, Callable[[list[torch.Tensor]], torch.Tensor]] = {
     "add": add,
     "concat": concat,
     "mean": mean,
+    WEIGHTED: add,
 }
 
 
@@ -47,7 +50,7 @@ class Node(nn.Module):
 
     Args:
         operations: One for each of `states`.
-        combine: `add`, `concat` or `mean`.
+        combine: A name in `COMBINES`.
     """
 
     def __init__(self, operations: list[nn.Module], states: list[int], combine: str) -> None:
@@ -55,11 +58,15 @@ class Node(nn.Module):
         self.operations = nn.ModuleList(operations)
         self.states = states
         self.combine = COMBINES[combine]
+        self.weights = SumWeights(len(operations)) if combine == WEIGHTED else None
 
     def forward(self, states: list[torch.Tensor]) -> torch.Tensor:
         """The states so far, each (batch, channels, height, width), to the next one."""
         pairs = zip(self.operations, self.states, strict=True)
-        return self.combine([operation(states[state]) for operation, state in pairs])
+        terms = [operation(states[state]) for operation, state in pairs]
+        if self.weights is not None:
+            terms = [term * weight for term, weight in zip(terms, self.weights(), strict=True)]
+        return self.combine(terms)
 
 
 class Cell(nn.Module):

@@ -1,11 +1,12 @@
 """Whether every network that a space can express can be built: asked before anything is run."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError, SpaceError
 from evonas.models.blocks import BLOCKS
-from evonas.models.rules import RULES, AnyNames, MayBeMissing, Problem, Rules
+from evonas.models.rule_values import MayBeMissing, Problem
+from evonas.models.rules import RULES, AnyNames, Rules
 from evonas.networks import BUILDERS, Scale, scaled
 from evonas.registry import did_you_mean, unknown_name
 from evonas.space.document import told_once
@@ -123,7 +124,7 @@ class _Check:
                 yield from self._presence(key, key in value, is_optional, operations, path)
 
     def _presence(
-        self, key: str, is_there: bool, is_optional: bool, operations: Iterable[Any], path: KeyPath
+        self, key: str, is_there: bool, is_optional: bool, operations: Sequence[Any], path: KeyPath
     ) -> Iterator[Problem]:
         """A key is there for all operations that take it; as a gene, for no others."""
         owners = self.rules.owners.get(key, ())
@@ -144,7 +145,8 @@ class _Check:
                 and operation in tuple(BLOCKS)
                 and self._may_be_active(gene, operation, path)
             ):
-                wanted = f"when: {{operation: {' or '.join(owners)}}}"
+                takers = [each for each in operations if each in owners] or owners
+                wanted = f"when: {{operation: [{', '.join(takers)}]}}"
                 yield (*path, key), f"{operation} takes no {key}. Add {wanted}."
                 return
 

@@ -1,17 +1,21 @@
-"""Parameters and multiply-adds, counted without memory or time for the real thing."""
+"""Parameters, multiply-adds and shapes, without memory or time for the real thing."""
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from evonas.models.cell import Cell, CellStack, Dropped, Node
+from evonas.models.cell import WEIGHTED, Cell, CellStack, Dropped, Node
+from evonas.models.chain_layers import Concat, Row, Sum, WeightedSum
+from evonas.models.cross_stage import CrossStage
 from evonas.models.plan import Layer, Plan
+from evonas.models.receptive_field import PIXEL, Field, Fields, behind, joined
 from evonas.networks.graph import CONCAT
 
 Shape = tuple[int, ...]  # (channels, height, width) of maps, (features,) behind a head
@@ -28,7 +32,34 @@ class Count:
         return Count(self.parameters + other.parameters, self.macs + other.macs)
 
 
-Counted = tuple[Count, Shape]  # what a layer costs, and the shape that it gives
+class Maps(NamedTuple):
+    """What goes from layer to layer. `field`: what a value sees of the image; None: all of it."""
+
+    shape: Shape
+    field: Field | None = PIXEL
+
+    @property
+    def receptive_field_px(self) -> int | None:
+        """The larger side of what a value sees, padding included; None behind global pooling."""
+        return None if self.field is None else max(span.pixels for span in self.field)
+
+    @property
+    def jump_px(self) -> int | None:
+        """How far apart in the image two neighbours look; None behind global pooling."""
+        return None if self.field is None else max(span.jump for span in self.field)
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """A layer under the name that its weights have, what it costs and what it gives."""
+
+    name: str
+    module: type[nn.Module]
+    count: Count
+    maps: Maps
+
+
+Counted = tuple[Count, Maps]
 NOTHING = Count(0, 0)
 
 
@@ -38,41 +69,109 @@ def count(plan: Plan) -> Count:
     A layer met before, on maps of the same shape, is not run again, so that counting another
     design of a space takes about a millisecond.
     """
-    total, shape = NOTHING, tuple(plan.input_shape)
-    for _, layers in plan.parts:
-        for layer in layers:
-            counted, shape = _through(layer, [shape])
-            total += counted
-    return total
+    return sum((layer.count for layer in count_layers(plan)), start=NOTHING)
+
+
+def count_layers(plan: Plan) -> Iterator[LayerCount]:
+    """The layers in the order of the plan, each with its own count; cells one by one."""
+    maps = Maps(tuple(plan.input_shape))
+    for part, layers in plan.parts:
+        for index, layer in enumerate(layers):
+            name = part if len(layers) == 1 else f"{part}.{index}"
+            for counted in _layers(name, layer, maps):
+                yield counted
+                maps = counted.maps
 
 
 def network_macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """Multiply-adds of one image of (channels, height, width) through any network."""
+    return trace(copy.deepcopy(network).to("meta"), input_shape)[0]
+
+
+def trace(network: nn.Module, input_shape: Shape) -> tuple[int, Maps]:
+    """Multiply-adds and output of a network on the meta device, unfit for more then."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            # Shapes pass through it unchanged, and its meta kernel is by far the slowest.
+            module.forward = nn.Identity().forward  # type: ignore[method-assign]
     images = torch.empty(1, *input_shape, device="meta")
-    return _run(copy.deepcopy(network).to("meta"), images)[0]
+    with torch.no_grad(), _Tracing(images) as tracing:
+        output = network(images)
+    return tracing.macs, Maps(tuple(output.shape[1:]), tracing.fields[output])
 
 
-def _through(layer: Layer, given: Sequence[Shape]) -> Counted:
+# Operations of one map that keep its shape, and are many.
+UNCHANGED = (
+    torch.ops.aten.relu.default,
+    torch.ops.aten.silu.default,
+    torch.ops.aten.hardtanh.default,
+)
+
+
+class _Tracing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Looks at every operation of a forward pass of one image."""
+
+    def __init__(self, images: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.macs = 0
+        self.fields = Fields()
+        self.fields[images] = PIXEL
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        output = _output(func, args, kwargs or {})
+        self.fields.follow(func, args, output)
+        operation = func.overloadpacket
+        if operation is torch.ops.aten.convolution:
+            weights_per_output = args[1][0].numel()
+            self.macs += weights_per_output * output.numel()
+        elif operation in (torch.ops.aten.addmm, torch.ops.aten.mm):
+            inputs, weight = args[-2:]
+            self.macs += inputs.numel() * weight.shape[1]
+        return output
+
+
+def _output(operation: Any, arguments: Sequence[Any], more: Mapping[str, Any]) -> Any:
+    """What the operation gives. Torch takes ten times as long to say which shape maps have."""
+    if operation is torch.ops.aten.convolution.default and not arguments[6]:
+        maps, weight, _, stride, padding, dilation, *_ = arguments
+        windows = zip(maps.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+        sides = [
+            (side + 2 * pad - space * (kernel - 1) - 1) // step + 1
+            for side, kernel, step, pad, space in windows
+        ]
+        return maps.new_empty((maps.shape[0], weight.shape[0], *sides))
+    if operation in UNCHANGED:
+        return torch.empty_like(arguments[0])
+    return operation(*arguments, **more)
+
+
+def _layers(name: str, layer: Layer, maps: Maps) -> Iterator[LayerCount]:
+    if layer.module is not CellStack:
+        yield LayerCount(name, layer.module, *_through(layer, [maps]))
+        return
+    outputs = [maps]
+    pairs = zip(layer.arguments["cells"], layer.arguments["sources"], strict=True)
+    for index, (cell, sources) in enumerate(pairs):
+        counted, given = _through(cell, [outputs[source] for source in sources])
+        outputs.append(given)
+        yield LayerCount(f"{name}.cells.{index}", cell.module, counted, given)
+
+
+def _through(layer: Layer, given: Sequence[Maps]) -> Counted:
     container = CONTAINERS.get(layer.module)
     if container is not None:
         return container(layer.arguments, given)
     module: Any = layer.module  # mypy takes a class for one of its instances, which has no hash
-    return _leaf(module, json.dumps(dict(layer.arguments)), given[0])
+    counted, maps = _leaf(module, json.dumps(dict(layer.arguments)), given[0].shape)
+    return counted, Maps(maps.shape, behind(maps.field, given[0].field))
 
 
-def _stack(arguments: Mapping[str, Any], given: Sequence[Shape]) -> Counted:
-    total, shapes = NOTHING, list(given)
-    for cell, sources in zip(arguments["cells"], arguments["sources"], strict=True):
-        counted, shape = _through(cell, [shapes[source] for source in sources])
-        total += counted
-        shapes.append(shape)
-    return total, shapes[-1]
-
-
-def _cell(arguments: Mapping[str, Any], given: Sequence[Shape]) -> Counted:
+def _cell(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
     total, states = NOTHING, []
-    for fit, shape in zip(arguments["inputs"], given, strict=True):
-        counted, state = _through(fit, [shape])
+    for fit, maps in zip(arguments["inputs"], given, strict=True):
+        counted, state = _through(fit, [maps])
         total += counted
         states.append(state)
     for node in arguments["nodes"]:
@@ -82,33 +181,75 @@ def _cell(arguments: Mapping[str, Any], given: Sequence[Shape]) -> Counted:
     return total, _concatenated([states[state] for state in arguments["outputs"]])
 
 
-def _node(arguments: Mapping[str, Any], given: Sequence[Shape]) -> Counted:
+def _node(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
     pairs = zip(arguments["operations"], arguments["states"], strict=True)
     terms = [_through(operation, [given[state]]) for operation, state in pairs]
     total = sum((counted for counted, _ in terms), start=NOTHING)
-    shapes = [shape for _, shape in terms]
+    if arguments["combine"] == WEIGHTED:
+        total += Count(len(terms), 0)
+    maps = [each for _, each in terms]
     if arguments["combine"] == CONCAT:
-        return total, _concatenated(shapes)
+        return total, _concatenated(maps)
+    shapes = [each.shape for each in maps]
     assert len(set(shapes)) == 1, f"maps of shapes {shapes} cannot be combined"
-    return total, shapes[0]
+    return total, Maps(shapes[0], joined(each.field for each in maps))
 
 
-def _dropped(arguments: Mapping[str, Any], given: Sequence[Shape]) -> Counted:
+def _dropped(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
     return _through(arguments["operation"], given)
 
 
-def _concatenated(shapes: Sequence[Shape]) -> Shape:
+def _row(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
+    total, (maps,) = NOTHING, given
+    for layer in arguments["layers"]:
+        counted, maps = _through(layer, [maps])
+        total += counted
+    return total, maps
+
+
+def _concat(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
+    branches = [_through(branch, given) for branch in arguments["branches"]]
+    total = sum((counted for counted, _ in branches), start=NOTHING)
+    return total, _concatenated([maps for _, maps in branches])
+
+
+def _sum(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
+    total, maps = _concat(arguments, given)
+    shape = (maps.shape[0] // len(arguments["branches"]), *maps.shape[1:])
+    return total, Maps(shape, maps.field)
+
+
+def _weighted_sum(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
+    total, maps = _sum(arguments, given)
+    return total + Count(len(arguments["branches"]), 0), maps
+
+
+def _cross_stage(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
+    (channels, *sides), field = given[0]
+    around = arguments["around"]
+    total, maps = _row(arguments, [Maps((channels - around, *sides), field)])
+    return total, _concatenated([Maps((around, *sides), field), maps])
+
+
+def _concatenated(maps: Sequence[Maps]) -> Maps:
+    shapes = [each.shape for each in maps]
     sides = {shape[1:] for shape in shapes}
     assert len(sides) == 1, f"maps of shapes {shapes} cannot be concatenated"
-    return (sum(shape[0] for shape in shapes), *sides.pop())
+    return Maps(
+        (sum(shape[0] for shape in shapes), *sides.pop()), joined(each.field for each in maps)
+    )
 
 
 # Modules whose layers are counted one by one.
-CONTAINERS: Mapping[type[nn.Module], Callable[[Mapping[str, Any], Sequence[Shape]], Counted]] = {
-    CellStack: _stack,
+CONTAINERS: Mapping[type[nn.Module], Callable[[Mapping[str, Any], Sequence[Maps]], Counted]] = {
     Cell: _cell,
     Node: _node,
     Dropped: _dropped,
+    Row: _row,
+    Concat: _concat,
+    Sum: _sum,
+    WeightedSum: _weighted_sum,
+    CrossStage: _cross_stage,
 }
 
 
@@ -117,29 +258,6 @@ def _leaf(module: Callable[..., nn.Module], arguments: str, given: Shape) -> Cou
     """Runs one layer on the meta device. `arguments` are JSON, which can be hashed."""
     with torch.device("meta"):
         layer = module(**json.loads(arguments))
-        maps = torch.empty(1, *given)
     parameters = sum(p.numel() for p in layer.parameters())
-    macs, shape = _run(layer, maps)
-    return Count(parameters, macs), shape
-
-
-def _run(network: nn.Module, maps: torch.Tensor) -> tuple[int, Shape]:
-    """Multiply-adds and output shape of a forward pass; `network` is unfit for more then."""
-    total = 0
-
-    def add(module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d):
-            weights_per_output = module.weight[0].numel()
-            total += weights_per_output * output.shape[1:].numel()
-        elif isinstance(module, nn.Linear):
-            total += module.in_features * module.out_features
-
-    for module in network.modules():
-        module.register_forward_hook(add)
-        if isinstance(module, nn.BatchNorm2d):
-            # Shapes pass through it unchanged, and its meta kernel is by far the slowest.
-            module.forward = nn.Identity().forward  # type: ignore[method-assign]
-    with torch.no_grad():
-        output = network(maps)
-    return total, tuple(output.shape[1:])
+    macs, maps = trace(layer, given)
+    return Count(parameters, macs), maps

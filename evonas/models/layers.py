@@ -43,6 +43,7 @@ class ConvNormActivation(nn.Sequential):
     Args:
         norm: A name in `NORMS`.
         padding: Pixels of zeros on each side; None gives the shape above.
+        bias: None: there is one if there is no norm.
     """
 
     def __init__(
@@ -56,8 +57,9 @@ class ConvNormActivation(nn.Sequential):
         norm: str = "batch",
         dilation: int = 1,
         padding: Extent | None = None,
+        bias: bool | None = None,
     ) -> None:
-        bias = norm == "none"
+        bias = norm == "none" if bias is None else bias
         layers: list[nn.Module] = [
             make_convolution(
                 in_channels, out_channels, kernel, stride, groups, dilation, padding, bias
@@ -97,6 +99,32 @@ class ActivationConvNorm(nn.Sequential):
             NORMS[norm](out_channels),
         ]
         super().__init__(*layers)
+
+
+class NormActivationConv(nn.Sequential):
+    """Norm, activation, convolution: the order of pre-activation (arXiv 1603.05027, figure 4e).
+
+    (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)). Without
+    norm, the convolution has a bias.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: Extent,
+        stride: Extent = 1,
+        groups: int = 1,
+        activation: str = "relu",
+        norm: str = "batch",
+    ) -> None:
+        super().__init__(
+            NORMS[norm](in_channels),
+            ACTIVATIONS[activation](),
+            make_convolution(
+                in_channels, out_channels, kernel, stride, groups, bias=norm == "none"
+            ),
+        )
 
 
 class FactorizedReduction(nn.Module):
@@ -202,6 +230,119 @@ class Block(nn.Module):
         return maps + out if self.skip else out
 
 
+class ChannelShuffle(nn.Module):
+    """Deals channels out so that each group gets some of every group (arXiv 1707.01083, figure 1).
+
+    (batch, channels, h, w) to the same shape.
+    """
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to the same shape."""
+        batch, channels, height, width = maps.shape
+        split = maps.reshape(batch, self.groups, channels // self.groups, height, width)
+        return split.transpose(1, 2).reshape(batch, channels, height, width)
+
+
+class LpPool(nn.Module):
+    """mean(|x|^p)^(1/p) of each window: the mean for p = 1, the maximum for large ones.
+
+    (batch, channels, h, w) to (batch, channels, h', w'); arXiv 1204.3968, section 2.2, with equal
+    weights in the window.
+    """
+
+    def __init__(
+        self,
+        power: float,
+        kernel: int,
+        stride: int,
+        padding: int = 0,
+        ceil: bool = False,
+        counts_padding: bool = True,
+    ) -> None:
+        super().__init__()
+        self.power = power
+        self.pool = nn.AvgPool2d(kernel, stride, padding, ceil, counts_padding)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, channels, height', width')."""
+        # What is added keeps the root's slope finite where a window is all zeros; the root of any
+        # more would show for large powers.
+        means: torch.Tensor = self.pool(maps.abs().pow(self.power)) + 1e-37
+        return means.pow(1 / self.power)
+
+
+class SumWeights(nn.Module):
+    """Trained weights of the terms of a sum (multi-input weighted residual connections).
+
+    Of EfficientDet, arXiv 1911.09070, section 3.3.
+
+    Args:
+        bounds: How they are kept in bounds: `fast` as relu(w) / (1e-4 + their sum), `softmax`, or
+            `free` as they are. They begin as ones.
+    """
+
+    def __init__(self, terms: int, bounds: str = "fast") -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.ones(terms))
+        self.bounds = bounds
+
+    def forward(self) -> torch.Tensor:
+        """One weight a term, (terms,)."""
+        if self.bounds == "fast":
+            positive = self.values.relu()
+            return positive / (positive.sum() + 1e-4)
+        return self.values.softmax(0) if self.bounds == "softmax" else self.values
+
+
+class GlobalPool(nn.Module):
+    """The mean or the largest pixel of each map: (batch, channels, h, w) to (batch, channels).
+
+    Args:
+        kind: `average` (arXiv 1312.4400, section 3.2) or `max`.
+    """
+
+    regions = 1
+
+    def __init__(self, kind: str = "average") -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, channels)."""
+        return maps.mean((2, 3)) if self.kind == "average" else maps.amax((2, 3))
+
+
+class PyramidFeatures(nn.Module):
+    """The largest pixels of n x n regions for each n, as features whose number knows no map size.
+
+    (batch, channels, h, w) to (batch, channels * sum of n^2); SPP-net (arXiv 1406.4729,
+    section 2.2). Region i of n reaches from floor(i h / n) to ceil((i + 1) h / n).
+    """
+
+    def __init__(self, bins: list[int]) -> None:
+        super().__init__()
+        self.bins = bins
+        self.regions = sum(count**2 for count in bins)  # features that a map gives
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, features)."""
+        levels = [_largest(_largest(maps, count, 2), count, 3) for count in self.bins]
+        return torch.cat([level.flatten(1) for level in levels], 1)
+
+
+def _largest(maps: torch.Tensor, count: int, axis: int) -> torch.Tensor:
+    """The maxima of `count` regions along an axis."""
+    length = maps.shape[axis]
+    # Rounded up with positive numbers only: torch's older exporter divides towards zero.
+    ends = [(i * length // count, ((i + 1) * length + count - 1) // count) for i in range(count)]
+    regions = [maps.narrow(axis, start, stop - start) for start, stop in ends]
+    return torch.cat([region.amax(axis, keepdim=True) for region in regions], axis)
+
+
 class ClassifierHead(nn.Module):
     """1x1 convolution, global average pooling, maybe a hidden layer, linear layer.
 
@@ -210,6 +351,8 @@ class ClassifierHead(nn.Module):
         hidden: Neurons between pooling and classifier; 0 leaves them out.
         activation_first: Where there is no convolution: an activation before pooling, as in the
             code of NASNet, whose cells end without one.
+        norm_first: Norm and activation before all else, behind blocks that begin with theirs.
+        pool: `average`, `max`, or `pyramid`: see `PyramidFeatures`, of 1, 4 and 16 regions.
     """
 
     def __init__(
@@ -221,8 +364,13 @@ class ClassifierHead(nn.Module):
         hidden: int = 0,
         norm: str = "batch",
         activation_first: bool = False,
+        norm_first: bool = False,
+        pool: str = "average",
     ) -> None:
         super().__init__()
+        self.norm: nn.Module = nn.Identity()
+        if norm_first:
+            self.norm = nn.Sequential(NORMS[norm](in_channels), ACTIVATIONS[activation]())
         self.convolution: nn.Module = nn.Identity()
         if channels:
             self.convolution = ConvNormActivation(
@@ -230,7 +378,8 @@ class ClassifierHead(nn.Module):
             )
         elif activation_first:  # in its place, so that the names of weights stay
             self.convolution = ACTIVATIONS[activation]()
-        features = channels or in_channels
+        self.pool = PyramidFeatures([1, 2, 4]) if pool == "pyramid" else GlobalPool(pool)
+        features = (channels or in_channels) * self.pool.regions
         layers: list[nn.Module] = []
         if hidden:
             layers += [nn.Linear(features, hidden), ACTIVATIONS[activation]()]
@@ -238,5 +387,5 @@ class ClassifierHead(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to logits (batch, classes)."""
-        logits: torch.Tensor = self.classifier(self.convolution(maps).mean((2, 3)))
+        logits: torch.Tensor = self.classifier(self.pool(self.convolution(self.norm(maps))))
         return logits

@@ -12,25 +12,29 @@ from typing import Any
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
 from evonas.models.cell import COMBINES
+from evonas.models.chain_rules import CHAIN, chain_across
 from evonas.models.initialise import INITIALISATIONS
 from evonas.models.norms import NORMS
 from evonas.models.operations import OPERATIONS
+from evonas.models.rule_values import (
+    Alleles,
+    MayBeMissing,
+    Problem,
+    expansion,
+    fraction,
+    not_below_zero,
+    one_of,
+    one_of_words,
+    probability,
+    share,
+    true_or_false,
+    whole,
+)
 from evonas.networks import BUILDERS, nas_bench_201, nas_bench_macro
 from evonas.networks.cells import GIVEN, MASK, UNUSED, state_name
-from evonas.networks.stages import NO_SKIP
+from evonas.networks.stages import NO_SKIP, ORDERS
 from evonas.registry import unknown_name
 from evonas.space.gene import KeyPath
-
-Problem = tuple[KeyPath, str]
-Rule = Callable[[Any], str | None]
-Alleles = Callable[[KeyPath, Any], list[Any]]  # all values that may stand in a place
-
-
-@dataclass(frozen=True)
-class MayBeMissing:
-    """Around the rule of a key that has a default."""
-
-    rule: Any
 
 
 @dataclass(frozen=True)
@@ -56,44 +60,6 @@ class Rules:
     across: Callable[[Mapping[str, Any], Alleles], Iterator[Problem]] = _nothing_more
 
 
-def _one_of(table: Mapping[str, Any], kind: str) -> Rule:
-    def problem(value: Any) -> str | None:
-        is_known = isinstance(value, str) and value in table
-        return None if is_known else unknown_name(table, str(value), kind)
-
-    return problem
-
-
-def _whole(low: int, what: str, odd: bool = False) -> Rule:
-    def problem(value: Any) -> str | None:
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if is_whole and value >= low and (value % 2 or not odd):
-            return None
-        wanted = "an odd" if odd else "a"
-        return f"{value} is not {what}. Write {wanted} whole number of at least {low}."
-
-    return problem
-
-
-def _expansion(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and value >= 1 else f"{value} is not an expansion of at least 1."
-
-
-def _true_or_false(value: Any) -> str | None:
-    return None if isinstance(value, bool) else f"{value} is neither true nor false."
-
-
-def _fraction(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 <= value <= 1 else f"{value} is not a ratio between 0 and 1."
-
-
-def _probability(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 <= value < 1 else f"{value} is not a probability below 1."
-
-
 def _output(value: Any) -> str | None:
     if value in (UNUSED, MASK) or (
         isinstance(value, list) and value and all(map(_is_state, value))
@@ -104,6 +70,20 @@ def _output(value: Any) -> str | None:
 
 def _is_state(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _stages_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
+    """Blocks whose middle nothing can replace have one."""
+    stages = network.get("stages")
+    for index, stage in enumerate(stages if isinstance(stages, list) else ()):
+        if not isinstance(stage, dict):
+            continue
+        path = ("stages", index)
+        operations = alleles((*path, "operation"), stage.get("operation"))
+        for operation in operations:
+            key = NEED_A_MIDDLE.get(operation)
+            if key is not None and 0 in alleles((*path, key), stage.get(key)):
+                yield (*path, key), f"{operation} needs a {key} above 0."
 
 
 def _cells_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
@@ -148,71 +128,94 @@ def _unknown_outputs(
             yield (name, "mask", key), unknown_name(known, str(key), "state")
 
 
-CHANNELS = _whole(1, "a number of channels")
-KERNEL = _whole(1, "a kernel that keeps the map's size", odd=True)
-STRIDE = _whole(1, "a stride")
+NEED_A_MIDDLE = {"residual": "mid_ratio", "bottleneck": "mid_ratio", "dual_path": "mid_growths"}
+CHANNELS = whole(1, "a number of channels")
+KERNEL = whole(1, "a kernel that keeps the map's size", odd=True)
+STRIDE = whole(1, "a stride")
 
 COMMON: Mapping[str, Any] = {
-    "builder": _one_of(BUILDERS, "builder"),
-    "activation": _one_of(ACTIVATIONS, "activation"),
-    "norm": MayBeMissing(_one_of(NORMS, "norm")),
-    "initialisation": MayBeMissing(_one_of(INITIALISATIONS, "initialisation")),
+    "builder": one_of(BUILDERS, "builder"),
+    "activation": one_of(ACTIVATIONS, "activation"),
+    "norm": MayBeMissing(one_of(NORMS, "norm")),
+    "initialisation": MayBeMissing(one_of(INITIALISATIONS, "initialisation")),
 }
-DROP_PATH = {"drop_path": MayBeMissing(_probability)}
+DROP_PATH = {"drop_path": MayBeMissing(probability)}
 
 STAGES: Mapping[str, Any] = {
     **COMMON,
     **DROP_PATH,
-    "stem": {"channels": CHANNELS, "kernel": KERNEL, "stride": STRIDE},
+    "stem": {
+        "channels": whole(0, "a number of channels"),  # 0: no stem
+        "kernel": KERNEL,
+        "stride": STRIDE,
+        "pool": MayBeMissing(one_of_words("pool", "none", "max", "average")),
+        "deep": MayBeMissing(true_or_false),
+        "bare": MayBeMissing(true_or_false),
+    },
     "stages": [
         {
-            "operation": _one_of(BLOCKS, "operation"),
-            "expansion": _expansion,
-            "linear": MayBeMissing(_true_or_false),
-            "activation": MayBeMissing(_one_of(ACTIVATIONS, "activation")),
+            "operation": one_of(BLOCKS, "operation"),
+            "expansion": expansion,
+            "linear": MayBeMissing(true_or_false),
+            "activation": MayBeMissing(one_of(ACTIVATIONS, "activation")),
             "kernel": KERNEL,
-            "se_ratio": _fraction,
-            "skip": _one_of({NO_SKIP: None, "identity": None}, "skip"),
+            "se_ratio": fraction,
+            "skip": one_of_words("skip", NO_SKIP, "identity"),
+            "mid_ratio": not_below_zero,
+            "mid_growths": not_below_zero,
+            "groups": MayBeMissing(whole(1, "a number of groups")),
+            "radix": MayBeMissing(whole(0, "a radix")),
+            "order": MayBeMissing(one_of_words("order", *ORDERS)),
+            "stride_place": MayBeMissing(one_of_words("stride_place", "first", "middle")),
+            "shortcut": MayBeMissing(one_of_words("shortcut", "projection", "average", "padded")),
+            "growth": whole(1, "a number of channels that a layer adds"),
+            "compression": MayBeMissing(share),
+            "dropout": MayBeMissing(probability),
+            "stacked": MayBeMissing(true_or_false),
+            "columns": whole(1, "a number of columns"),
+            "csp": MayBeMissing(fraction),
+            "csp_linear": MayBeMissing(true_or_false),
             "channels": CHANNELS,
-            "layers": _whole(1, "a number of layers"),
+            "layers": whole(1, "a number of layers"),
             "stride": STRIDE,
         }
     ],
     "head": {
-        "channels": _whole(0, "a number of channels"),
-        "hidden": MayBeMissing(_whole(0, "a number of neurons")),
-        "fixed": MayBeMissing(_true_or_false),
+        "channels": whole(0, "a number of channels"),
+        "hidden": MayBeMissing(whole(0, "a number of neurons")),
+        "fixed": MayBeMissing(true_or_false),
+        "pool": MayBeMissing(one_of_words("pool", "average", "max", "pyramid")),
     },
     "attention": MayBeMissing(
         {
-            "base": _one_of({"input": None, "expanded": None}, "base"),
-            "activation": _one_of(ACTIVATIONS, "activation"),
-            "gate": _one_of(ACTIVATIONS, "gate"),
-            "round8": _true_or_false,
+            "base": one_of_words("base", "input", "expanded"),
+            "activation": one_of(ACTIVATIONS, "activation"),
+            "gate": one_of(ACTIVATIONS, "gate"),
+            "round8": true_or_false,
         }
     ),
 }
 
 _TERM = {
-    "operation": _one_of(OPERATIONS, "operation"),
-    "state": _whole(0, "a state"),
+    "operation": one_of(OPERATIONS, "operation"),
+    "state": whole(0, "a state"),
 }
 _CELL = {
-    "blocks": [{"left": _TERM, "right": _TERM, "combine": _one_of(COMBINES, "combine")}],
+    "blocks": [{"left": _TERM, "right": _TERM, "combine": one_of(COMBINES, "combine")}],
     "output": _output,
-    "mask": MayBeMissing(AnyNames(_true_or_false)),
+    "mask": MayBeMissing(AnyNames(true_or_false)),
 }
 CELLS: Mapping[str, Any] = {
     **COMMON,
     **DROP_PATH,
-    "assembly": _one_of({"nasnet": None, "darts": None}, "assembly"),
+    "assembly": one_of_words("assembly", "nasnet", "darts"),
     "normal": _CELL,
     "reduction": _CELL,
 }
 
 _EDGES = {nas_bench_201.edge_name(*edge): _TERM["operation"] for edge in nas_bench_201.EDGES}
 _LAYERS = {
-    nas_bench_macro.layer_name(index): _one_of(nas_bench_macro.LAYERS, "layer")
+    nas_bench_macro.layer_name(index): one_of(nas_bench_macro.LAYERS, "layer")
     for index in range(len(nas_bench_macro.SHAPES))
 }
 
@@ -223,8 +226,9 @@ def _owners() -> dict[str, tuple[str, ...]]:
 
 
 RULES: Mapping[str, Rules] = {
-    "stages": Rules(STAGES, _owners()),
+    "stages": Rules(STAGES, _owners(), _stages_across),
     "cells": Rules(CELLS, across=_cells_across),
+    "chain": Rules({**COMMON, **CHAIN}, across=chain_across),
     "nas_bench_201": Rules({**COMMON, **_EDGES}),
     "nas_bench_macro": Rules({**COMMON, **DROP_PATH, **_LAYERS}),
 }

@@ -1,50 +1,91 @@
-"""Stem, stages of equal blocks, classifier: the builder behind MnasNet and MobileNet."""
+"""Stem, stages of equal blocks, classifier: the builder behind MnasNet, ResNet and DenseNet."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.models.blocks import BLOCKS
+from evonas.models.blocks import ALWAYS_SUMS, BLOCK_KEYS, BLOCKS
+from evonas.models.cross_stage import CrossStage
 from evonas.models.layers import ClassifierHead, ConvNormActivation
 from evonas.models.plan import Layer, Plan
+from evonas.models.stems import BareConv, DeepStem, StemPool
 from evonas.networks.scale import round8
-from evonas.networks.stages import DEFAULT_ATTENTION, IDENTITY, NO_SKIP, can_skip
+from evonas.networks.stages import (
+    DEFAULT_ATTENTION,
+    DENSE,
+    DUAL_PATH,
+    FRACTAL,
+    NO_SKIP,
+    can_skip,
+    ends_open,
+    layer_channels,
+    stage_channels,
+)
+
+SHAPE_KEYS = ("channels", "compression")  # known to a block by the channels it is given and gives
+TRANSLATED = (
+    "expansion",
+    "mid_ratio",
+    "mid_growths",
+    "se_ratio",
+    "skip",
+)  # not passed on as they are
+
+MAY_HAVE_NO_MIDDLE = (DENSE, "fire", "darknet")  # whose 1x1 convolution may be left out
 
 
 def plan_stages(network: Mapping[str, Any]) -> Plan:
     """The layers of a scaled network section (see `space.scaled_network`)."""
-    stem = network["stem"]
-    arguments = {
-        "in_channels": network["input"][0],
-        "out_channels": stem["channels"],
-        "kernel": stem["kernel"],
-        "stride": stem["stride"],
-        "activation": network["activation"],
-        **_norm(network),
-    }
-    parts: list[tuple[str, tuple[Layer, ...]]] = [("stem", (Layer(ConvNormActivation, arguments),))]
-    channels = stem["channels"]
+    parts: list[tuple[str, tuple[Layer, ...]]] = []
+    channels = network["stem"]["channels"] or network["input"][0]
+    if network["stem"]["channels"]:
+        parts.append(("stem", _plan_stem(network)))
     blocks = sum(stage["layers"] for stage in network["stages"])
     done = 0
     for index, stage in enumerate(network["stages"]):
         shares = [(done + layer + 1) / blocks for layer in range(stage["layers"])]
         parts.append((f"stage_{index + 1}", _plan_stage(stage, channels, network, shares)))
-        channels = stage["channels"]
+        channels = stage_channels(stage, channels)
         done += stage["layers"]
-    head = {
+    head = network["head"]
+    is_open = bool(network["stages"]) and ends_open(network["stages"][-1])
+    arguments = {
         "in_channels": channels,
-        "channels": network["head"]["channels"],
+        "channels": head["channels"],
         "classes": network["classes"],
         "activation": network["activation"],
-        "hidden": network["head"].get("hidden", 0),
+        "hidden": head.get("hidden", 0),
         **_norm(network),
+        **({"norm_first": True} if is_open else {}),
+        **({"pool": head["pool"]} if head.get("pool", "average") != "average" else {}),
     }
-    parts.append(("head", (Layer(ClassifierHead, head),)))
+    parts.append(("head", (Layer(ClassifierHead, arguments),)))
     return Plan(tuple(parts), tuple(network["input"]), network["classes"])
 
 
 def _norm(network: Mapping[str, Any]) -> dict[str, Any]:
     """The argument of a layer that has a norm, unless it is the usual one."""
     return {"norm": network["norm"]} if "norm" in network else {}
+
+
+def _plan_stem(network: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """One convolution, or three for a deep one; maybe a pooling behind."""
+    stem = network["stem"]
+    shape = {
+        "in_channels": network["input"][0],
+        "out_channels": stem["channels"],
+        "kernel": stem["kernel"],
+        "stride": stem["stride"],
+    }
+    usual = {"activation": network["activation"], **_norm(network)}
+    is_bare = stem.get("bare", False)
+    if stem.get("deep"):
+        layers = [Layer(DeepStem, {**shape, **usual, "bare": is_bare})]
+    else:
+        layers = [Layer(BareConv, shape) if is_bare else Layer(ConvNormActivation, shape | usual)]
+    if stem.get("pool", "none") != "none":
+        layers.append(Layer(StemPool, {"kind": stem["pool"]}))
+    return tuple(layers)
 
 
 def _plan_stage(
@@ -58,54 +99,127 @@ def _plan_stage(
     Drop path grows with a block's place, as stochastic depth does (arXiv 1603.09382, eq. 4):
     `shares` are those of the network's probability.
     """
+    if stage.get("csp"):
+        return _plan_cross_stage(stage, in_channels, network, shares)
     layers = []
     for index, share in enumerate(shares):
-        arguments = {
-            "in_channels": in_channels if index == 0 else stage["channels"],
-            "out_channels": stage["channels"],
+        shape = {
+            "in_channels": in_channels,
+            "out_channels": layer_channels(stage, in_channels, index),
             "stride": stage["stride"] if index == 0 else 1,
+        }
+        arguments = {
+            **shape,
             "activation": stage.get("activation", network["activation"]),
             **_norm(network),
+            **_own_arguments(stage, shape, network),
+            **_sum_arguments(stage, shape, network, share),
         }
-        if stage["operation"] != IDENTITY:
-            arguments |= _block_arguments(stage, arguments, network, share)
         layers.append(Layer(BLOCKS[stage["operation"]], arguments))
+        in_channels = shape["out_channels"]
     return tuple(layers)
 
 
-def _block_arguments(
-    stage: Mapping[str, Any], shape: Mapping[str, Any], network: Mapping[str, Any], share: float
-) -> dict[str, Any]:
-    """What all blocks take that do something."""
-    skips = stage["skip"] != NO_SKIP and can_skip(
-        shape["in_channels"], shape["out_channels"], shape["stride"]
+def _plan_cross_stage(
+    stage: Mapping[str, Any],
+    in_channels: int,
+    network: Mapping[str, Any],
+    shares: Sequence[float],
+) -> tuple[Layer, ...]:
+    """The blocks on a part of the channels, the others around them (CSPNet, arXiv 1911.11929).
+
+    As in CSPDarknet53: a stride is a 3x3 convolution; a 1x1 convolution makes both parts, of `csp`
+    times the stage's channels each; one stands behind the blocks and one behind the sum of parts.
+    """
+    base = stage.get("channels") or int(in_channels * stage.get("compression", 1))
+    part = max(1, round(base * stage["csp"]))
+    inner = {**stage, "csp": 0, "stride": 1, "compression": 1, "channels": part}
+    usual = {"activation": stage.get("activation", network["activation"]), **_norm(network)}
+
+    def convolution(given: int, made: int, how: Mapping[str, Any], side: int = 1) -> Layer:
+        shape = {"in_channels": given, "out_channels": made, "kernel": side}
+        return Layer(ConvNormActivation, {**shape, **how})
+
+    strided = stage["stride"] != 1
+    before = [convolution(in_channels, base, {**usual, "stride": stage["stride"]}, 3)]
+    linear = {key: usual[key] for key in usual if key != "activation"}
+    split = linear if stage.get("csp_linear") else usual
+    layers = [
+        *_plan_stage(inner, part, network, shares),
+        convolution(stage_channels(inner, part), part, usual),
+    ]
+    return (
+        *(before if strided else []),
+        convolution(base if strided else in_channels, 2 * part, split),
+        Layer(CrossStage, {"around": part, "layers": layers}),
+        convolution(2 * part, stage_channels(stage, in_channels), usual),
     )
+
+
+def _own_arguments(
+    stage: Mapping[str, Any], shape: Mapping[str, int], network: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the operation takes of the stage's keys, as its block has it."""
+    taken = BLOCK_KEYS[stage["operation"]]
+    plain = [key for key in taken if key in stage and key not in (*SHAPE_KEYS, *TRANSLATED)]
+    arguments = {key: stage[key] for key in plain}
+    if "expansion" in taken:
+        arguments["expanded"] = round(shape["in_channels"] * stage["expansion"])
+    if "mid_ratio" in taken or "mid_growths" in taken:
+        arguments["inner"] = _inner(stage)
+    elif "groups" in arguments:  # of all channels, at any width
+        whole = math.gcd(shape["in_channels"], shape["out_channels"])
+        arguments["groups"] = math.gcd(stage["groups"], whole)
+    if stage["operation"] == DUAL_PATH:
+        arguments["residual"] = stage["channels"]
+    if "se_ratio" in taken:
+        arguments["attention"] = _attention(stage, shape, network)
+    return arguments
+
+
+def _inner(stage: Mapping[str, Any]) -> int:
+    """Channels in the middle of a block, in whole groups: relative to what it gives or adds."""
+    operation = stage["operation"]
+    groups = stage.get("groups", 1) * max(1, stage.get("radix", 0))
+    if operation in (DENSE, DUAL_PATH):
+        wanted = stage["growth"] * stage["mid_growths"]
+    else:
+        wanted = stage["channels"] * stage["mid_ratio"]
+    least = 0 if operation in MAY_HAVE_NO_MIDDLE else groups
+    return int(max(least, round(wanted / groups) * groups))
+
+
+def _sum_arguments(
+    stage: Mapping[str, Any], shape: Mapping[str, int], network: Mapping[str, Any], share: float
+) -> dict[str, Any]:
+    """How a block adds what it is given to what it makes of it."""
+    taken = BLOCK_KEYS[stage["operation"]]
+    if "skip" in taken:
+        skips = stage["skip"] != NO_SKIP and can_skip(**shape)
+    else:
+        skips = stage["operation"] in ALWAYS_SUMS
+    if stage["operation"] == FRACTAL:  # whose columns drop alike, however deep
+        share = 1
     drop_path = network.get("drop_path", 0) * share if skips else 0
     return {
-        "kernel": stage["kernel"],
-        **_own_arguments(stage, shape["in_channels"]),
-        "attention": _attention(stage, shape["in_channels"], network),
-        "skip": skips,
+        **({"skip": skips} if "skip" in taken else {}),
         **({"drop_path": drop_path} if drop_path else {}),
     }
 
 
-def _own_arguments(stage: Mapping[str, Any], in_channels: int) -> dict[str, Any]:
-    """Arguments that only this operation takes."""
-    if stage["operation"] == "inverted_residual":
-        return {"expanded": round(in_channels * stage["expansion"])}
-    return {"linear": stage["linear"]} if "linear" in stage else {}
-
-
 def _attention(
-    stage: Mapping[str, Any], in_channels: int, network: Mapping[str, Any]
+    stage: Mapping[str, Any], shape: Mapping[str, int], network: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    """How the block squeezes: relative to its input (MnasNet) or to what it expands to."""
+    """How the block squeezes: what it is given (MnasNet), expands to, or gives (SENet)."""
     if not stage["se_ratio"]:
         return None
     how = {**DEFAULT_ATTENTION, **network.get("attention", {})}
-    expansion = stage.get("expansion", 1) if how["base"] == "expanded" else 1
-    squeezed = in_channels * expansion * stage["se_ratio"]
+    if stage["operation"] in ALWAYS_SUMS:
+        channels = shape["out_channels"]
+    else:
+        expansion = stage.get("expansion", 1) if how["base"] == "expanded" else 1
+        channels = shape["in_channels"] * expansion
+    squeezed = channels * stage["se_ratio"]
     return {
         "squeezed": round8(squeezed) if how["round8"] else max(1, int(squeezed)),
         "activation": how["activation"],

@@ -10,6 +10,7 @@ from typing import Any
 
 from evonas.networks.builder import Builder, Tidied, Words
 from evonas.networks.cells import CELLS
+from evonas.networks.chain import CHAIN
 from evonas.networks.nas_bench_201 import NAS_BENCH_201
 from evonas.networks.nas_bench_macro import NAS_BENCH_MACRO
 from evonas.networks.scale import Scale
@@ -21,6 +22,7 @@ Network = Mapping[str, Any]
 BUILDERS: Mapping[str, Builder] = {
     "stages": STAGES,
     "cells": CELLS,
+    "chain": CHAIN,
     "nas_bench_201": NAS_BENCH_201,
     "nas_bench_macro": NAS_BENCH_MACRO,
 }

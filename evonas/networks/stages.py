@@ -10,8 +10,35 @@ from evonas.networks.scale import Scale, affordable_strides, round8
 
 NO_SKIP = "none"
 IDENTITY = "identity"  # the operation that passes maps on unchanged, where shapes allow it
-KIND = ("operation", "kernel", "expansion", "se_ratio", "skip")
+DENSE, DUAL_PATH = "dense", "dual_path"  # operations whose layers add channels to those they read
+FRACTAL = "fractal"  # drops paths in its own way
+KIND = (
+    *("operation", "kernel", "expansion", "mid_ratio", "mid_growths", "groups", "radix"),
+    *("se_ratio", "skip", "order", "columns", "csp"),
+)
 IDENTITY_KEYS = ("operation", "channels", "layers", "stride")
+WIDTHS = ("channels", "growth")  # keys of a stage that the width of a scale multiplies
+
+# The orders of convolution, norm and activation in a residual block (arXiv 1603.05027, figure 4).
+POST, PRE = "post", "pre"
+ORDERS = (POST, "norm_after_sum", "activation_before_sum", "activation_first", PRE)
+
+# What a stage is meant to say where it does not.
+STAGE_DEFAULTS: Mapping[str, Any] = {
+    "linear": True,
+    "groups": 1,
+    "radix": 0,
+    "order": POST,
+    "stride_place": "middle",
+    "shortcut": "projection",
+    "compression": 1,
+    "dropout": 0,
+    "stacked": False,
+    "csp": 0,
+    "csp_linear": False,
+}
+STEM_DEFAULTS: Mapping[str, Any] = {"pool": "none", "deep": False, "bare": False}
+HEAD_DEFAULTS: Mapping[str, Any] = {"hidden": 0, "fixed": False, "pool": "average"}
 
 # How squeeze-and-excite is built unless the network's `attention` says otherwise (MnasNet).
 DEFAULT_ATTENTION = {"base": "input", "activation": "relu", "gate": "sigmoid", "round8": False}
@@ -22,48 +49,90 @@ def can_skip(in_channels: int, out_channels: int, stride: int) -> bool:
     return stride == 1 and in_channels == out_channels
 
 
+def layer_channels(stage: Mapping[str, Any], in_channels: int, index: int) -> int:
+    """Channels behind a stage's layer of this index that is given so many."""
+    if stage["operation"] == DENSE:
+        kept = in_channels if index else int(in_channels * stage.get("compression", 1))
+        return kept + int(stage["growth"])
+    if stage["operation"] == DUAL_PATH:  # the first one begins the dense path with three growths
+        return int(in_channels + stage["growth"] if index else _first_of_two_paths(stage))
+    return int(stage["channels"])
+
+
+def _first_of_two_paths(stage: Mapping[str, Any]) -> int:
+    return int(stage["channels"] + 3 * stage["growth"])
+
+
+def stage_channels(stage: Mapping[str, Any], in_channels: int) -> int:
+    """Channels behind a stage that is given so many."""
+    for index in range(stage["layers"]):
+        in_channels = layer_channels(stage, in_channels, index)
+    return in_channels
+
+
+def ends_open(stage: Mapping[str, Any]) -> bool:
+    """True if norm and activation are still to come: those of a stage's blocks stand in front."""
+    if stage.get("csp"):
+        return False
+    return stage["operation"] in (DENSE, DUAL_PATH) or stage.get("order") in (
+        PRE,
+        "activation_first",
+    )
+
+
 def _tidied(network: Mapping[str, Any]) -> Tidied:
-    """A stage of identities takes no keys of what it does not do."""
+    """A stage of identities takes no keys of what it does not do; a deep stem is of 3x3s."""
+    stem = network["stem"]
+    stem = {**stem, "kernel": 3} if stem.get("deep") else stem
     stages = [
         {key: stage[key] for key in IDENTITY_KEYS} if stage["operation"] == IDENTITY else stage
         for stage in network["stages"]
     ]
-    return {**network, "stages": stages}, ()
+    return {**network, "stem": stem, "stages": stages}, ()
 
 
 def _stage_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
-    return {"activation": network["activation"], "linear": True}
+    return {"activation": network["activation"], **STAGE_DEFAULTS}
 
 
 def _short(network: Mapping[str, Any]) -> dict[str, Any]:
     """What is said by default is not said."""
     defaults = _stage_defaults(network)
-    stages = [
-        {key: value for key, value in stage.items() if defaults.get(key) != value}
-        for stage in network["stages"]
-    ]
+    stages = [_without(defaults, stage) for stage in network["stages"]]
     attention = {**DEFAULT_ATTENTION, **network.get("attention", {})}
     squeezes = any(stage.get("se_ratio") for stage in network["stages"])
-    head = {k: v for k, v in network["head"].items() if v or k == "channels"}
-    short = {**without_defaults(network), "stages": stages, "head": head, "attention": attention}
+    short = {
+        **without_defaults(network),
+        "stem": _without(STEM_DEFAULTS, network["stem"]),
+        "stages": stages,
+        "head": _without(HEAD_DEFAULTS, network["head"]),
+        "attention": attention,
+    }
     if not squeezes or attention == DEFAULT_ATTENTION:
         del short["attention"]
     return short
 
 
+def _without(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
+
+
 def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
-    strides = [network["stem"]["stride"], *(stage["stride"] for stage in network["stages"])]
-    strides = affordable_strides(strides, scale)
-    stem = {**network["stem"], "stride": strides[0]}
-    stem["channels"] = _widened(stem["channels"], scale)
+    stem = {**network["stem"], "channels": _widened(network["stem"]["channels"], scale)}
+    pool = [2] if stem.get("pool", "none") != "none" else []
+    begins = stem["stride"] if stem["channels"] else 1
+    strides = [begins, *pool, *(stage["stride"] for stage in network["stages"])]
+    stem["stride"], *strides = affordable_strides(strides, scale)
+    if pool and strides.pop(0) == 1:
+        stem["pool"] = "none"
     stages = [
         {
             **stage,
             "layers": math.ceil(stage["layers"] * scale.depth),
             "stride": stride,
-            "channels": _widened(stage["channels"], scale),
+            **{key: _widened(stage[key], scale) for key in WIDTHS if key in stage},
         }
-        for stage, stride in zip(network["stages"], strides[1:], strict=True)
+        for stage, stride in zip(network["stages"], strides, strict=True)
     ]
     head = dict(network["head"])
     if not head.pop("fixed", False):
@@ -73,8 +142,8 @@ def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
 
 
 def _widened(channels: int, scale: Scale) -> int:
-    """Channels at this scale: as written at width 1, else multiples of 8."""
-    return channels if scale.width == 1 else round8(channels * scale.width)
+    """Channels at this scale: as written at width 1, else multiples of 8; 0 stays 0."""
+    return channels if scale.width == 1 or not channels else round8(channels * scale.width)
 
 
 def _fed(network: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -82,12 +151,13 @@ def _fed(network: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     channels = network["stem"]["channels"]
     for stage in network["stages"]:
         yield channels, stage
-        channels = stage["channels"]
+        channels = stage_channels(stage, channels)
 
 
 def _is_noop(in_channels: int, stage: Mapping[str, Any]) -> bool:
-    shape = (in_channels, stage["channels"], stage["stride"])
-    return stage["operation"] == IDENTITY and can_skip(*shape)
+    return stage["operation"] == IDENTITY and can_skip(
+        in_channels, stage["channels"], stage["stride"]
+    )
 
 
 def _meaning(network: Mapping[str, Any]) -> Any:
@@ -97,34 +167,66 @@ def _meaning(network: Mapping[str, Any]) -> Any:
 
 
 def _layers(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The layers as stages of one layer each."""
+    """The layers as stages of one layer each, but for stages whose layers are no like blocks."""
     for in_channels, stage in _fed(network):
+        if not _splits(stage):
+            yield {**stage}
+            continue
         channels = in_channels
         for index in range(stage["layers"]):
             stride = stage["stride"] if index == 0 else 1
-            layer = {**stage, "layers": 1, "stride": stride}
-            if "skip" in stage and not can_skip(channels, stage["channels"], stride):
-                layer["skip"] = NO_SKIP
+            layer = _of_effect({**stage, "layers": 1, "stride": stride}, channels)
             if not _is_noop(channels, layer):
                 yield layer
             channels = stage["channels"]
+
+
+def _of_effect(layer: dict[str, Any], in_channels: int) -> dict[str, Any]:
+    """A layer without the choices that its shape leaves no room for."""
+    if can_skip(in_channels, layer["channels"], layer["stride"]):
+        layer.pop("shortcut", None)
+    elif "skip" in layer:
+        layer["skip"] = NO_SKIP
+    if layer["stride"] == 1:
+        layer.pop("stride_place", None)
+    return layer
+
+
+def _splits(stage: Mapping[str, Any]) -> bool:
+    """True if so many stages of one layer each are the same network."""
+    return stage["operation"] not in (DENSE, DUAL_PATH) and not stage.get("csp")
 
 
 def _aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     """With the defaults that the space writes out, and each layer in the place it has for it."""
     places = template["stages"]
     network = with_defaults(network, template)
-    network["head"] = filled(network["head"], template["head"], {"hidden": 0, "fixed": False})
+    network["stem"] = filled(network["stem"], template["stem"], STEM_DEFAULTS)
+    network["head"] = filled(network["head"], template["head"], HEAD_DEFAULTS)
     if "attention" in template:
         network["attention"] = {**DEFAULT_ATTENTION, **network.get("attention", {})}
     if len(places) != len(network["stages"]) and all(place["layers"] == 1 for place in places):
         network["stages"] = _placed(network, places)
     if len(places) == len(network["stages"]):
         network["stages"] = [
-            filled(stage, place, _stage_defaults(network))
+            filled(stage, _active(place, stage), _stage_defaults(network))
             for stage, place in zip(network["stages"], places, strict=True)
         ]
     return network
+
+
+def _active(place: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, Any]:
+    """A place without the genes that are not active beside what the stage chooses."""
+    return {key: given for key, given in place.items() if _is_active(given, stage)}
+
+
+def _is_active(given: Any, stage: Mapping[str, Any]) -> bool:
+    when = given.get("when", {}) if isinstance(given, Mapping) else {}
+    return all(
+        stage[key] in (wanted if isinstance(wanted, list) else [wanted])
+        for key, wanted in when.items()
+        if key in stage  # another gene may stand elsewhere
+    )
 
 
 def _placed(

@@ -8,21 +8,30 @@ from rich.console import Console
 from rich.table import Table
 
 from evonas.errors import BuildError
-from evonas.models import count, plan_network
+from evonas.models import LayerCount, count, count_layers, plan_network
 from evonas.models.presets import Preset
 from evonas.reports.format import duration, measure, number
 from evonas.space import Scale
 
+COLUMNS = ("parameters", "macs", "receptive_field_px", "jump_px")  # of a layer's line
 
-def model_summary(preset: Preset, shape: str | None, classes: int | None) -> dict[str, Any]:
+
+def model_summary(
+    preset: Preset, shape: str | None, classes: int | None, with_layers: bool = False
+) -> dict[str, Any]:
     """A published network with its counts, as published or at another input (`3x96x96`).
+
+    Args:
+        with_layers: Also what each of its layers costs and gives, under `layers`.
 
     Raises:
         BuildError: The shape is none, or the network's strides leave nothing of it.
     """
     scale = preset.scale if shape is None else _at_shape(preset.scale, shape)
     scale = replace(scale, classes=classes or scale.classes)
-    counted = count(plan_network(preset.blueprint, scale))
+    plan = plan_network(preset.blueprint, scale)
+    counted = count(plan)
+    layers = [_layer_summary(layer) for layer in count_layers(plan)] if with_layers else []
     return {
         "name": preset.name,
         "title": preset.title,
@@ -33,6 +42,19 @@ def model_summary(preset: Preset, shape: str | None, classes: int | None) -> dic
         "width": scale.width,
         "depth": scale.depth,
         "fingerprint": preset.blueprint.fingerprint,
+        **({"layers": layers} if with_layers else {}),
+    }
+
+
+def _layer_summary(layer: LayerCount) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "kind": layer.module.__name__,
+        "output": list(layer.maps.shape),
+        "parameters": layer.count.parameters,
+        "macs": layer.count.macs,
+        "receptive_field_px": layer.maps.receptive_field_px,
+        "jump_px": layer.maps.jump_px,
     }
 
 
@@ -48,9 +70,8 @@ def print_models(models: list[dict[str, Any]], console: Console) -> None:
     """One line a network."""
     table = Table("model", "parameters", "macs", "input", "from")
     for model in models:
-        shape = "x".join(map(str, model["input"]))
         figures = (number(model["parameters"]), number(model["macs"]))
-        table.add_row(model["name"], *figures, shape, model["title"])
+        table.add_row(model["name"], *figures, _shape(model["input"]), model["title"])
     console.print(table)
 
 
@@ -60,6 +81,31 @@ def print_model(model: dict[str, Any], console: Console) -> None:
     for key, value in model.items():
         grid.add_row(key, f"{value:,}" if key in ("parameters", "macs") else str(value))
     console.print(grid)
+
+
+def print_model_table(model: dict[str, Any], console: Console) -> None:
+    """One line a layer, and the sums; what sees the whole image has no receptive field."""
+    table = Table(show_footer=True)
+    table.add_column("layer", "total")
+    table.add_column("kind")
+    table.add_column("output", justify="right")
+    for column in ("parameters", "macs"):
+        table.add_column(column, f"{model[column]:,}", justify="right")
+    for column in ("receptive field px", "jump px"):
+        table.add_column(column, justify="right")
+    for layer in model["layers"]:
+        figures = [_figure(layer[key]) for key in COLUMNS]
+        table.add_row(layer["name"], layer["kind"], _shape(layer["output"]), *figures)
+    console.print(f"{model['title']}, input {_shape(model['input'])}", markup=False)
+    console.print(table)
+
+
+def _shape(lengths: list[int]) -> str:
+    return "x".join(map(str, lengths))
+
+
+def _figure(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
 
 
 def print_export(result: dict[str, Any], console: Console) -> None:

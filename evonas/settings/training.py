@@ -42,7 +42,8 @@ class TrainingSettings(Group):
     Regularisation: `dropout` before the classifier, `spatial_dropout` of whole maps and
     `drop_block` of squares behind blocks, `drop_connect` of the classifier's weights, `drop_path`
     of blocks that are skipped around: `local` by sample and block, `global` one depth for all.
-    `ramp` lets the last two grow over the training from 0.
+    `ramp` lets the last two grow over the training from 0. `auxiliary` is the weight of the loss
+    of a second classifier, at two thirds of the depth, which is there while training only.
 
     Transfer: `weights` (a safetensors file) to begin with, of which `reset_last` linear and
     convolutional layers are drawn anew; `freeze` that many parts from the input, or `all` but
@@ -109,6 +110,7 @@ class TrainingSettings(Group):
     drop_path: Part = 0.0
     drop_path_kind: Literal["local", "global"] = "local"
     ramp: bool = False
+    auxiliary: NotNegative = 0.0
 
     weights: DataPath | None = None
     freeze: Annotated[

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
+from evonas.training.auxiliary import Auxiliary
 from evonas.training.precision import autocast
 
 WARM_UP_STEPS = 3  # before a recording, as torch's notes on CUDA graphs ask for
@@ -18,11 +19,21 @@ Pass = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def make_pass(
-    network: nn.Module, recipe: TrainingSettings, device: torch.device, bfloat16: bool
+    network: nn.Module,
+    recipe: TrainingSettings,
+    device: torch.device,
+    bfloat16: bool,
+    auxiliary: Auxiliary | None = None,
 ) -> Pass:
-    """Forward and backward as the recipe has it; `cuda_graphs` has no effect without CUDA."""
+    """Forward and backward as the recipe has it; `cuda_graphs` has no effect without CUDA.
+
+    Args:
+        auxiliary: Listens to the network, and adds to the loss.
+    """
     forward = _compiled(network) if recipe.compile else network
-    parameters = [tensor for tensor in network.parameters() if tensor.requires_grad]
+    modules = [network, auxiliary.head] if auxiliary else [network]
+    tensors = [tensor for module in modules for tensor in module.parameters()]
+    parameters = [tensor for tensor in tensors if tensor.requires_grad]
 
     def step(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         for parameter in parameters:
@@ -32,11 +43,13 @@ def make_pass(
         loss = functional.cross_entropy(
             logits.float(), targets, label_smoothing=recipe.label_smoothing
         )
+        if auxiliary is not None:
+            loss = loss + auxiliary.loss(targets, recipe.label_smoothing)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     if recipe.cuda_graphs and device.type == "cuda":
-        return _Recorded(step, network, device)
+        return _Recorded(step, nn.ModuleList(modules), device)
     return step
 
 

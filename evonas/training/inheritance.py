@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from evonas.training.parts import is_called
+from evonas.training.parts import is_called, units
 
 Norm = nn.BatchNorm2d | nn.GroupNorm
 Channels = str | None  # what channels of maps are called after: the layer that makes them
@@ -147,7 +147,9 @@ def _layers(block: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def _axes(network: nn.Module) -> dict[str, tuple[Channels, ...]]:
     """Nothing where maps do not simply run through one layer after the other."""
-    if any(is_called(module, "Cell", "ResidualReduction") for module in network.modules()):
+    if not all(is_called(unit, "Block", "Identity") for unit in units(network)):
+        return {}
+    if any(map(_has_branches, network.modules())):
         return {}
     walk = _Walk()
     walk.through("", network)
@@ -156,6 +158,12 @@ def _axes(network: nn.Module) -> dict[str, tuple[Channels, ...]]:
         name: tuple(None if own == last else own for own in channels)
         for name, channels in walk.axes.items()
     }
+
+
+def _has_branches(module: nn.Module) -> bool:
+    if isinstance(module, nn.Conv2d):
+        return 1 < module.groups < module.in_channels
+    return is_called(module, "Concat", "Sum", "WeightedSum", "Flatten", "PyramidFeatures")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Optimisers by name, and what they remember as a flat dictionary. A new one is a line here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -74,12 +74,16 @@ OPTIMIZERS: Mapping[str, Factory] = {
 }
 
 
-def make_optimizer(network: nn.Module, recipe: TrainingSettings) -> Optimizer:
-    """The recipe's optimiser for what is to be trained of the network.
+def make_optimizer(
+    network: nn.Module, recipe: TrainingSettings, also: Sequence[nn.Parameter] = ()
+) -> Optimizer:
+    """The recipe's optimiser for what is to be trained of the network, and for other weights.
 
     Its groups have `lr_scale`, which the learning rate is multiplied by.
     """
     groups = parameter_groups(network, recipe)
+    if also:
+        groups.append({"params": list(also), "lr_scale": 1.0})
     if recipe.optimizer == "muon":
         groups = _split(groups, matrices(network), recipe.momentum)
     return OPTIMIZERS[recipe.optimizer](groups, recipe)

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from evonas.models.blocks import BLOCKS
+from evonas.networks.stages import IDENTITY
+
+UNITS = tuple(block.__name__ for name, block in BLOCKS.items() if name != IDENTITY)
+
 
 def is_called(module: nn.Module, *names: str) -> bool:
     """True if the module's class, or one that it is made from, has one of these names."""
@@ -31,13 +36,14 @@ def parts(network: nn.Module) -> list[tuple[str, nn.Module]]:
 
 def units(network: nn.Module) -> list[nn.Module]:
     """The blocks and cells, from the input on; blocks that only pass maps on are none."""
-    modules = network.modules()
-    return [m for m in modules if is_called(m, "Block", "Cell", "ResidualReduction")]
+    names = ("Block", *UNITS, "Cell", "ResidualReduction")
+    return [module for module in network.modules() if is_called(module, *names)]
 
 
-def classifier(network: nn.Module) -> list[nn.Linear]:
-    """The linear layers, of which the last one gives the logits."""
-    return [module for module in network.modules() if isinstance(module, nn.Linear)]
+def classifier(network: nn.Module) -> list[nn.Module]:
+    """The linear layers, or the last convolution if there are none; the last gives the logits."""
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    return [*linear] or list(weighted(network))[-1:]
 
 
 def weighted(network: nn.Module) -> Iterator[nn.Module]:

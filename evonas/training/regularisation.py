@@ -91,12 +91,13 @@ def _set_own(modules: list[nn.Module], probabilities: list[Any]) -> None:
 def _hooks(
     network: nn.Module, recipe: TrainingSettings, regularisation: Regularisation
 ) -> Iterator[RemovableHandle]:
-    linear = classifier(network)
-    if recipe.dropout and linear:
-        yield linear[-1].register_forward_pre_hook(partial(_dropout, recipe.dropout))
+    layers = classifier(network)
+    if recipe.dropout and layers:
+        yield layers[-1].register_forward_pre_hook(partial(_dropout, recipe.dropout))
     if recipe.drop_connect:
-        for layer in linear:
-            yield layer.register_forward_hook(partial(_drop_connect, recipe.drop_connect))
+        for linear in layers:
+            if isinstance(linear, nn.Linear):
+                yield linear.register_forward_hook(partial(_drop_connect, recipe.drop_connect))
     for unit in units(network):
         if recipe.spatial_dropout:
             yield unit.register_forward_hook(partial(_spatial_dropout, recipe.spatial_dropout))
@@ -123,8 +124,8 @@ def droppable(network: nn.Module, spare_first: bool) -> Iterator[tuple[nn.Module
     Args:
         spare_first: Without the first operation of each node of a cell.
     """
-    for kind in ("Block", "Cell"):
-        found = [unit for unit in units(network) if is_called(unit, kind)]
+    for kinds in (("Block", "ResidualSum"), ("Cell",)):
+        found = [unit for unit in units(network) if is_called(unit, *kinds)]
         for place, unit in enumerate(found, 1):
             for path in _paths(unit, spare_first):
                 yield path, place / len(found)
@@ -133,6 +134,9 @@ def droppable(network: nn.Module, spare_first: bool) -> Iterator[tuple[nn.Module
 def _paths(unit: Any, spare_first: bool) -> Iterator[nn.Module]:
     if is_called(unit, "Block"):
         yield from [unit.layers] if unit.skip else []
+        return
+    if is_called(unit, "ResidualSum"):
+        yield unit.branch
         return
     for node in unit.nodes:
         for operation in node.operations[1 if spare_first else 0 :]:

@@ -13,6 +13,7 @@ from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
 from evonas.training.acceleration import Pass, make_pass, synchronised
 from evonas.training.allocator import keep_freed_memory
+from evonas.training.auxiliary import Auxiliary, attached
 from evonas.training.averaging import Average
 from evonas.training.batches import Batches, resident_batches
 from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
@@ -70,11 +71,13 @@ def train(
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network = synchronised(network, recipe, device)
     batches = resident_batches(network, split, normalisation, recipe, device)
+    image = torch.zeros(1, *split.images.shape[1:], device=device)
     with (
         regularised(network, recipe) as regularisation,
+        attached(network, recipe, image, seed, progress.state) as auxiliary,
         opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
     ):
-        training = _Training.begin(network, batches, device, progress, regularisation)
+        training = _Training.begin(network, batches, device, progress, regularisation, auxiliary)
         while progress.epochs_done < last and not _is_over(recipe, progress):
             start = time.perf_counter()
             row = training.epoch(progress, seed)
@@ -102,6 +105,7 @@ class _Training:
     optimizer: torch.optim.Optimizer
     average: Average | None
     regularisation: Regularisation
+    auxiliary: Auxiliary | None
     device: torch.device
 
     @classmethod
@@ -112,14 +116,16 @@ class _Training:
         device: torch.device,
         progress: Progress,
         regularisation: Regularisation,
+        auxiliary: Auxiliary | None,
     ) -> "_Training":
         """A training that stands where the progress says."""
         recipe = batches.recipe
-        optimizer = make_optimizer(network, recipe)
+        also = list(auxiliary.head.parameters()) if auxiliary else []
+        optimizer = make_optimizer(network, recipe, also)
         restore(optimizer, progress.state)
         average = Average(network, recipe.ema, progress.state) if recipe.ema else None
-        step = make_pass(network, recipe, device, progress.bfloat16)
-        return cls(network, batches, step, optimizer, average, regularisation, device)
+        step = make_pass(network, recipe, device, progress.bfloat16, auxiliary)
+        return cls(network, batches, step, optimizer, average, regularisation, auxiliary, device)
 
     def epoch(self, progress: Progress, seed: int) -> dict[str, float]:
         """One pass over the images; what there is to log of it."""
@@ -133,7 +139,9 @@ class _Training:
         self._swap()
         progress.curve.append(loss)
         progress.epochs_done = epoch + 1
-        progress.state = state_of(self.optimizer) | (self.average.state if self.average else {})
+        progress.state = state_of(self.optimizer)
+        for more in (self.average, self.auxiliary):
+            progress.state |= more.state if more else {}
         rate = peak * rate_factor(self.batches.recipe, (epoch + 1) / self.batches.recipe.epochs)
         return {"loss": loss, "learning_rate": rate}
 

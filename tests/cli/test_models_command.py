@@ -24,6 +24,30 @@ def test_another_input_and_other_classes_are_counted() -> None:
     assert found["input"] == [3, 96, 96]
 
 
+def test_the_table_has_a_line_a_layer_and_the_sums_of_the_network() -> None:
+    words = ["models", "mobilenet_v1", "--table", "--input", "3x64x64", "--classes", "10"]
+    found = json.loads(evonas(*words, "--json").stdout)
+    layers = {layer["name"]: layer for layer in found["layers"]}
+    assert list(layers)[:2] == ["stem", "stage_1"]
+    assert layers["stage_7.4"] == {
+        "name": "stage_7.4",
+        "kind": "DepthwiseSeparable",
+        "output": [512, 4, 4],
+        "parameters": 512 * 9 + 2 * 512 + 512 * 512 + 2 * 512,
+        "macs": 4 * 4 * (512 * 9 + 512 * 512),
+        "receptive_field_px": 219,
+        "jump_px": 16,
+    }
+    assert layers["head"]["output"] == [10]
+    assert layers["head"]["receptive_field_px"] is None
+    for key in ("parameters", "macs"):
+        assert sum(layer[key] for layer in found["layers"]) == found[key]
+    shown = evonas(*words).stdout
+    assert all(name in shown for name in layers)
+    assert f"{found['macs']:,}" in shown
+    assert json.loads(evonas(*words[:2], *words[3:], "--json").stdout)["macs"] == found["macs"]
+
+
 @pytest.mark.slow
 def test_all_models_are_listed() -> None:
     listed = json.loads(evonas("models", "--json").stdout)
@@ -38,6 +62,7 @@ def test_all_models_are_listed() -> None:
     ("words", "message"),
     [
         (["mobilnet_v2"], 'no model called "mobilnet_v2". Did you mean "mobilenet_v2"?'),
+        (["--table"], "Write evonas models NAME --table."),
         (["mobilenet_v2", "--input", "96"], '"96" is no square input'),
         (["mobilenet_v2", "--input", "3x16x16"], "total stride of 32"),
     ],

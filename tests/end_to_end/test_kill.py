@@ -206,7 +206,9 @@ def test_trainings_that_diverge_are_outcomes_and_the_search_ends() -> None:
 @pytest.mark.slow
 def test_trainings_that_take_too_long_are_outcomes_and_the_search_ends() -> None:
     words = [*QUICK, "executor=local", "executor.workers=1", "budget.evaluations=2"]
-    result = evonas("search", *words, "run.name=late", "training.epochs=100000", "executor.timeout_s=2")
+    result = evonas(
+        "search", *words, "run.name=late", "training.epochs=100000", "executor.timeout_s=2"
+    )
     assert result.returncode == 1
     trial = json.loads(evonas("inspect", "late", "--trial", "1", "--json").stdout)
     assert trial["error"]["kind"] == "timeout"

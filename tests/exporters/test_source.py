@@ -17,13 +17,14 @@ from evonas.models import Plan, build, plan_network
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
 from evonas.models.cell import COMBINES
 from evonas.models.operations import OPERATIONS
+from evonas.networks.stages import STAGE_DEFAULTS
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
 
 SCALE = Scale("full", resolution_px=16, input_channels=1, classes=4)
 
 
 def of_one_block(operation: str, se_ratio: float = 0) -> Blueprint:
-    own = {key: 3 for key in BLOCK_KEYS.get(operation, ())}
+    own = {key: 3 for key in BLOCK_KEYS[operation] if key not in STAGE_DEFAULTS}
     stage = {
         "operation": operation,
         **own,

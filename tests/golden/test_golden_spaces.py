@@ -19,7 +19,9 @@ from evonas.space import load_space, network_key
 
 HERE = Path(__file__).parent
 SPACES = (
+    "conv_zoo",
     "darts_cells",
+    "dense_stages",
     "image_heuristics",
     "mobile_cells",
     "mobile_layers",
@@ -27,6 +29,7 @@ SPACES = (
     "nas_bench_201",
     "nas_bench_macro",
     "nasnet_cells",
+    "residual_stages",
 )
 JOINED = {"image_heuristics": "nano+image_heuristics"}  # what is no space by itself
 SEEDS = range(5)

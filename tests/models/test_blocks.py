@@ -15,7 +15,16 @@ from evonas.models.stages import plan_stages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-OWN_ARGUMENTS = {"inverted_residual": {"expanded": 24}}  # of blocks that need more than others
+OWN_ARGUMENTS = {  # of blocks that need more than others
+    "inverted_residual": {"expanded": 24},
+    "residual": {"inner": 8},
+    "bottleneck": {"inner": 8},
+    "dense": {"growth": 8, "inner": 4},
+    "dual_path": {"residual": 4, "growth": 4, "inner": 8},
+    "fire": {"inner": 4},
+    "fractal": {"columns": 3},
+    "darknet": {"inner": 4},
+}
 KEY_ARGUMENTS = {"kernel": ("kernel",), "se_ratio": ("attention",), "skip": ("skip", "drop_path")}
 
 SKIPPING = [name for name, keys in BLOCK_KEYS.items() if "skip" in keys]

@@ -8,7 +8,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.blueprint import Blueprint
-from evonas.models import Count, Network, Plan, build, count, plan_network
+from evonas.models import (
+    Count,
+    Network,
+    Plan,
+    build,
+    count,
+    count_layers,
+    network_macs,
+    plan_network,
+)
 from evonas.models.presets import preset, presets
 from evonas.networks import tidied
 from evonas.space import Scale, known_spaces, load_space
@@ -192,6 +201,35 @@ def test_counting_a_preset_layer_by_layer_is_counting_the_whole_network(name: st
     counted = count(plan)
     if counted.macs < LARGE:
         assert counted == naive_count(plan)
+
+
+def test_layers_are_called_as_their_weights_and_hold_all_of_them() -> None:
+    for name in ("mnasnet_small", "darts_v2_small"):
+        found = preset(name)
+        plan = plan_network(found.blueprint, found.scale)
+        with torch.device("meta"):
+            network = Network(plan)
+        layers = list(count_layers(plan))
+        for layer in layers:
+            module = network.get_submodule(layer.name)
+            assert type(module) is layer.module
+            assert sum(p.numel() for p in module.parameters()) == layer.count.parameters
+        assert sum((layer.count for layer in layers), start=Count(0, 0)) == naive_count(plan)
+        assert layers[-1].maps.shape == (plan.classes,)
+
+
+def test_functions_are_counted_as_their_modules_are() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernels = nn.Parameter(torch.ones(6, 2, 3, 3))
+            self.linear = nn.Parameter(torch.ones(5, 6))
+
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            maps = nn.functional.conv2d(maps, self.kernels, stride=2, padding=1, groups=2)
+            return nn.functional.linear(maps.mean((2, 3)), self.linear)
+
+    assert network_macs(Twice(), (4, 8, 8)) == 6 * 2 * 9 * 4 * 4 + 5 * 6
 
 
 def test_drop_path_costs_nothing() -> None:

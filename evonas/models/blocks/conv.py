@@ -9,6 +9,9 @@ class Conv(Block):
     """Convolution with norm and activation, then attention; may be skipped around.
 
     (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)).
+
+    Args:
+        groups: Of the convolution; both numbers of channels are multiples of it.
     """
 
     def __init__(
@@ -18,6 +21,7 @@ class Conv(Block):
         kernel: int,
         stride: int,
         activation: str,
+        groups: int = 1,
         attention: Attention | None = None,
         skip: bool = False,
         norm: str = "batch",
@@ -25,7 +29,13 @@ class Conv(Block):
     ) -> None:
         layers: list[nn.Module] = [
             ConvNormActivation(
-                in_channels, out_channels, kernel, stride, activation=activation, norm=norm
+                in_channels,
+                out_channels,
+                kernel,
+                stride,
+                groups,
+                activation,
+                norm,
             )
         ]
         if attention:

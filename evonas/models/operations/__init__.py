@@ -13,6 +13,7 @@ from torch import nn
 
 from evonas.models.operations.asymmetric_conv import AsymmetricConv
 from evonas.models.operations.depthwise_conv import DepthwiseConv
+from evonas.models.operations.double_conv import DoubleConv
 from evonas.models.operations.plain_conv import PlainConv
 from evonas.models.operations.pooling import Pooling
 from evonas.models.operations.separable_conv import SeparableConv
@@ -31,6 +32,9 @@ OPERATIONS: Mapping[str, tuple[type[nn.Module], Mapping[str, Any]]] = {
     "conv_3x3": (PlainConv, {"kernel": 3}),
     "conv_5x5": (PlainConv, {"kernel": 5}),
     "conv_7x7": (PlainConv, {"kernel": 7}),
+    "conv_3x3_3x3": (DoubleConv, {"kernel": 3}),
+    "group_conv_3x3": (PlainConv, {"kernel": 3, "groups": 4}),
+    "group_conv_5x5": (PlainConv, {"kernel": 5, "groups": 4}),
     "conv_1x3_3x1": (AsymmetricConv, {"kernel": 3, "bottleneck": 3 / 8}),
     "conv_1x7_7x1": (AsymmetricConv, {"kernel": 7, "bottleneck": 1 / 4}),
     "dw_conv_3x3": (DepthwiseConv, {"kernel": 3}),
@@ -67,4 +71,6 @@ OPERATIONS: Mapping[str, tuple[type[nn.Module], Mapping[str, Any]]] = {
     "avg_pool_3x3": (Pooling, {"kind": "average", "kernel": 3}),
     "avg_pool_5x5": (Pooling, {"kind": "average", "kernel": 5}),
     "avg_pool_7x7": (Pooling, {"kind": "average", "kernel": 7}),
+    "l2_pool_2x2": (Pooling, {"kind": "l2", "kernel": 2}),
+    "l2_pool_3x3": (Pooling, {"kind": "l2", "kernel": 3}),
 }

@@ -1,4 +1,6 @@
-"""A full convolution."""
+"""A convolution of all channels, or of groups of them."""
+
+import math
 
 from evonas.models.layers import ActivationConvNorm
 
@@ -10,6 +12,8 @@ class PlainConv(ActivationConvNorm):
 
     Args:
         kernel: Side in pixels, odd.
+        groups: Each of which sees its own channels (arXiv 1611.05431, figure 3c): the largest
+            number up to this one that divides the channels on both sides.
     """
 
     def __init__(
@@ -20,7 +24,8 @@ class PlainConv(ActivationConvNorm):
         activation: str,
         norm: str,
         kernel: int,
+        groups: int = 1,
     ) -> None:
-        super().__init__(
-            in_channels, out_channels, kernel, stride, activation=activation, norm=norm
-        )
+        both = math.gcd(in_channels, out_channels)
+        groups = max(count for count in range(1, groups + 1) if both % count == 0)
+        super().__init__(in_channels, out_channels, kernel, stride, groups, activation, norm)

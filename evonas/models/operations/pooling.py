@@ -1,13 +1,13 @@
-"""Maximum or average of a neighbourhood."""
+"""Maximum, average or root mean square of a neighbourhood."""
 
 import torch
 from torch import nn
 
-from evonas.models.layers import ConvNormActivation
+from evonas.models.layers import ConvNormActivation, LpPool
 
 
 class Pooling(nn.Sequential):
-    """Maximum or average over a window; a 1x1 convolution with norm if channels change.
+    """Maximum, average or root mean square of a window; 1x1 convolution and norm for new channels.
 
     (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)). Pixels
     outside the map do not count. A window of side 2 reaches right and down. The convolution is
@@ -15,7 +15,7 @@ class Pooling(nn.Sequential):
 
     Args:
         activation: Not used: there is none.
-        kind: max or average.
+        kind: max, average or l2.
         kernel: Side of the window in pixels: 2 or odd.
     """
 
@@ -33,8 +33,10 @@ class Pooling(nn.Sequential):
         padding = kernel // 2 if kernel % 2 else 0
         if kind == "max":
             layers.append(nn.MaxPool2d(kernel, stride, padding))
-        else:
+        elif kind == "average":
             layers.append(nn.AvgPool2d(kernel, stride, padding, count_include_pad=False))
+        else:
+            layers.append(LpPool(2, kernel, stride, padding, counts_padding=False))
         if in_channels != out_channels:
             layers.append(ConvNormActivation(in_channels, out_channels, 1, norm=norm))
         super().__init__(*layers)

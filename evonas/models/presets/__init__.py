@@ -57,7 +57,8 @@ def _preset(name: str, values: Mapping[str, Mapping[str, Any]]) -> Preset:
     network = dict(parent["network"])
     if parent is not own:  # a member of a family: some sections differ in some keys
         for section, keys in own.get("network", {}).items():
-            network[section] = {**network[section], **keys}
+            differs = isinstance(keys, dict)  # and does not replace all of it
+            network[section] = {**network[section], **keys} if differs else keys
     published = {"name": "published", "classes": CLASSES, "resolution_px": parent["resolution_px"]}
     published |= {key: own[key] for key in own if key not in NOT_OF_SCALE}
     repeats = published.pop("repeats", [])

@@ -1,0 +1,57 @@
+"""ShuffleNetV2's unit."""
+
+import torch
+from torch import nn
+
+from evonas.models.layers import ChannelShuffle, ConvNormActivation
+
+
+class Shuffle(nn.Module):
+    """Works on half of the channels, or on two copies of all; then mixes the halves.
+
+    (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)).
+    ShuffleNetV2, arXiv 1807.11164, section 3.2 and figure 3: where shapes stay (c), the first half
+    of the channels passes on unchanged; else (d) a depthwise and a 1x1 convolution make it of all
+    of them. The second half goes through 1x1, depthwise and 1x1 convolution.
+
+    Args:
+        out_channels: At least 2; an odd number is not mixed.
+        kernel: Of the depthwise convolutions.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        activation: str,
+        norm: str = "batch",
+    ) -> None:
+        super().__init__()
+        self.passed = out_channels // 2 if stride == 1 and in_channels == out_channels else 0
+        given, half = in_channels - self.passed, out_channels - out_channels // 2
+        self.short: nn.Module = nn.Identity()
+        if not self.passed:
+            self.short = nn.Sequential(
+                ConvNormActivation(
+                    in_channels, in_channels, kernel, stride, in_channels, norm=norm
+                ),
+                ConvNormActivation(
+                    in_channels, out_channels // 2, 1, activation=activation, norm=norm
+                ),
+            )
+        self.long = nn.Sequential(
+            ConvNormActivation(given, half, 1, activation=activation, norm=norm),
+            ConvNormActivation(half, half, kernel, stride, half, norm=norm),
+            ConvNormActivation(half, half, 1, activation=activation, norm=norm),
+        )
+        self.mix: nn.Module = nn.Identity() if out_channels % 2 else ChannelShuffle(2)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
+        first, second = maps, maps
+        if self.passed:
+            first, second = maps[:, : self.passed], maps[:, self.passed :]
+        mixed: torch.Tensor = self.mix(torch.cat([self.short(first), self.long(second)], 1))
+        return mixed

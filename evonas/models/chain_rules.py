@@ -1,0 +1,205 @@
+"""What the layers of a chain may say, read by `rules`: one table of words, one of their keys."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from evonas.models.activations import ACTIVATIONS
+from evonas.models.norms import NORMS
+from evonas.models.rule_values import (
+    Alleles,
+    MayBeMissing,
+    Problem,
+    Rule,
+    one_of,
+    one_of_words,
+    probability,
+    true_or_false,
+    whole,
+)
+from evonas.networks.chain_layers import (
+    BRANCHED,
+    CLASSES,
+    DEFAULTS,
+    DEPTHWISE,
+    INPUT,
+    NEEDED,
+    NONE,
+    POOLS,
+    REPEATED,
+    SAME,
+    TIMES,
+    VALID,
+    sides,
+)
+from evonas.registry import did_you_mean, unknown_name
+from evonas.space.gene import KeyPath
+
+
+def _layers(value: Any) -> str | None:
+    return None if isinstance(value, list) and value else "write a list with at least one layer."
+
+
+def _extent(low: int, *words: str) -> Rule:
+    """Pixels of both axes, [height, width], or a word."""
+
+    def problem(value: Any) -> str | None:
+        both = value if isinstance(value, list) and len(value) == 2 else [value]
+        if value in words or not any(map(whole(low, "an extent"), both)):
+            return None
+        others = "".join(f", or {word}" for word in words)
+        return f"{value} is no extent. Write pixels of at least {low}, as in 3 or [1, 7]{others}."
+
+    return problem
+
+
+def _number(what: str, low: int, *words: str) -> Rule:
+    """A whole number, or a word."""
+
+    def problem(value: Any) -> str | None:
+        known = "".join(f", or {word}" for word in words)
+        found = None if value in words else whole(low, what)(value)
+        return found and f"{found[:-1]}{known}."
+
+    return problem
+
+
+def _positive(value: Any) -> str | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and value > 0 else f"{value} is not a number above 0."
+
+
+def _numbers(value: Any) -> str | None:
+    if isinstance(value, list) and value and not any(whole(1, "")(each) for each in value):
+        return None
+    return f"{value} is no list of whole numbers. Write one as in [1, 2, 4]."
+
+
+def _odd_numbers(value: Any) -> str | None:
+    odd = whole(1, "a kernel that keeps the map's size", odd=True)
+    return _numbers(value) or next((found for each in value if (found := odd(each))), None)
+
+
+def _yes(value: Any) -> str | None:
+    return None if value is True else f"{value} is not true. Leave out what is not to be."
+
+
+_EXTENT = _extent(1)
+_WORD_VALUES: Mapping[str, Rule] = {
+    "conv": _number("a number of channels", 1, CLASSES, INPUT),
+    "linear": _number("a number of neurons", 1, CLASSES),
+    "max_pool": _EXTENT,
+    "avg_pool": _EXTENT,
+    "lp_pool": _positive,
+    "global_pool": one_of_words("global_pool", "average", "max"),
+    "spp": _numbers,
+    "flatten": _yes,
+    "lrn": whole(1, "a number of channels"),
+    "dropout": probability,
+    "pyramid": _odd_numbers,
+    "space_to_depth": whole(2, "a factor"),
+    "channel_shuffle": whole(2, "a number of groups"),
+    "spatial_attention": one_of_words("spatial_attention", "pooled", "pointwise"),
+    **dict.fromkeys(BRANCHED, _layers),
+    "activation": one_of(ACTIVATIONS, "activation"),
+    "norm": one_of(NORMS, "norm"),
+}
+_LAYER_KEYS: Mapping[str, Rule] = {
+    "kernel": _EXTENT,
+    "stride": _EXTENT,
+    "padding": _extent(0, SAME, VALID),
+    "dilation": whole(1, "a dilation"),
+    "groups": _number("a number of groups", 1, DEPTHWISE),
+    "norm": one_of(NORMS, "norm"),
+    "activation": one_of_words("activation", *ACTIVATIONS, NONE),
+    "bias": true_or_false,
+    "ceil": true_or_false,
+    "counts_padding": true_or_false,
+    "alpha": _positive,
+    "beta": _positive,
+    "k": _positive,
+    "scale": _positive,
+    "weights": one_of_words("weights", "fast", "softmax", "free"),
+}
+CHAIN: Mapping[str, Any] = {
+    "bias": MayBeMissing(true_or_false),
+    "layers": _layers,
+    "head": _layers,
+}
+
+
+def chain_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
+    """Layer by layer, also in branches."""
+    for key in ("layers", "head"):
+        if isinstance(network.get(key), list):
+            yield from _row_problems(network[key], (key,), alleles)
+
+
+def _row_problems(row: Any, path: KeyPath, alleles: Alleles) -> Iterator[Problem]:
+    if not isinstance(row, list):
+        yield path, f"{row} is no list of layers."
+        return
+    for index, entry in enumerate(row):
+        inner = (*path, index)
+        if isinstance(entry, list):
+            yield from _row_problems(entry, inner, alleles)
+        elif not isinstance(entry, dict):
+            yield inner, f"{entry} is no layer. Write one as in {{conv: 64, kernel: 3}}."
+        elif TIMES in entry:
+            known = {TIMES: whole(1, "a number of repetitions"), REPEATED: _layers}
+            yield from _key_problems(entry, known, inner, alleles, needed=(REPEATED,))
+            yield from _row_problems(entry.get(REPEATED, []), (*inner, REPEATED), alleles)
+        else:
+            yield from _layer_problems(entry, inner, alleles)
+
+
+def _layer_problems(layer: dict[str, Any], path: KeyPath, alleles: Alleles) -> Iterator[Problem]:
+    word = next((word for word in DEFAULTS if word in layer), None)
+    if word is None:
+        yield path, unknown_name(DEFAULTS, str(next(iter(layer), "")), "layer")
+        return
+    needed = NEEDED.get(word, ())
+    keys = (*DEFAULTS[word], *needed)
+    known = {word: _WORD_VALUES[word], **{key: _LAYER_KEYS[key] for key in keys}}
+    yield from _key_problems(layer, known, path, alleles, needed)
+    yield from _even_problems(layer, word, path, alleles)
+    if word in BRANCHED and isinstance(layer[word], list):
+        for index, row in enumerate(layer[word]):
+            yield from _row_problems(row, (*path, word, index), alleles)
+
+
+def _key_problems(
+    given: dict[str, Any],
+    known: Mapping[str, Rule],
+    path: KeyPath,
+    alleles: Alleles,
+    needed: Iterable[str] = (),
+) -> Iterator[Problem]:
+    for key in given.keys() - known.keys():
+        hint = did_you_mean(known, str(key))
+        yield (*path, key), f'there is no key "{key}" here. {hint}Known: {", ".join(known)}.'
+    for key in needed:
+        if key not in given:
+            yield path, f"the key {key} is missing."
+    for key, rule in known.items():
+        if key in given:
+            found = (rule(allele) for allele in alleles((*path, key), given[key]))
+            yield from (((*path, key), problem) for problem in found if problem)
+
+
+def _even_problems(
+    layer: dict[str, Any], word: str, path: KeyPath, alleles: Alleles
+) -> Iterator[Problem]:
+    """No map keeps its size under windows of even sides, whatever the padding."""
+    if word != "conv" and word not in POOLS:
+        return
+    key = "kernel" if "kernel" in layer else word
+    usual = SAME if word == "conv" else VALID
+    if SAME not in alleles((*path, "padding"), layer.get("padding", usual)):
+        return
+    for kernel in alleles((*path, key), layer.get(key)):
+        if any(isinstance(side, int) and side % 2 == 0 for side in sides(kernel)):
+            yield (
+                (*path, key),
+                f"{kernel} has an even side, and padding {SAME} needs odd ones. Write the padding "
+                f"in pixels, or {VALID}.",
+            )

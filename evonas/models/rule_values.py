@@ -1,0 +1,82 @@
+"""Rules of single values: functions from a value to what is wrong with it, or None."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.registry import unknown_name
+from evonas.space.gene import KeyPath
+
+Problem = tuple[KeyPath, str]
+Rule = Callable[[Any], str | None]
+Alleles = Callable[[KeyPath, Any], list[Any]]  # all values that may stand in a place
+
+
+@dataclass(frozen=True)
+class MayBeMissing:
+    """Around the rule of a key that has a default."""
+
+    rule: Any
+
+
+def one_of(table: Mapping[str, Any], kind: str) -> Rule:
+    """A name of a table."""
+
+    def problem(value: Any) -> str | None:
+        is_known = isinstance(value, str) and value in table
+        return None if is_known else unknown_name(table, str(value), kind)
+
+    return problem
+
+
+def one_of_words(kind: str, *known: str) -> Rule:
+    """One of these words."""
+    return one_of(dict.fromkeys(known), kind)
+
+
+def whole(low: int, what: str, odd: bool = False) -> Rule:
+    """A whole number from a bound on."""
+
+    def problem(value: Any) -> str | None:
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if is_whole and value >= low and (value % 2 or not odd):
+            return None
+        wanted = "an odd" if odd else "a"
+        return f"{value} is not {what}. Write {wanted} whole number of at least {low}."
+
+    return problem
+
+
+def expansion(value: Any) -> str | None:
+    """What blocks may widen to, as a multiple."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and value >= 1 else f"{value} is not an expansion of at least 1."
+
+
+def true_or_false(value: Any) -> str | None:
+    """A switch."""
+    return None if isinstance(value, bool) else f"{value} is neither true nor false."
+
+
+def fraction(value: Any) -> str | None:
+    """A ratio, ends included."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and 0 <= value <= 1 else f"{value} is not a ratio between 0 and 1."
+
+
+def probability(value: Any) -> str | None:
+    """A probability that leaves something."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and 0 <= value < 1 else f"{value} is not a probability below 1."
+
+
+def share(value: Any) -> str | None:
+    """A part of something, and not nothing."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and 0 < value <= 1 else f"{value} is not a share above 0, up to 1."
+
+
+def not_below_zero(value: Any) -> str | None:
+    """A ratio without an upper end."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and value >= 0 else f"{value} is not a ratio of at least 0."

@@ -1,0 +1,411 @@
+"""Networks of the builder `chain`: what their layers compute, count and export."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from evonas.blueprint import Blueprint
+from evonas.errors import SpaceError
+from evonas.exporters.onnx import dynamo_onnx, quick_onnx
+from evonas.exporters.onnx_graph import onnx_graph
+from evonas.exporters.source import network_source
+from evonas.models import Network, build, check_space, count, plan_network
+from evonas.models.chain import JOINS, LAYERS
+from evonas.models.chain_layers import (
+    LocalResponseNorm,
+    PoolPyramid,
+    Row,
+    SpaceToDepth,
+    SpatialAttention,
+    Sum,
+    WeightedSum,
+)
+from evonas.models.layers import ChannelShuffle, LpPool, PyramidFeatures
+from evonas.models.presets import preset
+from evonas.networks import Scale
+from evonas.networks.chain_layers import DEFAULTS
+from evonas.settings import TrainingSettings
+from evonas.space import SearchSpace
+from evonas.space.load import load_space_file
+from evonas.training.parts import parts
+from evonas.training.precision import network_family
+from evonas.training.transfer import prepare
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SCALE = Scale("full", resolution_px=14, classes=5)
+HEAD: list[Any] = [{"global_pool": "average"}, {"linear": "classes"}]
+CONV = {"conv": 8, "kernel": 3}
+
+# A layer or two of each word, behind eight channels.
+OF_EACH_WORD: dict[str, list[Any]] = {
+    "conv": [{"conv": 6, "kernel": [1, 7], "bias": True, "activation": "none"}],
+    "linear": [{"flatten": True}, {"linear": 7}],
+    "max_pool": [{"max_pool": 3, "stride": 2, "ceil": True}],
+    "avg_pool": [{"avg_pool": 3, "stride": 1, "padding": "same", "counts_padding": False}],
+    "lp_pool": [{"lp_pool": 3, "kernel": 2, "stride": 1}],
+    "global_pool": [{"global_pool": "max"}],
+    "spp": [{"spp": [1, 2, 4]}],
+    "flatten": [{"flatten": True}],
+    "lrn": [{"lrn": 4, "alpha": 0.1, "k": 2}],
+    "dropout": [{"dropout": 0.5}],
+    "pyramid": [{"pyramid": [3, 5]}],
+    "space_to_depth": [{"space_to_depth": 2}],
+    "channel_shuffle": [{"channel_shuffle": 4}],
+    "spatial_attention": [{"spatial_attention": "pooled"}, {"spatial_attention": "pointwise"}],
+    "concat": [{"concat": [[], [CONV], [{"conv": 4, "kernel": 1}, {"concat": [[CONV], []]}]]}],
+    "sum": [{"sum": [[], [CONV, {"sum": [[CONV], [CONV]]}]], "scale": 0.17}],
+    "weighted_sum": [
+        {"weighted_sum": [[], [CONV]], "weights": weights}
+        for weights in ("fast", "softmax", "free")
+    ],
+    "activation": [{"activation": "mish"}],
+    "norm": [{"norm": "group"}],
+}
+FEATURES = ("linear", "global_pool", "spp", "flatten")
+
+
+def of(*layers: Any, head: list[Any] = HEAD, **more: Any) -> Blueprint:
+    network = {"builder": "chain", "activation": "relu", "layers": list(layers), "head": head}
+    return Blueprint({**network, **more})
+
+
+def with_word(word: str) -> Blueprint:
+    own = OF_EACH_WORD[word]
+    return of(CONV, head=own + HEAD[1:]) if word in FEATURES else of(CONV, own)
+
+
+def images(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def seen(blueprint: Blueprint) -> Network:
+    """Built, and with statistics of some images."""
+    network = build(blueprint, SCALE, seed=0)
+    network(images(8, *SCALE.input_shape))
+    return network.eval()
+
+
+def test_every_word_is_planned_and_tested() -> None:
+    assert DEFAULTS.keys() == LAYERS.keys() | JOINS.keys() == OF_EACH_WORD.keys()
+
+
+@pytest.mark.parametrize("word", DEFAULTS)
+def test_what_is_counted_is_what_is_built(word: str) -> None:
+    plan = plan_network(with_word(word), SCALE)
+    network = Network(plan)
+    assert count(plan).parameters == sum(weights.numel() for weights in network.parameters())
+    assert network(images(2, *SCALE.input_shape)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("word", DEFAULTS)
+@pytest.mark.parametrize("export", [quick_onnx, pytest.param(dynamo_onnx, marks=pytest.mark.slow)])
+def test_every_word_exports_to_onnx(word: str, export: Any) -> None:
+    network = seen(with_word(word))
+    given = images(3, *SCALE.input_shape, seed=1)
+    session = onnxruntime.InferenceSession(
+        export(network, SCALE.input_shape, batch=3), providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run(None, {"images": given.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(found), network(given), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("word", [word for word in DEFAULTS if word != "weighted_sum"])
+def test_nearly_every_word_is_written_to_onnx_by_evonas_itself(word: str) -> None:
+    assert onnx_graph(seen(with_word(word)), SCALE.input_shape, 1)
+
+
+MAPS = [[CONV, *own] for word, own in OF_EACH_WORD.items() if word not in FEATURES]
+
+
+@pytest.mark.parametrize(
+    "blueprint", [of(*MAPS), *(with_word(word) for word in FEATURES)], ids=["maps", *FEATURES]
+)
+def test_the_source_of_every_word_rebuilds_the_network(
+    blueprint: Blueprint, tmp_path: Path
+) -> None:
+    network = seen(blueprint)
+    save_file(dict(network.state_dict()), tmp_path / "weights.safetensors")
+    source = network_source(plan_network(blueprint, SCALE), "A title")
+    names: dict[str, Any] = {"__file__": str(tmp_path / "model.py"), "__name__": "model"}
+    exec(compile(source, "model.py", "exec"), names)
+    loaded = names["load"]()
+    assert list(loaded.state_dict()) == list(network.state_dict())
+    assert "evonas" not in source
+    with torch.no_grad():
+        given = names["example_input"]()
+        assert torch.equal(loaded(given), network(given))
+
+
+def test_parts_are_named_after_entries_and_end_with_the_head() -> None:
+    network = build(of(CONV, [CONV, {"max_pool": 2}], {"times": 2, "layers": [CONV]}), SCALE)
+    assert [name for name, _ in parts(network)] == [*(f"layer_{i}" for i in range(1, 5)), "head"]
+    assert next(iter(network.state_dict())) == "layer_1.0.weight"
+    assert "layer_2.0.0.weight" in network.state_dict()
+
+
+def test_an_lp_pool_is_the_mean_for_1_and_nearly_the_maximum_for_large_powers() -> None:
+    given = images(2, 3, 8, 8).relu()
+    torch.testing.assert_close(LpPool(1, 2, 2)(given), nn.AvgPool2d(2)(given))
+    largest = nn.MaxPool2d(2)(given)
+    torch.testing.assert_close(LpPool(20, 2, 2)(given), largest, rtol=0.07, atol=0.02)
+    root = LpPool(2, 2, 2)(torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]))
+    assert root.item() == pytest.approx(2.5)
+
+
+def test_an_lp_pool_of_zeros_has_a_finite_slope() -> None:
+    given = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    LpPool(3, 2, 2)(given).sum().backward()
+    assert given.grad is not None
+    assert given.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("size", [1, 4, 5])
+def test_lrn_is_what_torch_computes(size: int) -> None:
+    given = images(2, 7, 3, 3)
+    wanted = nn.LocalResponseNorm(size, alpha=0.3, beta=0.6, k=2)(given)
+    torch.testing.assert_close(LocalResponseNorm(size, 0.3, 0.6, 2)(given), wanted)
+
+
+@pytest.mark.parametrize("sides", [(13, 13), (7, 10), (3, 2)])
+def test_pyramid_features_are_adaptive_maxima(sides: tuple[int, int]) -> None:
+    given = images(2, 3, *sides)
+    levels = [nn.functional.adaptive_max_pool2d(given, bins).flatten(1) for bins in (1, 2, 4)]
+    assert torch.equal(PyramidFeatures([1, 2, 4])(given), torch.cat(levels, 1))
+
+
+def test_a_pyramid_of_pools_keeps_the_map_as_its_last_channels() -> None:
+    given = images(1, 2, 15, 15)
+    out = PoolPyramid([5, 9, 13])(given)
+    assert out.shape == (1, 8, 15, 15)
+    assert torch.equal(out[:, 6:], given)
+    assert torch.equal(out[:, :2], nn.MaxPool2d(13, 1, 6)(given))
+
+
+def test_space_to_depth_moves_the_pixels_of_a_square_into_channels() -> None:
+    given = torch.arange(16.0).reshape(1, 1, 4, 4)
+    out = SpaceToDepth(2)(given)
+    assert out[0, :, 0, 0].tolist() == [0, 1, 4, 5]
+    two = SpaceToDepth(2)(torch.cat([given, given + 100], 1))
+    assert two[0, :4, 0, 0].tolist() == [0, 100, 1, 101]
+
+
+def test_a_channel_shuffle_deals_channels_out() -> None:
+    given = torch.arange(6.0).reshape(1, 6, 1, 1)
+    assert ChannelShuffle(2)(given).flatten().tolist() == [0, 3, 1, 4, 2, 5]
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("pooled", 1), ("pointwise", 4)])
+def test_spatial_attention_gates_pixels(kind: str, gates: int) -> None:
+    attention = SpatialAttention(4, kind)
+    given = images(2, 4, 9, 9).abs() + 0.1
+    ratios = attention(given) / given
+    assert ((ratios > 0) & (ratios < 1)).all()
+    assert attention.convolution.out_channels == gates
+    if kind == "pooled":
+        torch.testing.assert_close(ratios, ratios[:, :1].expand_as(ratios))
+
+
+def test_a_sum_scales_what_is_no_identity() -> None:
+    twice = nn.Conv2d(2, 2, 1, bias=False)
+    nn.init.dirac_(twice.weight)
+    given = images(1, 2, 3, 3)
+    total = Sum([Row([]), Row([twice])], scale=0.17)(given)
+    torch.testing.assert_close(total, 1.17 * given)
+
+
+@pytest.mark.parametrize(
+    ("weights", "values", "wanted"),
+    [
+        ("fast", (3.0, 1.0), 4 / 4.0001),
+        ("fast", (-1.0, 1.0), 1 / 1.0001),
+        ("softmax", (5.0, -2.0), 1.0),
+        ("free", (3.0, 1.0), 4.0),
+    ],
+)
+def test_weights_of_a_sum_are_kept_in_bounds(
+    weights: str, values: tuple[float, float], wanted: float
+) -> None:
+    # arXiv 1911.09070, section 3.3: here both terms are the same maps
+    total = WeightedSum([Row([]), Row([])], weights)
+    total.weights.values.data = torch.tensor(values)
+    torch.testing.assert_close(total(torch.ones(1, 1, 2, 2)), torch.full((1, 1, 2, 2), wanted))
+
+
+def test_both_weights_of_a_sum_are_trained() -> None:
+    network = build(of(CONV, OF_EACH_WORD["weighted_sum"][0]), SCALE, seed=0)
+    network(images(4, *SCALE.input_shape)).square().sum().backward()
+    slopes = network.get_parameter("layer_2.weights.values").grad
+    assert slopes is not None
+    assert slopes.abs().min() > 0
+
+
+def macs(input_channels: int, resolution_px: int, *layers: Any, classes: int) -> int:
+    scale = Scale("full", resolution_px, input_channels=input_channels, classes=classes)
+    head = [{"conv": "classes", "kernel": 5}, {"global_pool": "average"}]
+    return count(plan_network(of(*layers, head=head), scale)).macs
+
+
+def test_inception_arithmetic() -> None:
+    # A 5x5 convolution alone, and behind a 1x1 one that leaves 16 channels.
+    assert macs(192, 28, {"dropout": 0}, classes=32) == 28 * 28 * 32 * 5 * 5 * 192 == 120_422_400
+    assert macs(480, 14, {"dropout": 0}, classes=48) == 14 * 14 * 48 * 5 * 5 * 480 == 112_896_000
+    reduced = macs(480, 14, {"conv": 16, "kernel": 1}, classes=48)
+    assert reduced == 1_505_280 + 3_763_200 == 5_268_480
+
+
+def test_the_parameters_of_a_convolution_and_of_the_classifier_of_googlenet() -> None:
+    # K * (F * F * C + 1), and 7 * 7 * 1024 * 1024 multiply-adds of a classifier on all pixels
+    plain = of(CONV, head=[{"flatten": True}, {"linear": "classes"}], norm="none")
+    assert count(plan_network(plain, SCALE)).parameters == 8 * (3 * 3 * 3 + 1) + 5 * (8 * 14**2 + 1)
+    full = of({"dropout": 0}, head=[{"flatten": True}, {"linear": "classes"}])
+    scale = Scale("full", 7, input_channels=1024, classes=1024)
+    assert count(plan_network(full, scale)).macs == 51_380_224
+
+
+def darknet(*rows: list[tuple[int, int]]) -> list[Any]:
+    """Convolutions of (channels, kernel), a pooling between the rows."""
+    convolutions = [[{"conv": c, "kernel": k} for c, k in row] for row in rows]
+    pooling = {"max_pool": 2, "ceil": True}
+    return [*([*row, pooling] for row in convolutions[:-1]), convolutions[-1]]
+
+
+def test_the_smaller_darknets_have_the_counts_of_their_cfg_files() -> None:
+    scale = Scale("full", 224, classes=1000)
+    reference = darknet(*([(16 * 2**stage, 3)] for stage in range(7)))
+    plan = plan_network(of(*reference), scale)
+    assert (count(plan).parameters, count(plan).macs) == (7_319_416, 387_211_264)
+    squeezed = [[(c, 1), (8 * c, 3)] * 2 for c in (16, 32, 64)]
+    tiny = darknet([(16, 3)], [(32, 3)], *squeezed[:2], [*squeezed[2], (128, 1)])
+    head = [{"conv": "classes", "kernel": 1}, {"global_pool": "average"}]
+    plan = plan_network(of(*tiny, head=head), scale)
+    assert (count(plan).parameters, count(plan).macs) == (1_042_104, 491_524_096)
+
+
+@pytest.mark.parametrize(
+    ("classes", "head", "parameters"),
+    [(10, [], 9_225_610), (10, [{"linear": 4096}, {"linear": 4096}], 28_144_010)],
+)
+def test_vgg_a_of_32_px_has_few_parameters_with_a_single_linear_layer(
+    classes: int, head: list[Any], parameters: int
+) -> None:
+    network = preset("vgg11").blueprint.network
+    own = Blueprint({**network, "head": [{"flatten": True}, *head, {"linear": "classes"}]})
+    assert count(plan_network(own, Scale("full", 32, classes=classes))).parameters == parameters
+
+
+def test_lenet_learns_random_images() -> None:
+    found = preset("lenet5")
+    network = build(found.blueprint, found.scale, seed=0)
+    given, labels = images(16, 3, 32, 32), torch.arange(16) % 10
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.003)
+    losses = []
+    for _ in range(30):
+        loss = nn.functional.cross_entropy(network(given), labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] == pytest.approx(math.log(10), abs=0.3)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_training_knows_a_chain_by_its_parts() -> None:
+    found = preset("lenet5")
+    network = build(found.blueprint, found.scale)
+    prepare(network, TrainingSettings(freeze=2))
+    trained = [name for name, weights in network.named_parameters() if weights.requires_grad]
+    assert trained
+    assert all(name.startswith("head.") for name in trained)
+    families = {
+        name: network_family(plan_network(preset(name).blueprint, preset(name).scale))
+        for name in ("xception", "inception_resnet_v1")
+    }
+    assert families == {"xception": "depthwise", "inception_resnet_v1": "plain"}
+
+
+SPACE = """\
+scales:
+  proxy: {resolution_px: 16, width: 0.5}
+  full: {resolution_px: 32}
+network:
+  builder: chain
+  activation: relu
+  layers:
+    - {times: {int: [1, 3]}, layers: [{conv: {choice: [8, 16]}, kernel: {choice: [3, 5]}}]}
+    - {concat: [[], [{conv: 8, kernel: 1}, {max_pool: 3, stride: 1, padding: same}]]}
+    - {max_pool: 2, stride: {choice: [1, 2]}}
+  head: [{global_pool: average}, {linear: classes}]
+"""
+
+
+def space(folder: Path, old: str = "", new: str = "") -> SearchSpace:
+    assert SPACE.count(old) == 1 or not old, f"{old} is not one place"
+    file = folder / "tiny.yaml"
+    file.write_text(SPACE.replace(old, new) if old else SPACE, encoding="utf-8")
+    return load_space_file(file)
+
+
+def test_a_space_of_chains_passes_and_its_ends_build(tmp_path: Path) -> None:
+    sound = space(tmp_path)
+    check_space(sound)
+    for number in (-9.0, 9.0):
+        blueprint = sound.decode([number] * len(sound.genes))
+        build(blueprint, sound.scales["proxy"])(images(2, 3, 16, 16))
+        assert sound.decode(sound.encode(blueprint)) == blueprint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "[{conv: 8, kernel: 1}, {max",
+            "[{conv: 8}, {max",
+            "network.layers.1.concat.1.0 (line 9): the key kernel is missing.",
+        ),
+        (
+            "{conv: 8, kernel: 1}",
+            "{cnov: 8, kernel: 1}",
+            'There is no layer called "cnov". Did you',
+        ),
+        (
+            "kernel: 1}",
+            "kernel: 1, strid: 2}",
+            'there is no key "strid" here. Did you mean "stride"',
+        ),
+        (
+            "kernel: 1}",
+            "kernel: 0}",
+            "0 is no extent. Write pixels of at least 1, as in 3 or [1, 7].",
+        ),
+        ("[3, 5]", "[3, 4]", "4 has an even side, and padding same needs odd ones."),
+        ("padding: same", "padding: full", "full is no extent. Write pixels of at least 0"),
+        ("[8, 16]", "[8, 0]", "0 is not a number of channels. Write a whole number of at least 1,"),
+        ("{int: [1, 3]}", "0", "0 is not a number of repetitions."),
+        ("global_pool: average", "global_pool: mean", 'There is no global_pool called "mean".'),
+        ("[[], [{conv: 8", "[5, [{conv: 8", "network.layers.1.concat.0 (line 9): 5 is no list of"),
+        (
+            "head: [{global_pool: average}, ",
+            "head: [flatten, ",
+            "flatten is no layer. Write one as",
+        ),
+        ("{linear: classes}]", "{linear: classes, scale: 2}]", 'there is no key "scale" here.'),
+        (
+            "  head: [{global_pool: average}, {linear: classes}]",
+            "  head: []",
+            "write a list with at",
+        ),
+        ("resolution_px: 32", "resolution_px: 1", "the smallest that works is 2 px."),
+    ],
+)
+def test_what_is_wrong_in_a_space_is_told(old: str, new: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(SpaceError) as failure:
+        check_space(space(tmp_path, old, new))
+    assert problem in str(failure.value)

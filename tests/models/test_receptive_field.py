@@ -1,0 +1,232 @@
+"""Receptive fields against values worked out by hand, and against what gradients reach."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from evonas.models import Layer, Plan, plan_network
+from evonas.models.count import Maps, count_layers, trace
+from evonas.models.layers import ConvNormActivation, FactorizedReduction, SqueezeExcite
+from evonas.models.presets import preset
+from evonas.models.receptive_field import PIXEL, Span, behind, joined
+
+
+def traced(network: nn.Module, side: int = 64, channels: int = 1) -> Maps:
+    return trace(network.to("meta"), (channels, side, side))[1]
+
+
+def seen(network: nn.Module, side: int = 64, channels: int = 1) -> tuple[int | None, int | None]:
+    """Field and jump in pixels."""
+    maps = traced(network, side, channels)
+    return maps.receptive_field_px, maps.jump_px
+
+
+def conv(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(1, 1, kernel, stride, padding, dilation)
+
+
+class Branches(nn.Module):
+    """Branches side by side, added or concatenated."""
+
+    def __init__(self, *branches: nn.Module, is_sum: bool = True) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+        self.is_sum = is_sum
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        outputs = [branch(maps) for branch in self.branches]
+        return torch.stack(outputs).sum(0) if self.is_sum else torch.cat(outputs, 1)
+
+
+class Function(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return self.function(maps)
+
+
+def vgg16(pools: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for stage, depth in enumerate((2, 2, 3, 3, 3)):
+        layers += [conv(3, padding=1) for _ in range(depth)]
+        layers += [nn.MaxPool2d(2)] if stage < pools else []
+    return nn.Sequential(*layers)
+
+
+def test_vgg16_sees_196_pixels_before_its_last_pool_and_212_behind_it() -> None:
+    # each conv adds 2 jumps, each pool 1: 1 + 2*(2 + 2*2 + 3*4 + 3*8 + 3*16) + (1 + 2 + 4 + 8)
+    assert seen(vgg16(4), 224) == (196, 16)
+    assert seen(vgg16(5), 224) == (212, 32)
+
+
+def test_alexnet_sees_195_pixels() -> None:
+    # 11x11 stride 4, pool 3/2, 5x5, pool 3/2, three 3x3, pool 3/2:
+    # 11, 11+2*4=19, 19+4*8=51, 51+2*8=67, 67+3*2*16=163, 163+2*16=195
+    pool = nn.MaxPool2d(3, 2)
+    rest = [conv(3, padding=1) for _ in range(3)]
+    network = nn.Sequential(conv(11, 4, 2), pool, conv(5, padding=2), pool, *rest, pool)
+    assert seen(network, 224) == (195, 32)
+
+
+def bottleneck(stride: int, is_first: bool) -> nn.Module:
+    branch = nn.Sequential(conv(1), conv(3, stride, 1), conv(1))
+    return Branches(branch, conv(1, stride) if is_first else nn.Identity())
+
+
+def test_resnet_50_with_the_stride_in_its_3x3_sees_427_pixels() -> None:
+    # 7, 11 behind the pool; then 2 jumps a block: 3*2*4, 2*4 + 3*2*8, 2*8 + 5*2*16, 2*16 + 2*2*32
+    stages = [
+        bottleneck(2 if stage and not index else 1, index == 0)
+        for stage, depth in enumerate((3, 4, 6, 3))
+        for index in range(depth)
+    ]
+    network = nn.Sequential(conv(7, 2, 3), nn.MaxPool2d(3, 2, 1), *stages)
+    assert seen(network, 224) == (427, 32)
+
+
+def test_mobilenet_v1_sees_315_pixels_and_its_head_the_whole_image() -> None:
+    found = preset("mobilenet_v1")
+    *_, last, head = count_layers(plan_network(found.blueprint, found.scale))
+    assert (last.maps.receptive_field_px, last.maps.jump_px) == (315, 32)
+    assert (head.maps.receptive_field_px, head.maps.jump_px) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [  # the table at the end of Araujo et al.; for ResNet-50 the sum above
+        ("mobilenet_v1", 315),
+        ("bn_inception", 699),
+        ("inception_v3", 1311),
+        ("inception_v4", 2071),
+        ("inception_resnet_v2", 3039),
+        ("alexnet", 195),
+        ("vgg16", 212),
+        ("resnet50", 427),
+    ],
+)
+def test_published_networks_see_what_is_published(name: str, field: int) -> None:
+    found = preset(name)
+    fields = [
+        layer.maps.receptive_field_px or 0
+        for layer in count_layers(plan_network(found.blueprint, found.scale))
+    ]
+    assert max(fields) == field
+
+
+@pytest.mark.parametrize("is_sum", [True, False])
+def test_of_branches_side_by_side_the_wider_one_counts(is_sum: bool) -> None:
+    branches = Branches(conv(1), conv(5, padding=2), nn.MaxPool2d(3, 1, 1), is_sum=is_sum)
+    assert seen(branches) == (5, 1)
+    assert seen(nn.Sequential(conv(3, 2, 1), branches)) == (3 + 4 * 2, 2)
+
+
+def test_branches_that_are_not_centred_alike_see_what_both_do() -> None:
+    left, right = nn.ZeroPad2d((2, 0, 2, 0)), nn.ZeroPad2d((0, 2, 0, 2))
+    shifted = Branches(nn.Sequential(left, conv(3)), nn.Sequential(right, conv(3)))
+    assert seen(shifted) == (5, 1)
+
+
+def test_dilation_widens_a_convolution() -> None:
+    assert seen(conv(3, padding=2, dilation=2)) == (5, 1)
+    assert seen(nn.Sequential(conv(3, 2), conv(3, dilation=4))) == (3 + 8 * 2, 2)
+
+
+def test_each_axis_counts_by_itself() -> None:
+    field = traced(nn.Conv2d(1, 1, (1, 7), (1, 2), (0, 3))).field
+    assert field == (Span(0, 0, 1), Span(-3, 3, 2))
+
+
+def test_a_factorised_reduction_sees_two_pixels_of_each_axis() -> None:
+    # One path looks at even pixels, the other at their odd neighbours.
+    reduction = FactorizedReduction(2, 4, "relu")
+    assert seen(reduction, channels=2) == (2, 2)
+    assert seen(nn.Sequential(nn.Conv2d(2, 2, 3, 2), reduction), channels=2) == (3 + 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (nn.AvgPool2d(2), (2, 2)),
+        (nn.LPPool2d(2, 3, 2), (3, 2)),
+        (nn.AdaptiveAvgPool2d(16), (4, 4)),
+        (nn.AdaptiveMaxPool2d(16), (4, 4)),
+        (nn.AdaptiveAvgPool2d(1), (None, None)),
+        (nn.AdaptiveAvgPool2d(5), (None, None)),
+        (nn.Flatten(), (None, None)),
+        (nn.PixelUnshuffle(2), (2, 2)),
+        (nn.LocalResponseNorm(5), (1, 1)),
+        (nn.ChannelShuffle(1), (1, 1)),
+        (nn.BatchNorm2d(1), (1, 1)),
+        (nn.ReLU(inplace=True), (1, 1)),
+        (Function(lambda maps: maps[:, :, ::2, ::2]), (1, 2)),
+        (Function(lambda maps: torch.cat(maps.split(1, 1)[::-1], 1)), (1, 1)),
+        (Function(lambda maps: maps * maps.amax(1, keepdim=True).sigmoid()), (1, 1)),
+        (Function(lambda maps: maps.mean((2, 3))), (None, None)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_other_operations_keep_the_field_widen_it_or_have_none(
+    change: nn.Module, field: tuple[int | None, int | None]
+) -> None:
+    assert seen(change) == field
+
+
+def test_a_gate_of_means_does_not_widen_what_it_scales() -> None:
+    attention = SqueezeExcite(8, 2, "relu", "sigmoid")
+    assert seen(nn.Sequential(nn.Conv2d(1, 8, 3), attention, nn.Conv2d(8, 1, 3))) == (5, 1)
+
+
+def reached(network: nn.Module, side: int) -> int:
+    """How many pixels of a row change the middle of the last map: where gradients are."""
+    for weights in network.parameters():
+        nn.init.constant_(weights, 0.1)
+    images = torch.rand(1, 1, side, side, dtype=torch.float64, requires_grad=True)
+    maps = network.double()(images)
+    middle = maps.shape[-1] // 2
+    maps[0, :, middle, middle].sum().backward()
+    assert images.grad is not None
+    columns = images.grad[0, 0].abs().sum(0).nonzero()
+    return int(columns.max() - columns.min()) + 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Sequential(conv(5, 2, 2), bottleneck(2, True), bottleneck(1, False)),
+        lambda: nn.Sequential(conv(3, 1, 2, 2), nn.AvgPool2d(3, 2, 1), conv(3, 2, 1)),
+        lambda: Branches(conv(2, 2), conv(3, 2, 1), nn.Sequential(conv(7, 1, 3), conv(1, 2))),
+        lambda: nn.Sequential(*(FactorizedReduction(1, 1, None, "none") for _ in range(2))),
+        lambda: nn.Sequential(FactorizedReduction(1, 2, None, "none"), nn.Conv2d(2, 1, 3)),
+        lambda: nn.Sequential(conv(3), nn.PixelUnshuffle(2), nn.Conv2d(4, 1, 3)),
+    ],
+)
+def test_the_field_is_where_gradients_are(make: Callable[[], nn.Module]) -> None:
+    assert seen(make())[0] == reached(make(), 64)
+
+
+def test_layer_by_layer_is_the_whole_network() -> None:
+    shapes = [(3, 8, 3, 2), (8, 8, 5, 1), (8, 16, 3, 2), (16, 16, 1, 1)]
+    keys = ("in_channels", "out_channels", "kernel", "stride")
+    layers = [Layer(ConvNormActivation, dict(zip(keys, shape, strict=True))) for shape in shapes]
+    plan = Plan((("stem", tuple(layers[:1])), ("body", tuple(layers[1:]))), (3, 64, 64), 10)
+    rows = list(count_layers(plan))
+    assert [row.name for row in rows] == ["stem", "body.0", "body.1", "body.2"]
+    assert [row.maps.receptive_field_px for row in rows] == [3, 3 + 8, 11 + 4, 15]
+    whole = nn.Sequential(*[layer.build() for layer in layers])
+    assert traced(whole, channels=3) == rows[-1].maps
+
+
+def test_nothing_is_seen_less_by_joining_and_nothing_more_by_what_sees_all() -> None:
+    wide = (Span(-2, 2), Span(-1, 1))
+    assert joined([PIXEL, wide]) == wide
+    assert joined([PIXEL, None]) == PIXEL
+    assert joined([None]) is None
+    assert joined([]) is None
+    assert behind(wide, None) is None
+    assert behind(None, wide) is None

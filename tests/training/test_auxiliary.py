@@ -1,0 +1,95 @@
+"""A second classifier helps a training along and leaves nothing of itself behind."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from evonas.blueprint import Blueprint
+from evonas.data import load_data
+from evonas.models import build
+from evonas.models.presets import preset
+from evonas.settings import DataSettings, TrainingSettings
+from evonas.space import Scale, load_space
+from evonas.training import Normalisation, train
+from evonas.training.auxiliary import PREFIX, attached
+from evonas.training.progress import Progress
+
+SCALE = Scale("proxy", resolution_px=16, input_channels=1)
+RECIPE = TrainingSettings(epochs=2, batch_size=32, lr0=0.05, auxiliary=0.4)
+
+
+@pytest.fixture(scope="module")
+def blueprint() -> Blueprint:
+    return load_space("nano").decode([0.0] * len(load_space("nano").genes))
+
+
+def trained(blueprint: Blueprint, recipe: TrainingSettings, **stops: int) -> torch.nn.Module:
+    """A network after a training, left and gone on with after each of the `stops`."""
+    data = load_data(DataSettings(subset=300), SCALE.resolution_px)
+    network = build(blueprint, SCALE, seed=1)
+    progress: Progress | None = None
+    for until in (*stops.values(), recipe.epochs):
+        progress = train(
+            network,
+            data.train,
+            Normalisation(data.mean, data.deviation),
+            recipe,
+            seed=3,
+            progress=progress,
+            until=until,
+        )
+    return network
+
+
+def weights_of(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([tensor.flatten() for tensor in network.parameters()]).detach()
+
+
+def test_it_changes_what_is_learned_and_no_name_of_a_weight(blueprint: Blueprint) -> None:
+    without = trained(blueprint, RECIPE.model_copy(update={"auxiliary": 0.0}))
+    network = trained(blueprint, RECIPE)
+    assert network.state_dict().keys() == without.state_dict().keys()
+    assert not torch.equal(weights_of(network), weights_of(without))
+    images = torch.zeros(2, *SCALE.input_shape)
+    assert network.train()(images).shape == (2, 10)  # nobody listens any more
+
+
+def test_a_training_goes_on_where_it_was_left(blueprint: Blueprint) -> None:
+    assert torch.equal(
+        weights_of(trained(blueprint, RECIPE)), weights_of(trained(blueprint, RECIPE, first=1))
+    )
+
+
+def test_only_weights_in_front_of_it_learn_from_it(blueprint: Blueprint) -> None:
+    network = build(blueprint, SCALE, seed=1).train()
+    images = torch.rand(4, *SCALE.input_shape)
+    with attached(network, RECIPE, images[:1], 0, {}) as auxiliary:
+        assert auxiliary is not None
+        network(images)
+        auxiliary.loss(torch.tensor([0, 1, 2, 3]), 0.0).backward()  # type: ignore[no-untyped-call]
+    learns = {
+        n.split(".")[0] for n, tensor in network.named_parameters() if tensor.grad is not None
+    }
+    assert "stem" in learns
+    assert "head" not in learns
+    assert all(tensor.grad is not None for tensor in auxiliary.head.parameters())
+
+
+def test_its_weights_are_part_of_the_progress(blueprint: Blueprint) -> None:
+    data = load_data(DataSettings(subset=300), SCALE.resolution_px)
+    network = build(blueprint, SCALE, seed=1)
+    recipe = RECIPE.model_copy(update={"epochs": 1})
+    normalisation = Normalisation(data.mean, data.deviation)
+    progress = train(network, data.train, normalisation, recipe, seed=3)
+    assert any(name.startswith(PREFIX) for name in progress.state)
+
+
+def test_networks_of_cells_have_it_behind_a_cell() -> None:
+    found = preset("darts_v2_small")
+    scale = replace(found.scale, resolution_px=16)
+    network = build(found.blueprint, scale, seed=0)
+    with attached(network, RECIPE, torch.zeros(1, 3, 16, 16), 0, {}) as auxiliary:
+        assert auxiliary is not None
+        network.train()(torch.rand(2, 3, 16, 16))
+        assert auxiliary.loss(torch.tensor([0, 1]), 0.0).isfinite()
