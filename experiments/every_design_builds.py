@@ -93,6 +93,12 @@ def trained_and_exported(blueprint: Blueprint, scale: Scale) -> float:
     loss.backward()
     optimizer.step()
     assert torch.isfinite(loss)
+    # Norms take the images' statistics: without, deep networks overflow.
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        network(images)
     model = quick_onnx(network, scale.input_shape, batch=BATCH)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (exported,) = session.run(None, {INPUT_NAME: images.numpy()})
