@@ -247,13 +247,20 @@ def _placed(
         left = layers[0]
         raise ValueError(
             f"network.stages: no place for layer {count - len(layers) + 1} of {count}, "
-            f"{left['operation']} to {left['channels']} channels at stride {left['stride']}"
+            f"{left['operation']} {_width(left)} at stride {left['stride']}"
         )
     return stages
 
 
 def _fits(layer: Mapping[str, Any], place: Mapping[str, Any]) -> bool:
-    return all(_allows(place[key], layer[key]) for key in ("channels", "stride", "operation"))
+    keys = ("channels", "stride", "operation")
+    return all(_allows(place.get(key), layer.get(key)) for key in keys)
+
+
+def _width(layer: Mapping[str, Any]) -> str:
+    if "channels" in layer:
+        return f"to {layer['channels']} channels"
+    return f"of growth {layer['growth']}"
 
 
 def _nearest(given: Any, value: Any) -> Any:

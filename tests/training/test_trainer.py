@@ -116,6 +116,7 @@ CHANGES: list[dict[str, Any]] = [
     {"drop_path": 0.3},
     {"drop_path": 0.3, "drop_path_kind": "global"},
     {"drop_path": 0.3, "ramp": True},
+    {"auxiliary": 0.4},
     {"layer_decay": 0.5},
     {"amp": "on"},
     *({"optimizer": name} for name in OPTIMIZERS if name != "nesterov"),
@@ -160,6 +161,7 @@ def test_every_setting_of_the_recipe_is_under_test() -> None:
 RECIPES: list[dict[str, Any]] = [
     *({"optimizer": name, "lr0": None} for name in OPTIMIZERS),
     {"momentum": 0.0},
+    {"auxiliary": 0.4, "ema": 0.9},
     {"optimizer": "adamw", "lr0": 0.002, "layer_decay": 0.7, "amp": "on", "plateau": 1},
     {"ema": 0.9, "mixup": 0.5, "drop_path": 0.3, "ramp": True, "erasing": 0.3},
 ]
