@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from evonas.errors import BuildError
 from evonas.exporters.onnx_graph import (
     INPUT_NAME,
     OPSET,
@@ -16,6 +17,8 @@ from evonas.exporters.onnx_graph import (
     NotExpressible,
     onnx_graph,
 )
+
+MOST_BYTES = 2**31 - 2**20  # of a protocol buffer, with room for the graph
 
 __all__ = ["INPUT_NAME", "OUTPUT_NAME", "dynamo_onnx", "quick_onnx", "traced_onnx"]
 
@@ -25,7 +28,16 @@ def quick_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int
 
     Written by evonas where it can; else by torch's exporters, which take a tenth of a second and
     more. ONNX Runtime makes the same optimised graph of either.
+
+    Raises:
+        BuildError: The weights are more than an ONNX file holds.
     """
+    size = sum(tensor.numel() * tensor.element_size() for tensor in network.parameters())
+    if size > MOST_BYTES:
+        raise BuildError(
+            f"Weights of {size / 2**30:.1f} GB are more than the 2 GB that an ONNX file holds. "
+            "Set constraints.parameters.max, to 500000000 at most."
+        )
     try:
         return onnx_graph(network, input_shape, batch)
     except NotExpressible:

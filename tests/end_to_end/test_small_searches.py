@@ -23,9 +23,16 @@ def result_of(*words: str) -> Any:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", ["mobile_layers", "darts_cells", "nas_bench_201"])
-def test_a_small_search_ends_with_a_front(space: str) -> None:
-    found = result_of("search", f"space={space}", "budget.evaluations=3", *QUICK)
+@pytest.mark.parametrize(
+    ("space", "limit"),
+    [
+        ("conv_zoo", "constraints.parameters.max=5000000"),
+        ("darts_cells", "constraints.macs.max=1000000000"),
+        ("nas_bench_201", "constraints.macs.max=1000000000"),
+    ],
+)
+def test_a_small_search_ends_with_a_front(space: str, limit: str) -> None:
+    found = result_of("search", f"space={space}", limit, "budget.evaluations=3", *QUICK)
     assert found["status"] == "finished"
     assert found["counts"]["complete"] >= 3
     assert found["front"]

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from evonas.errors import BuildError
 from evonas.exporters.onnx import INPUT_NAME, OUTPUT_NAME, dynamo_onnx, quick_onnx
 from evonas.models import build
 from evonas.space import load_space
@@ -97,3 +98,9 @@ def test_what_the_quick_exporter_cannot_say_is_left_to_the_other() -> None:
     torch.testing.assert_close(
         run(quick_onnx(Spectrum(), SHAPE, batch=2), given), Spectrum()(given)
     )
+
+
+def test_weights_that_no_onnx_file_holds_are_refused_before_they_are_written() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 800_000, device="meta"))
+    with pytest.raises(BuildError, match=r"2\.3 GB .* constraints\.parameters\.max"):
+        quick_onnx(network, SHAPE)
