@@ -4,12 +4,11 @@ Their source is copied into exported models, so they import torch and `evonas.mo
 of them is a class of torch, whose source is not ours to copy.
 """
 
-from collections.abc import Iterable
-
 import torch
 from torch import nn
 
 from evonas.models.activations import ACTIVATIONS
+from evonas.models.cell import add
 from evonas.models.layers import SumWeights
 from evonas.models.norms import NORMS
 
@@ -54,18 +53,10 @@ class Sum(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """The sum of the maps of the branches."""
-        return _added(
-            branch(maps) if scale == 1 else branch(maps) * scale
-            for branch, scale in zip(self.branches, self.scales, strict=True)
+        pairs = zip(self.branches, self.scales, strict=True)
+        return add(
+            [branch(maps) if scale == 1 else branch(maps) * scale for branch, scale in pairs]
         )
-
-
-def _added(terms: Iterable[torch.Tensor]) -> torch.Tensor:
-    """The sum of one term or more."""
-    total, *others = terms
-    for term in others:
-        total = total + term
-    return total
 
 
 class WeightedSum(nn.Module):
@@ -82,7 +73,7 @@ class WeightedSum(nn.Module):
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """The weighted sum of the maps of the branches."""
         pairs = zip(self.branches, self.weights(), strict=True)
-        return _added(branch(maps) * weight for branch, weight in pairs)
+        return add([branch(maps) * weight for branch, weight in pairs])
 
 
 class MaxPool(nn.MaxPool2d):

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from evonas.models.cell import add, mean
 from evonas.models.layers import ConvNormActivation
 
 SHARE_GLOBAL = 0.5  # of the samples of a batch keep a single column (arXiv 1605.07648, section 4)
@@ -83,10 +84,10 @@ class Fractal(nn.Module):
         if len(parts) == 1:
             return parts[0]
         if kept is None:
-            return total(parts) / len(parts)
+            return mean(parts)
         shares = self._shares(columns, kept).to(parts[0].dtype)
         weights = shares[:, :, None, None, None]
-        return total([part * weights[:, index] for index, part in enumerate(parts)])
+        return add([part * weights[:, index] for index, part in enumerate(parts)])
 
     def _shares(self, columns: list[int], kept: torch.Tensor) -> torch.Tensor:
         """(batch, inputs of a join): what each counts; they sum to 1."""
@@ -104,11 +105,3 @@ class Fractal(nn.Module):
 def one_of(index: torch.Tensor, shape: tuple[int, int]) -> torch.Tensor:
     """(batch, count), true at the index (batch, 1) of each row."""
     return torch.arange(shape[1], device=index.device) == index
-
-
-def total(parts: list[torch.Tensor]) -> torch.Tensor:
-    """The sum of tensors of one shape."""
-    sum_of_all = parts[0]
-    for part in parts[1:]:
-        sum_of_all = sum_of_all + part
-    return sum_of_all
