@@ -3,9 +3,10 @@
 Each design is decoded, encoded again, built and run forward as a whole at proxy and full scale on
 the meta device; the first of them are built for real at proxy scale, trained one step on random
 images, exported, and compared with ONNX Runtime. `failures` lists designs for which any of that
-went wrong. Counting layer by layer, which a search does, is timed beside the whole networks.
+went wrong; `above_tolerance` counts those that differ by more only as torch's rounding does. Counting layer by layer, which a search does, is timed beside the whole networks.
 """
 
+import copy
 import statistics
 import time
 from typing import Any
@@ -21,6 +22,7 @@ from evonas.models import Network, build, count, plan_network
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
 
 BATCH = 4
+TOLERANCE = 1e-4
 
 
 def main() -> None:
@@ -61,6 +63,7 @@ def examined(space: SearchSpace, designs: int, trained: int) -> dict[str, Any]:
         "different": len(prints),
         "trained": len(differences),
         "largest_onnx_difference": max(differences, default=None),
+        "above_tolerance": sum(difference > TOLERANCE for difference in differences),
         "failures": failures,
         "median_ms_whole_network": 1000 * statistics.median(seconds["whole"]),
         "median_ms_counted_by_layers": 1000 * statistics.median(seconds["counted"]),
@@ -86,32 +89,47 @@ def run_on_meta(blueprint: Blueprint, scale: Scale) -> dict[str, float]:
 def trained_and_exported(blueprint: Blueprint, scale: Scale) -> float:
     """The largest difference between torch and ONNX Runtime after one step of training.
 
-    Relative to the largest logit where that is above 1: deep networks give 1e11 so early, and
-    numbers of 32 bits have seven digits.
+    Relative to the largest logit where that is above 1: numbers of 32 bits have seven digits. An
+    untrained network of 30 layers may multiply their rounding by thousands; so a larger difference
+    is allowed where torch with 32 bits is as far from torch with 64.
     """
     network = build(blueprint, scale, seed=0)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(BATCH, *scale.input_shape, generator=generator)
+    train_a_step(network, images)
+    model = quick_onnx(network, scale.input_shape, batch=BATCH)
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    exported = torch.from_numpy(session.run(None, {INPUT_NAME: images.numpy()})[0])
+    with torch.no_grad():
+        logits = network.eval()(images)
+        difference = apart(exported, logits)
+        if not difference <= TOLERANCE:
+            exact = copy.deepcopy(network).double()(images.double())
+            rounding = apart(logits, exact)
+            difference = apart(exported, exact)
+            assert difference <= TOLERANCE + rounding, (
+                f"ONNX differs by {difference} from 64 bits, torch by {rounding}"
+            )
+    return difference
+
+
+def train_a_step(network: Network, images: torch.Tensor) -> None:
+    """After it the norms hold the statistics of these images: without, deep networks overflow."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
     loss = torch.nn.functional.cross_entropy(network(images), torch.arange(BATCH))
     loss.backward()
     optimizer.step()
     assert torch.isfinite(loss)
-    # Norms take the images' statistics: without, deep networks overflow.
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
         network(images)
-    model = quick_onnx(network, scale.input_shape, batch=BATCH)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (exported,) = session.run(None, {INPUT_NAME: images.numpy()})
-    with torch.no_grad():
-        logits = network.eval()(images)
-    difference = float((torch.from_numpy(exported) - logits).abs().max())
-    difference /= max(1.0, float(logits.abs().max()))
-    assert difference <= 1e-4, f"ONNX and torch differ by {difference}"
-    return difference
+
+
+def apart(some: torch.Tensor, reference: torch.Tensor) -> float:
+    """The largest difference, relative to the largest number where that is above 1."""
+    return float((some - reference).abs().max()) / max(1.0, float(reference.abs().max()))
 
 
 if __name__ == "__main__":
