@@ -3,7 +3,8 @@
 Each design is decoded, encoded again, built and run forward as a whole at proxy and full scale on
 the meta device; the first of them are built for real at proxy scale, trained one step on random
 images, exported, and compared with ONNX Runtime. `failures` lists designs for which any of that
-went wrong; `above_tolerance` counts those that differ by more only as torch's rounding does. Counting layer by layer, which a search does, is timed beside the whole networks.
+went wrong; `above_tolerance` counts those that differ by more only as torch's rounding does.
+Counting layer by layer, which a search does, is timed beside the whole networks.
 """
 
 import copy
