@@ -9,11 +9,13 @@ from evonas.training.resolution import resized, side_px
     [
         (32, 0.5, [16, 24, 32]),
         (32, 1.0, [32, 32, 32]),
-        (28, 0.5, [16, 20, 28]),
+        (28, 0.5, [16, 24, 28]),
+        (24, 2 / 3, [16, 16, 24]),
+        (16, 0.5, [8, 12, 16]),
         (16, 0.1, [8, 8, 16]),
         (8, 0.5, [8, 8, 8]),
         (6, 0.5, [6, 6, 6]),
-        (224, 0.6, [136, 180, 224]),
+        (224, 0.6, [136, 176, 224]),
     ],
 )
 def test_the_side_grows_in_three_equal_phases(full_px: int, start: float, sides: list[int]) -> None:
