@@ -18,7 +18,7 @@ import torch
 from record import parser, report
 
 from evonas.blueprint import Blueprint
-from evonas.exporters.onnx import INPUT_NAME, quick_onnx
+from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.models import Network, build, count, plan_network
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
 
@@ -98,7 +98,7 @@ def trained_and_exported(blueprint: Blueprint, scale: Scale) -> float:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(BATCH, *scale.input_shape, generator=generator)
     train_a_step(network, images)
-    model = quick_onnx(network, scale.input_shape, batch=BATCH)
+    model = onnx_model(network, scale.input_shape, batch=BATCH)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     exported = torch.from_numpy(session.run(None, {INPUT_NAME: images.numpy()})[0])
     with torch.no_grad():

@@ -11,7 +11,7 @@ from record import parser, report
 from scipy.stats import spearmanr
 
 from evonas.blueprint import Blueprint
-from evonas.exporters.onnx import quick_onnx
+from evonas.exporters.onnx import onnx_model
 from evonas.hardware import Clock, reference_ms
 from evonas.models import build, count, plan_network
 from evonas.settings import LatencySettings
@@ -32,7 +32,7 @@ def main() -> None:
 
     def latency(design: Blueprint, scale: Scale) -> tuple[float, float]:
         network = build(design, scale, seed=0)
-        measured = clock.measure(quick_onnx(network, scale.input_shape))
+        measured = clock.measure(onnx_model(network, scale.input_shape))
         return measured.ms, measured.spread
 
     full = [latency(design, scales["full"]) for design in designs]

@@ -15,7 +15,7 @@ from torch import nn
 
 from evonas.cache_folder import write_atomically
 from evonas.errors import ExportError
-from evonas.exporters.onnx import INPUT_NAME, dynamo_onnx
+from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.settings import DataSettings, Group, TrainingSettings, validate
 from evonas.yaml_file import read_yaml, write_yaml
 
@@ -125,7 +125,7 @@ def write_onnx_and_check(
         ExportError: Source, weights and ONNX do not give the same numbers.
     """
     network = network.cpu().eval()
-    model = dynamo_onnx(network, input_shape)
+    model = onnx_model(network, input_shape, batch=None)
     write_atomically(folder / ONNX, model)
     source = load_source(folder)
     source.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))

@@ -1,4 +1,4 @@
-"""Network to ONNX, two ways: quick for measuring, current for keeping."""
+"""Network to ONNX, for measuring and for keeping."""
 
 import contextlib
 import io
@@ -20,14 +20,19 @@ from evonas.exporters.onnx_graph import (
 
 MOST_BYTES = 2**31 - 2**20  # of a protocol buffer, with room for the graph
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "dynamo_onnx", "quick_onnx", "traced_onnx"]
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "onnx_model", "traced_onnx"]
 
 
-def quick_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int = 1) -> bytes:
-    """A serialised ONNX model for the latency clock, in about ten milliseconds.
+def onnx_model(
+    network: nn.Module, input_shape: tuple[int, int, int], batch: int | None = 1
+) -> bytes:
+    """A serialised ONNX model, in about ten milliseconds.
 
-    Written by evonas where it can; else by torch's exporters, which take a tenth of a second and
-    more. ONNX Runtime makes the same optimised graph of either.
+    Written by evonas where it can; else by torch's exporters, which take from a tenth of a second
+    to minutes. ONNX Runtime makes the same optimised graph of either.
+
+    Args:
+        batch: The number of images; None takes any number.
 
     Raises:
         BuildError: The weights are more than an ONNX file holds.
@@ -41,17 +46,20 @@ def quick_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int
     try:
         return onnx_graph(network, input_shape, batch)
     except NotExpressible:
-        return traced_onnx(network, input_shape, batch)
+        export = traced_onnx if batch else _dynamo_onnx
+        return export(network, input_shape, batch)
 
 
-def traced_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int = 1) -> bytes:
+def traced_onnx(
+    network: nn.Module, input_shape: tuple[int, int, int], batch: int | None = 1
+) -> bytes:
     """A serialised ONNX model by torch's TorchScript exporter.
 
     It is several times faster than its successor and due to be removed; where it is gone, or
     cannot express the network, the successor steps in.
     """
     network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    images = torch.zeros(batch, *input_shape)
+    images = torch.zeros(batch or 1, *input_shape)
     buffer = io.BytesIO()
     try:
         with _quiet(), torch.no_grad():
@@ -66,18 +74,12 @@ def traced_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: in
                 do_constant_folding=True,
             )
     except (TypeError, ValueError, RuntimeError, torch.onnx.OnnxExporterError):
-        return dynamo_onnx(network, input_shape, batch=batch)
+        return _dynamo_onnx(network, input_shape, batch)
     return buffer.getvalue()
 
 
-def dynamo_onnx(
-    network: nn.Module, input_shape: tuple[int, int, int], batch: int | None = None
-) -> bytes:
-    """A serialised ONNX model to keep; takes one to several seconds.
-
-    Args:
-        batch: A fixed number of images; None takes any number.
-    """
+def _dynamo_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int | None) -> bytes:
+    """A serialised ONNX model by torch's current exporter; takes seconds, or minutes."""
     network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Two images, because the exporter takes a dimension of one for a constant.
     images = torch.zeros(batch or 2, *input_shape)

@@ -13,27 +13,28 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
-from evonas.exporters.tape import SHAPES, Arguments, Step, record
+from evonas.exporters.tape import Arguments, Step, Tape, record
 
 INPUT_NAME = "images"
 OUTPUT_NAME = "logits"
 OPSET = 18
 IR_VERSION = 10  # of ONNX files, which newer ONNX Runtimes read as well
 FLOAT = onnx.TensorProto.FLOAT
+UNLIKELY = 23  # images on a tape that stands for any number: no other length should be equal
 
 
 class NotExpressible(Exception):
     """The network does something that is not in `CONVERSIONS`."""
 
 
-def onnx_graph(network: nn.Module, input_shape: tuple[int, int, int], batch: int) -> bytes:
-    """A serialised ONNX model for a fixed number of images.
+def onnx_graph(network: nn.Module, input_shape: tuple[int, int, int], batch: int | None) -> bytes:
+    """A serialised ONNX model for a fixed number of images, or for any number (None).
 
     Raises:
         NotExpressible: Torch's exporter has to do it.
     """
-    tape = record(network, (batch, *input_shape))
-    graph = _Graph(network, tape.given, tape.output)
+    tape = record(network, (batch or UNLIKELY, *input_shape))
+    graph = _Graph(network, tape, takes_any_number=batch is None)
     for step in tape.steps:
         graph.add(step)
     return graph.serialised()
@@ -42,12 +43,13 @@ def onnx_graph(network: nn.Module, input_shape: tuple[int, int, int], batch: int
 class _Graph:
     """Nodes so far, and the names of what they read and give."""
 
-    def __init__(self, network: nn.Module, given: torch.Tensor, output: torch.Tensor) -> None:
+    def __init__(self, network: nn.Module, tape: Tape, takes_any_number: bool) -> None:
+        self.takes_any_number = takes_any_number
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
         self.transposed: dict[int, torch.Tensor] = {}
-        self._given, self._output = given, output
-        self._names = {id(given): INPUT_NAME}
+        self._given, self._output = tape.given, tape.output
+        self._names = {id(tape.given): INPUT_NAME}
         weights = [*network.named_parameters(), *network.named_buffers()]
         self._fixed = {id(tensor): (name, tensor) for name, tensor in weights}
 
@@ -93,7 +95,7 @@ class _Graph:
         if not self.nodes or self.nodes[-1].output[0] != OUTPUT_NAME:
             raise NotExpressible("the last operation does not give the output")
         given, output = (
-            helper.make_tensor_value_info(name, FLOAT, list(tensor.shape))
+            helper.make_tensor_value_info(name, FLOAT, [self._images(tensor), *tensor.shape[1:]])
             for name, tensor in ((INPUT_NAME, self._given), (OUTPUT_NAME, self._output))
         )
         fixed = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
@@ -102,9 +104,18 @@ class _Graph:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return bytes(model.SerializeToString())
 
+    def shape(self, given: torch.Tensor, lengths: Sequence[int]) -> str:
+        """The name of a shape that a tensor is brought into; its images stay as many."""
+        if len(given) != lengths[0]:
+            if self.takes_any_number:
+                raise NotExpressible("a change of shape that does not leave the images alone")
+            return self.constant(lengths, np.int64)
+        return self.constant([0, *lengths[1:]], np.int64)  # 0: as before
+
+    def _images(self, tensor: torch.Tensor) -> int | str:
+        return "batch" if self.takes_any_number else len(tensor)
+
     def _add_constant(self, step: Step) -> None:
-        if step.operation in SHAPES:
-            raise NotExpressible(f"{step.operation} of constants has no value on a tape")
         if step.operation == "t":
             self.transposed[id(step.result)] = step.arguments["self"]
         self._fixed[id(step.result)] = (f"c{len(self._fixed)}", step.result)
@@ -163,14 +174,14 @@ def _group_norm(graph: _Graph, given: Arguments, output: str) -> None:
     """In groups as instances, as torch's exporter writes it; then each channel's weights."""
     if given["weight"] is None:
         raise NotExpressible("a group norm without weights")
-    groups, shape = given["group"], list(given["input"].shape)
+    groups = given["group"]
     ones, zeros = graph.constant(np.ones(groups)), graph.constant(np.zeros(groups))
     split = graph.constant([0, groups, -1], np.int64)
     maps = graph.node("Reshape", [graph.name(given["input"]), split], f"{output}_split")
     maps = graph.node(
         "InstanceNormalization", [maps, ones, zeros], f"{output}_normed", epsilon=given["eps"]
     )
-    whole = graph.constant(shape, np.int64)
+    whole = graph.shape(given["input"], given["input"].shape)
     maps = graph.node("Reshape", [maps, whole], f"{output}_whole")
     for kind, key in (("Mul", "weight"), ("Add", "bias")):
         weights = graph.constant(given[key].detach().numpy()[:, None, None])
@@ -286,7 +297,7 @@ def _cat(graph: _Graph, given: Arguments, output: str) -> None:
 
 
 def _reshape(graph: _Graph, given: Arguments, output: str) -> None:
-    shape = graph.constant(given["size"], np.int64)
+    shape = graph.shape(given["self"], given["size"])
     graph.node("Reshape", [graph.name(given["self"]), shape], output)
 
 

@@ -13,7 +13,7 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation of ATen: its name, its arguments by their names there, its (first) result."""
+    """One operation of ATen: its name, its arguments by their names there, a result of it."""
 
     operation: str
     arguments: Arguments
@@ -23,16 +23,21 @@ class Step:
     @property
     def reads(self) -> list[torch.Tensor]:
         """The tensors among the arguments."""
-        values = self.arguments.values()
-        lists = [value if isinstance(value, list | tuple) else [value] for value in values]
-        return [item for items in lists for item in items if isinstance(item, torch.Tensor)]
+        return _tensors(self.arguments)
+
+
+def _tensors(arguments: Arguments) -> list[torch.Tensor]:
+    values = arguments.values()
+    lists = [value if isinstance(value, list | tuple) else [value] for value in values]
+    return [item for items in lists for item in items if isinstance(item, torch.Tensor)]
 
 
 @dataclass(frozen=True, eq=False)
 class Tape:
     """A forward pass: what went in, the steps in order, what came out.
 
-    The tensors have the right shapes and no meaningful values; constants are the network's own.
+    What comes of the images has the right shapes and no meaningful values; constants, and what
+    comes of them alone, have their values.
     """
 
     given: torch.Tensor
@@ -48,15 +53,16 @@ def record(network: nn.Module, shape: tuple[int, ...], device: str = "cpu") -> T
         device: Of the network; may be meta.
     """
     given = torch.empty(shape, device=device)
-    with torch.no_grad(), _Recorder() as recorder:
+    with torch.no_grad(), _Recorder(given) as recorder:
         output = network.eval()(given)
     return Tape(given, tuple(recorder.steps), output)
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self) -> None:
+    def __init__(self, given: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.steps: list[Step] = []
+        self._of_images = {id(given)}
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -65,15 +71,21 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         arguments = {each.name: each.default_value for each in schema.arguments}
         arguments |= dict(zip(arguments, args, strict=False)) | (kwargs or {})
         name = schema.name.removeprefix("aten::")
-        imagined = None if arguments.get("transposed") else SHAPES.get(name)
-        if imagined is None:
+        is_of_images = any(id(each) in self._of_images for each in _tensors(arguments))
+        imagined = SHAPES.get(name) if is_of_images else None
+        if imagined is None or arguments.get("transposed"):
             result = function(*args, **(kwargs or {}))
             first = result[0] if isinstance(result, tuple | list) else result
         else:
             first = imagined(arguments)
             result = first if len(schema.returns) == 1 else (first,) * len(schema.returns)
-        if isinstance(first, torch.Tensor):
-            self.steps.append(Step(name, arguments, first, function.is_view))
+        # Of the images a norm's statistics are results too, which nothing reads.
+        results = [first] if is_of_images or first is result else result
+        for each in results:
+            if isinstance(each, torch.Tensor):
+                self.steps.append(Step(name, arguments, each, function.is_view))
+        if is_of_images:
+            self._of_images.add(id(first))
         return result
 
 

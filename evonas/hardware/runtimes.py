@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from evonas.errors import SettingsError
-from evonas.exporters.onnx import INPUT_NAME, quick_onnx
+from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.registry import pick
 from evonas.settings import LatencySettings
 
@@ -90,7 +90,7 @@ class OnnxRuntime(Runtime):
 
     def to_onnx(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> bytes:
         """See `Runtime.to_onnx`."""
-        return quick_onnx(network, shape, settings.batch)
+        return onnx_model(network, shape, settings.batch)
 
     def load_onnx(self, model: bytes, settings: LatencySettings) -> Timed:
         """See `Runtime.load_onnx`."""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from evonas.errors import BuildError
-from evonas.exporters.onnx import INPUT_NAME, OUTPUT_NAME, dynamo_onnx, quick_onnx
+from evonas.exporters.onnx import INPUT_NAME, OUTPUT_NAME, onnx_model
 from evonas.models import build
 from evonas.space import load_space
 
@@ -39,68 +39,51 @@ def assert_same_logits(model: bytes, made: nn.Module, count: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("batch", [1, 3])
-def test_the_quick_model_gives_the_logits_of_the_network(seed: int, batch: int) -> None:
+def test_a_model_of_so_many_images_gives_the_logits_of_the_network(seed: int, batch: int) -> None:
     made = network(seed)
-    assert_same_logits(quick_onnx(made, SHAPE, batch), made, batch)
+    assert_same_logits(onnx_model(made, SHAPE, batch), made, batch)
 
 
-@pytest.fixture(scope="module")
-def kept_model() -> bytes:
-    """Of network 0, for any number of images."""
-    return dynamo_onnx(network(0), SHAPE)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_kept_model_takes_any_number_of_images(seed: int) -> None:
+    made = network(seed)
+    model = onnx_model(made, SHAPE, batch=None)
+    for count in (1, 2, 23, 40):
+        assert_same_logits(model, made, count)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_the_kept_model_agrees_with_the_network_and_with_the_quick_model(
-    kept_model: bytes, count: int
-) -> None:
-    made = network(0)
-    assert_same_logits(kept_model, made, count)
-    quick = run(quick_onnx(made, SHAPE, count), images(count))
-    torch.testing.assert_close(run(kept_model, images(count)), quick, atol=1e-4, rtol=1e-4)
-
-
-def test_the_kept_model_may_have_a_fixed_number_of_images() -> None:
-    model = dynamo_onnx(network(3), SHAPE, batch=1)
-    assert_same_logits(model, network(3), 1)
-    assert onnxruntime.InferenceSession(model).get_inputs()[0].shape[0] == 1
-
-
-def test_only_the_kept_model_takes_any_number_of_images(kept_model: bytes) -> None:
-    lengths = []
-    for model in (quick_onnx(network(0), SHAPE), kept_model):
-        onnx.checker.check_model(onnx.load_from_string(model))
-        (given,) = onnxruntime.InferenceSession(model).get_inputs()
-        assert given.name == INPUT_NAME
-        assert tuple(given.shape[1:]) == SHAPE
-        lengths.append(given.shape[0])
-    assert lengths[0] == 1
-    assert isinstance(lengths[1], str)
+def test_models_are_whole_and_say_how_many_images_they_take() -> None:
+    for batch in (1, 3, None):
+        model = onnx_model(network(0), SHAPE, batch)
+        onnx.checker.check_model(onnx.load_from_string(model), full_check=True)
+        session = onnxruntime.InferenceSession(model)
+        for end, shape in ((session.get_inputs(), SHAPE), (session.get_outputs(), (10,))):
+            assert tuple(end[0].shape) == (batch or "batch", *shape)
 
 
 def test_exporting_keeps_the_weights() -> None:
     made = network(2)
     before = {key: value.clone() for key, value in made.state_dict().items()}
-    quick_onnx(made, SHAPE)
+    onnx_model(made, SHAPE)
     after = made.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 class Spectrum(nn.Module):
-    """Asks for something that only the newer exporter can say."""
+    """Asks for something that only torch's newer exporter can say."""
 
     def forward(self, given: torch.Tensor) -> torch.Tensor:
         return torch.fft.rfft(given[:, 0, 0, :8]).real
 
 
-def test_what_the_quick_exporter_cannot_say_is_left_to_the_other() -> None:
-    given = images(2)
-    torch.testing.assert_close(
-        run(quick_onnx(Spectrum(), SHAPE, batch=2), given), Spectrum()(given)
-    )
+@pytest.mark.parametrize("batch", [2, None])
+def test_what_evonas_cannot_write_is_left_to_torch(batch: int | None) -> None:
+    model = onnx_model(Spectrum(), SHAPE, batch)
+    for count in (batch,) if batch else (1, 5):
+        torch.testing.assert_close(run(model, images(count)), Spectrum()(images(count)))
 
 
 def test_weights_that_no_onnx_file_holds_are_refused_before_they_are_written() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 800_000, device="meta"))
     with pytest.raises(BuildError, match=r"2\.3 GB .* constraints\.parameters\.max"):
-        quick_onnx(network, SHAPE)
+        onnx_model(network, SHAPE)

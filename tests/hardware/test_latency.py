@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from evonas.errors import SettingsError
-from evonas.exporters.onnx import dynamo_onnx, quick_onnx
+from evonas.exporters.onnx import onnx_model
 from evonas.hardware import Clock, Latency, kept_latency, latency_scale, reference_ms
 from evonas.hardware.device import device_fingerprint
 from evonas.hardware.latency import (
@@ -39,14 +39,14 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def reference_model() -> bytes:
-    return quick_onnx(build(REFERENCE, REFERENCE_SCALE, seed=1), REFERENCE_SCALE.input_shape)
+    return onnx_model(build(REFERENCE, REFERENCE_SCALE, seed=1), REFERENCE_SCALE.input_shape)
 
 
 @pytest.fixture(scope="module")
 def small_model() -> bytes:
     space = load_space("nano")
     scale = space.scales["proxy"]
-    return quick_onnx(build(space.decode([0.0] * len(space.genes)), scale, 0), scale.input_shape)
+    return onnx_model(build(space.decode([0.0] * len(space.genes)), scale, 0), scale.input_shape)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_a_model_of_any_number_of_images_is_measured_with_one(
     clock = Clock(SETTINGS, reference_ms=40.0)
     any_number, one = (
         clock.measure(model).ratio
-        for model in (dynamo_onnx(network, scale.input_shape), small_model)
+        for model in (onnx_model(network, scale.input_shape, batch=None), small_model)
     )
     assert 0 < any_number < 4 * one
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from evonas.errors import SettingsError
-from evonas.exporters.onnx import quick_onnx
+from evonas.exporters.onnx import onnx_model
 from evonas.hardware import RUNTIMES, check_runtime
 from evonas.hardware.runtimes import _in_half_precision, clock_of
 from evonas.settings import LatencySettings
@@ -80,14 +80,14 @@ def test_torch_computes_in_16_bits_where_it_says_so() -> None:
 def test_torch_times_networks_and_no_onnx_models() -> None:
     settings = LatencySettings(runtime="torch")
     with pytest.raises(SettingsError, match="times torch networks, and this is an ONNX"):
-        check_runtime(settings).load_onnx(quick_onnx(network(), SHAPE), settings)
+        check_runtime(settings).load_onnx(onnx_model(network(), SHAPE), settings)
 
 
 @pytest.mark.filterwarnings("ignore")  # of weights that are rounded
 def test_half_precision_halves_the_weights() -> None:
     import onnx
 
-    halved = onnx.load_from_string(_in_half_precision(quick_onnx(network(), SHAPE)))
+    halved = onnx.load_from_string(_in_half_precision(onnx_model(network(), SHAPE)))
     weights = [each for each in halved.graph.initializer if len(each.dims) == 4]
     assert {each.data_type for each in weights} == {onnx.TensorProto.FLOAT16}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.exporters.onnx import INPUT_NAME, quick_onnx
+from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.models import initialise
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
@@ -138,7 +138,7 @@ def test_the_gradient_reaches_every_weight_beside_a_skip(name: str, activation: 
 
 def assert_same_in_onnxruntime(made: nn.Module) -> None:
     made(2 * images() + 1)  # norms that do more than nothing
-    model = quick_onnx(made, (8, 9, 9), batch=4)
+    model = onnx_model(made, (8, 9, 9), batch=4)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (exported,) = session.run(None, {INPUT_NAME: images().numpy()})
     with torch.no_grad():

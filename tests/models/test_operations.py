@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.exporters.onnx import INPUT_NAME, dynamo_onnx, quick_onnx
+from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.exporters.source import network_source
 from evonas.models import Layer, Network, Plan, initialise
 from evonas.models.activations import ACTIVATIONS
@@ -143,30 +143,29 @@ def test_an_operation_is_the_same_in_onnxruntime(
 ) -> None:
     given = images(side)
     made = seasoned(name, given, stride=stride, out_channels=out_channels)
-    assert_same_in_onnxruntime(quick_onnx(made, (8, side, side), batch=3), made, given)
+    assert_same_in_onnxruntime(onnx_model(made, (8, side, side), batch=3), made, given)
 
 
 @one_of_each_class
 @norms
 def test_every_norm_is_the_same_in_onnxruntime(name: str, norm: str) -> None:
     made = seasoned(name, images(), norm=norm, out_channels=12)
-    assert_same_in_onnxruntime(quick_onnx(made, (8, 7, 7), batch=3), made, images())
+    assert_same_in_onnxruntime(onnx_model(made, (8, 7, 7), batch=3), made, images())
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_is_the_same_in_onnxruntime(activation: str) -> None:
     made = seasoned("conv_1x3_3x1", images(), activation=activation)
-    assert_same_in_onnxruntime(quick_onnx(made, (8, 7, 7), batch=3), made, images())
+    assert_same_in_onnxruntime(onnx_model(made, (8, 7, 7), batch=3), made, images())
 
 
-@pytest.mark.slow
 @operations
 @pytest.mark.parametrize(("stride", "side", "out_channels"), [(2, 7, 12)])
 def test_the_kept_model_takes_any_number_of_images(
     name: str, stride: int, side: int, out_channels: int
 ) -> None:
     made = seasoned(name, images(side), stride=stride, out_channels=out_channels)
-    model = dynamo_onnx(made, (8, side, side))
+    model = onnx_model(made, (8, side, side), batch=None)
     for count in (1, 2, 5):
         assert_same_in_onnxruntime(model, made, images(side, count=count))
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from evonas.blueprint import Blueprint, network_key
-from evonas.exporters.onnx import INPUT_NAME, quick_onnx
+from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.models import Network, build, check_space, count, plan_network
 from evonas.models.presets import preset, presets
 from evonas.space import SearchSpace, known_spaces, load_space
@@ -182,7 +182,7 @@ def test_designs_learn_and_onnx_agrees(name: str) -> None:
         assert all(weights.isfinite().all() for weights in after)
         assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))
         settle(network, images)
-        model = quick_onnx(network, scale.input_shape, batch=4)
+        model = onnx_model(network, scale.input_shape, batch=4)
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         found = torch.from_numpy(session.run(None, {INPUT_NAME: images.numpy()})[0])
         with torch.no_grad():
