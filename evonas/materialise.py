@@ -9,15 +9,13 @@ from typing import Any
 import safetensors.torch
 from torch import nn
 
+from evonas import pareto
 from evonas.blueprint import Blueprint
 from evonas.errors import ExportError
 from evonas.evaluation import recipe_of, violations
-from evonas.evolution import pareto
 from evonas.exporters.card import FACTS, write_card
+from evonas.exporters.file_names import BLUEPRINT, FILES, SOURCE
 from evonas.exporters.model_folder import (
-    BLUEPRINT,
-    FILES,
-    SOURCE,
     InputSettings,
     OriginSettings,
     Recipe,

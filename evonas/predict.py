@@ -11,7 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from evonas.data.image import image_to_array
 from evonas.errors import DataError, ExportError
-from evonas.exporters.model_folder import ONNX, Recipe, read_recipe
+from evonas.exporters.file_names import ONNX
+from evonas.exporters.model_folder import Recipe, read_recipe
 from evonas.exporters.onnx import INPUT_NAME
 
 

@@ -15,9 +15,8 @@ from evonas.data import DATA_SETS, Dataset, Split, load_data
 from evonas.data.cache import data_key
 from evonas.errors import ExportError, SettingsError, TrialFailure
 from evonas.exporters.card import TRAINING, write_card
+from evonas.exporters.file_names import BLUEPRINT, FILES
 from evonas.exporters.model_folder import (
-    BLUEPRINT,
-    FILES,
     Recipe,
     load_source,
     read_recipe,

@@ -10,8 +10,8 @@ from tempfile import mkdtemp
 import numpy as np
 from record import parser, report
 
+from evonas import pareto
 from evonas.driver import search
-from evonas.evolution import pareto
 from evonas.runs import Run
 
 

@@ -24,7 +24,7 @@ from evonas.driver.preparation import set_up
 from evonas.evaluation import TrainEvaluator
 from evonas.evaluation.segments import weights_in
 from evonas.executors.executor import run_trial
-from evonas.exporters.model_folder import WEIGHTS
+from evonas.exporters.file_names import WEIGHTS
 from evonas.models import build
 from evonas.training import Normalisation, evaluate
 from evonas.trial import Chromosome, Trial

@@ -21,10 +21,11 @@ import numpy as np
 from paired import is_evolver, paired
 from record import parser, report
 
+from evonas import pareto
 from evonas.driver.loop import trial_seed
 from evonas.driver.preparation import Checked, check
 from evonas.evaluation import TableEvaluator
-from evonas.evolution import evolver_class, pareto
+from evonas.evolution import evolver_class
 from evonas.settings import EvolverSettings, Words
 from evonas.trial import Finished, History, Outcome, Prefix, Trial
 

@@ -31,8 +31,8 @@ LAYERS = [
     {"blueprint"},
     {"networks"},
     {"yaml_file"},
-    {"registry", "cache_folder", "key"},
-    {"errors"},
+    {"registry", "cache_folder", "key", "pareto"},
+    {"errors", "facade"},
 ]
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -58,6 +58,10 @@ TORCHLESS = [
     "registry",
     "key",
     "errors",
+    "pareto",
+    "runs",
+    "reports.summary",
+    "reports.tables",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from evonas.driver.rungs import levelled
 from evonas.evolution.memory import fitness_of
-from evonas.evolution.pareto import best_first
+from evonas.pareto import best_first
 from evonas.runs.records import Records
 from evonas.settings import TrainingSettings
 from evonas.space.search_space import SearchSpace

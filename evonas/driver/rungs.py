@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from evonas.errors import SpaceError
-from evonas.evolution.pareto import Fitness, best_first
+from evonas.pareto import Fitness, best_first
 from evonas.runs.records import Records
 from evonas.settings import FidelitySettings, Settings
 from evonas.space.search_space import SearchSpace

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from evonas.errors import SettingsError
-from evonas.evaluation.proxies import PROXIES
-from evonas.evaluation.subject import Subject
 from evonas.registry import did_you_mean, unknown_name
 from evonas.settings import Limits, Settings
+
+if TYPE_CHECKING:  # who reads a run takes no measure, and needs no torch
+    from evonas.evaluation.subject import Subject
 
 Direction = Literal["maximise", "minimise"]
 # count: from the plan, on the meta device, free; build: needs the network in memory and maybe
@@ -20,7 +21,7 @@ Direction = Literal["maximise", "minimise"]
 Cost = Literal["count", "build", "train"]
 
 
-def taken_otherwise(subject: Subject) -> float:
+def taken_otherwise(subject: "Subject") -> float:
     """Stands in for a measure that no subject gives: a user's own, or one that is computed."""
     raise AssertionError("a user's measure is the user's to take, and a derived one is computed")
 
@@ -49,7 +50,7 @@ class Objective:
     unit: str
     direction: Direction
     cost: Cost
-    measure: Callable[[Subject], float] = taken_otherwise
+    measure: Callable[["Subject"], float] = taken_otherwise
     derivation: Derivation | None = None
 
     def fitness(self, value: float) -> float:
@@ -57,47 +58,47 @@ class Objective:
         return value if self.direction == "maximise" else -value
 
 
-def accuracy(subject: Subject) -> float:
+def accuracy(subject: "Subject") -> float:
     """Share of validation images classified rightly."""
     return subject.trained.scores.accuracy
 
 
-def loss(subject: Subject) -> float:
+def loss(subject: "Subject") -> float:
     """Mean cross-entropy on the validation images: smoother than accuracy."""
     return subject.trained.scores.loss
 
 
-def train_seconds(subject: Subject) -> float:
+def train_seconds(subject: "Subject") -> float:
     """Wall-clock seconds of the training and its validation."""
     return subject.trained.seconds
 
 
-def latency_ms(subject: Subject) -> float:
+def latency_ms(subject: "Subject") -> float:
     """Milliseconds for one batch on this device (see `hardware.latency`)."""
     return subject.latency.ms
 
 
-def macs(subject: Subject) -> float:
+def macs(subject: "Subject") -> float:
     """Multiply-adds for one image."""
     return subject.count.macs
 
 
-def parameters(subject: Subject) -> float:
+def parameters(subject: "Subject") -> float:
     """Trainable numbers."""
     return subject.count.parameters
 
 
-def size_mib(subject: Subject) -> float:
+def size_mib(subject: "Subject") -> float:
     """Parameters as 32-bit numbers, in MiB."""
     return subject.count.parameters * 4 / 2**20
 
 
-def proxy_score(subject: Subject, proxy: str) -> float:
+def proxy_score(subject: "Subject", proxy: str) -> float:
     """A guess from the untrained network alone, larger is better (see `proxies`)."""
     return subject.score(proxy)
 
 
-def peak_memory_mib(subject: Subject) -> float:
+def peak_memory_mib(subject: "Subject") -> float:
     """MiB of weights and maps that one inference needs (see `hardware.memory`)."""
     return subject.peak_memory / 2**20
 
@@ -127,6 +128,9 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
     return measures["accuracy"] * math.pow(ratio, reward.alpha if ratio <= 1 else reward.beta)
 
 
+# All that `proxies` has.
+SCORES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
+
 OBJECTIVES: Mapping[str, Objective] = {
     "accuracy": Objective("accuracy", "", "maximise", "train", accuracy),
     "loss": Objective("loss", "", "minimise", "train", loss),
@@ -145,7 +149,7 @@ OBJECTIVES: Mapping[str, Objective] = {
     ),
     **{
         name: Objective(name, "", "maximise", "build", partial(proxy_score, proxy=name))
-        for name in PROXIES
+        for name in SCORES
     },
 }
 
@@ -213,7 +217,7 @@ def measure_scale(name: str, measured: str) -> str:
     >>> [measure_scale(name, "full") for name in ("accuracy", "synflow", "macs", "mnasnet_reward")]
     ['proxy', 'proxy', 'full', 'proxy and full']
     """
-    of_proxy = [is_trained(need) or need in PROXIES for need in needs_of(name)]
+    of_proxy = [is_trained(need) or need in SCORES for need in needs_of(name)]
     scales = ["proxy" if one else measured for one in of_proxy]
     return " and ".join(dict.fromkeys(scales))
 

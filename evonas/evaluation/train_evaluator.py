@@ -20,7 +20,8 @@ from evonas.evaluation.objectives import OBJECTIVES, is_trained, measure_scale
 from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
 from evonas.evaluation.segments import Segment, segments_of, weights_in
 from evonas.evaluation.subject import Subject, Trained
-from evonas.exporters.model_folder import WEIGHTS, write_weights
+from evonas.exporters.file_names import WEIGHTS
+from evonas.exporters.model_folder import write_weights
 from evonas.hardware import Clock, latency_scale
 from evonas.key import key_of
 from evonas.models import Plan, build, count, initialise, plan_network

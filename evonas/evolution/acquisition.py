@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import ndtr
 
-from evonas.evolution import pareto
+from evonas import pareto
 from evonas.evolution.gaussian_process import Array
 
 TAIL = -25.0  # below, the normal distribution is replaced by its asymptotic series

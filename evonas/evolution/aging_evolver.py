@@ -9,7 +9,7 @@ import numpy as np
 
 from evonas.evolution.evolver import ATTEMPTS, Evolver, Proposal
 from evonas.evolution.memory import fitness_of
-from evonas.evolution.pareto import best_first
+from evonas.pareto import best_first
 from evonas.space.gene import Gene
 from evonas.trial import Chromosome, Finished, History
 

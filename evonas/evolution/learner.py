@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from evonas.evolution import pareto
+from evonas import pareto
 from evonas.evolution.features import Array, Features
 from evonas.evolution.gaussian_process import Hyperparameters, Process, fit
 from evonas.trial import Chromosome, Finished

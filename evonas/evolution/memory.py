@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evonas.evolution.pareto import Fitness, best_first
+from evonas.pareto import Fitness, best_first
 from evonas.trial import Chromosome, Finished, History
 
 

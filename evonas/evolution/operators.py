@@ -18,7 +18,7 @@ import numpy as np
 import pygad
 from numpy.typing import NDArray
 
-from evonas.evolution.pareto import Fitness, best_first, ranks
+from evonas.pareto import Fitness, best_first, ranks
 from evonas.settings import EvolverSettings
 from evonas.space.gene import Choice, Gene
 from evonas.space.search_space import SearchSpace

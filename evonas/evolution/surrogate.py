@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import log_ndtr
 from threadpoolctl import ThreadpoolController
 
-from evonas.evolution import pareto
+from evonas import pareto
 from evonas.evolution.acquisition import (
     expected_hypervolume_improvement,
     log_expected_improvement,

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from evonas.cache_folder import write_atomically
-from evonas.exporters.model_folder import CARD, CHECK, RECIPE, SOURCE, Recipe, read_recipe
+from evonas.exporters.file_names import CARD, CHECK, RECIPE, SOURCE
+from evonas.exporters.model_folder import Recipe, read_recipe
 
 TRAINING = "training.json"  # written by a retraining
 FACTS = "search.json"  # written by the export: measures of the search, with their scales

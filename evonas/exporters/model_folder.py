@@ -15,13 +15,10 @@ from torch import nn
 
 from evonas.cache_folder import write_atomically
 from evonas.errors import ExportError
+from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.settings import DataSettings, Group, TrainingSettings, validate
 from evonas.yaml_file import read_yaml, write_yaml
-
-BLUEPRINT, RECIPE, SOURCE = "blueprint.json", "recipe.yaml", "model.py"
-WEIGHTS, ONNX, CHECK, CARD = "weights.safetensors", "model.onnx", "check.json", "README.md"
-FILES = (BLUEPRINT, RECIPE, SOURCE, WEIGHTS, ONNX, CHECK, CARD)
 
 TOLERANCE = 1e-4  # largest difference allowed between the forms of one network
 CHECKED_IMAGES = 4

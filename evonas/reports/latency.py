@@ -13,7 +13,8 @@ from rich.table import Table
 from torch import nn
 
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.model_folder import ONNX, RECIPE, WEIGHTS, load_source, read_recipe
+from evonas.exporters.file_names import ONNX, RECIPE, WEIGHTS
+from evonas.exporters.model_folder import load_source, read_recipe
 from evonas.hardware import (
     Clock,
     Latency,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.evolution import pareto
+from evonas import pareto
 
 Member = tuple[int, tuple[float, ...]]  # number and larger-is-better values
 

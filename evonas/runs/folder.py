@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunError
-from evonas.exporters.model_folder import WEIGHTS
+from evonas.exporters.file_names import WEIGHTS
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.runs.ledger import Ledger
 from evonas.settings import RunSettings, Settings

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evonas import pareto
 from evonas.evaluation import Objective, excess, is_trained, violations
-from evonas.evolution import pareto
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
 from evonas.trial import FORETOLD, Chromosome, Finished, History, Outcome, Prefix, Trial

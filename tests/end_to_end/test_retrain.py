@@ -13,9 +13,8 @@ from torch import nn
 from evonas.blueprint import Blueprint
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.card import FACTS
+from evonas.exporters.file_names import BLUEPRINT, SOURCE
 from evonas.exporters.model_folder import (
-    BLUEPRINT,
-    SOURCE,
     InputSettings,
     OriginSettings,
     Recipe,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
 from evonas.evaluation import OBJECTIVES, PROXIES, TrainEvaluator, measure_scale
+from evonas.evaluation.objectives import SCORES
 from evonas.evaluation.proxies import PROXY_IMAGES
 from evonas.evaluation.train_evaluator import _proxy_batch
 from evonas.models import build
@@ -55,6 +56,10 @@ class Pooled(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         return maps.mean((2, 3))
+
+
+def test_every_score_is_an_objective() -> None:
+    assert tuple(PROXIES) == SCORES
 
 
 @pytest.mark.parametrize("name", PROXIES)

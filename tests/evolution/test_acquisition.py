@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evonas.evolution import acquisition, pareto
+from evonas import pareto
+from evonas.evolution import acquisition
 from evonas.evolution.acquisition import (
     expected_hypervolume_improvement,
     log_expected_improvement,

@@ -11,8 +11,8 @@ import pytest
 from evonas.evolution import Evolver
 from evonas.evolution.aging_evolver import AgingEvolver
 from evonas.evolution.optuna_evolver import GpEvolver, Nsga2Evolver, TpeEvolver
-from evonas.evolution.pareto import hypervolume
 from evonas.evolution.random_evolver import RandomEvolver
+from evonas.pareto import hypervolume
 from evonas.settings import EvolverSettings
 from evonas.space import SearchSpace, load_space
 from evonas.trial import Chromosome, Finished, History

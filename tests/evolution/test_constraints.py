@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from evonas.evaluation import excess, is_within
 from evonas.evolution import Evolver, PygadEvolver
 from evonas.evolution.memory import Memory, ruled_fitness_of
-from evonas.evolution.pareto import best_first
+from evonas.pareto import best_first
 from evonas.settings import EvolverSettings, Limits
 from evonas.space import SearchSpace
 from evonas.space.load import load_space_file

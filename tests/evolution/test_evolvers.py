@@ -132,7 +132,7 @@ def test_pygad_beats_random_on_a_toy() -> None:
     reference = np.array([0.0, -2.0])
 
     def score(name: str, seed: int) -> float:
-        from evonas.evolution import pareto
+        from evonas import pareto
 
         fitness = np.array([done.fitness for done in evolve(make(name, seed), 80)])
         return pareto.hypervolume(fitness, reference)
@@ -172,7 +172,7 @@ def test_parents_are_from_the_best_of_the_history() -> None:
     history = History(tuple(evolve(make("random"), 60)))
     asked = range(60, 100)
     parents = {p for proposal in evolver.propose(history, asked) for p in proposal.parents}
-    from evonas.evolution.pareto import best_first
+    from evonas.pareto import best_first
 
     fitness = np.array([done.fitness for done in history.finished])
     best = set(best_first(fitness)[: SETTINGS.population].tolist())

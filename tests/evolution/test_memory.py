@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from evonas.evolution import PygadEvolver
 from evonas.evolution.memory import Memory, fitness_of
-from evonas.evolution.pareto import best_first, ranks
+from evonas.pareto import best_first, ranks
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
 from evonas.trial import Finished, History, Prefix

@@ -13,7 +13,7 @@ from evonas.evolution.operators import (
     nsga3_divisions,
     reference_points,
 )
-from evonas.evolution.pareto import best_first, ranks
+from evonas.pareto import best_first, ranks
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
 from evonas.space.gene import Choice, Float

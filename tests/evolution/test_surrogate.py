@@ -15,8 +15,8 @@ from evonas.evolution import learner as module
 from evonas.evolution.features import Features
 from evonas.evolution.learner import FEWEST, Learner
 from evonas.evolution.memory import Memory
-from evonas.evolution.pareto import best_first
 from evonas.evolution.surrogate import OBJECTIVES, REPEATING, UNSCREENED, Surrogate
+from evonas.pareto import best_first
 from evonas.settings import EvolverSettings
 from evonas.space import SearchSpace, load_space
 from evonas.space.load import load_space_file

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from evonas.errors import SettingsError
-from evonas.exporters.model_folder import WEIGHTS, write_weights
+from evonas.exporters.file_names import WEIGHTS
+from evonas.exporters.model_folder import write_weights
 from evonas.models import build
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space

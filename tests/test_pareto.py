@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pygad import GA
 
-from evonas.evolution import pareto
+from evonas import pareto
 from evonas.evolution.operators import FastGA
 
 small_matrices = arrays(
