@@ -95,6 +95,8 @@ COMMON: dict[str, Any] = {
     "fliplr": 0.5,
     "progressive": 0.5,
 }
+# Where whole convolutions are most of the work, orthogonal steps cost little and teach more.
+MUON: dict[str, Any] = {"optimizer": "muon", "lr0": 0.8, "momentum": 0.6, "batch_size": 128}
 
 
 def recipe(epochs: int, **more: Any) -> TrainingSettings:
@@ -106,7 +108,9 @@ SUBJECTS = {
         INVERTED, {25: (mobile(last_layers=2), recipe(2)), 60: (MOBILE, recipe(4))}, bfloat16=False
     ),
     "residual": Subject(
-        RESIDUAL, {25: (RESIDUAL, recipe(2)), 60: (RESIDUAL, recipe(6))}, bfloat16=True
+        RESIDUAL,
+        {25: (RESIDUAL, recipe(2, **MUON)), 60: (RESIDUAL, recipe(5, **MUON))},
+        bfloat16=True,
     ),
 }
 

@@ -9,7 +9,7 @@ from torch.optim import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, NAdam, Opti
 
 from evonas.settings import TrainingSettings
 from evonas.training.muon import Muon, matrices
-from evonas.training.rates import USUAL_RATE
+from evonas.training.rates import REST_OF_MUON
 from evonas.training.transfer import parameter_groups
 
 Groups = list[dict[str, Any]]  # parameters with their settings, as torch's optimisers take them
@@ -90,10 +90,10 @@ def make_optimizer(
 
 
 def _split(groups: Groups, muons: set[torch.Tensor], momentum: float) -> Groups:
-    """Each group as one of matrices and one of the rest, which has AdamW's usual rate."""
+    """Each group as one of matrices and one of the rest, which AdamW steps at a smaller rate."""
     parts = []
     for group in groups:
-        for matrix, scale in ((True, 1.0), (False, USUAL_RATE["adamw"] / USUAL_RATE["muon"])):
+        for matrix, scale in ((True, 1.0), (False, REST_OF_MUON)):
             own = [tensor for tensor in group["params"] if (tensor in muons) is matrix]
             made = {"matrix": matrix, "momentum": momentum, "lr_scale": group["lr_scale"] * scale}
             parts += [{"params": own, **made}] if own else []
