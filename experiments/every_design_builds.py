@@ -18,12 +18,12 @@ import torch
 from record import parser, report
 
 from evonas.blueprint import Blueprint
+from evonas.exporters.model_folder import TOLERANCE, largest_difference
 from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.models import Network, build, count, plan_network
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
 
 BATCH = 4
-TOLERANCE = 1e-4
 FEW = 4  # rounding is drawn by lot
 
 
@@ -104,11 +104,11 @@ def trained_and_exported(blueprint: Blueprint, scale: Scale) -> float:
     exported = torch.from_numpy(session.run(None, {INPUT_NAME: images.numpy()})[0])
     with torch.no_grad():
         logits = network.eval()(images)
-        difference = apart(exported, logits)
+        difference = largest_difference(logits, exported)
         if not difference <= TOLERANCE:
             exact = copy.deepcopy(network).double()(images.double())
-            rounding = apart(logits, exact)
-            difference = apart(exported, exact)
+            rounding = largest_difference(exact, logits)
+            difference = largest_difference(exact, exported)
             assert difference <= max(TOLERANCE, FEW * rounding), (
                 f"ONNX differs by {difference} from 64 bits, torch by {rounding}"
             )
@@ -127,11 +127,6 @@ def train_a_step(network: Network, images: torch.Tensor) -> None:
             module.momentum = 1.0
     with torch.no_grad():
         network(images)
-
-
-def apart(some: torch.Tensor, reference: torch.Tensor) -> float:
-    """The largest difference, relative to the largest number where that is above 1."""
-    return float((some - reference).abs().max()) / max(1.0, float(reference.abs().max()))
 
 
 if __name__ == "__main__":

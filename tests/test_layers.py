@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,10 @@ def test_the_facade_offers_exactly_what_it_says() -> None:
     assert all(hasattr(evonas, name) for name in evonas.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = evonas.nothing
+
+
+@pytest.mark.parametrize("name", ["evonas", "evonas.evaluation", "evonas.hardware"])
+def test_a_facade_lists_each_name_with_its_home(name: str) -> None:
+    package = import_module(name)
+    assert sorted(package.__all__) == sorted(package._HOMES)
+    assert all(hasattr(package, each) for each in package.__all__)

@@ -128,8 +128,8 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
     return measures["accuracy"] * math.pow(ratio, reward.alpha if ratio <= 1 else reward.beta)
 
 
-# All that `proxies` has.
-SCORES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
+# Of all that `proxies` has, which needs torch.
+PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
 
 OBJECTIVES: Mapping[str, Objective] = {
     "accuracy": Objective("accuracy", "", "maximise", "train", accuracy),
@@ -149,7 +149,7 @@ OBJECTIVES: Mapping[str, Objective] = {
     ),
     **{
         name: Objective(name, "", "maximise", "build", partial(proxy_score, proxy=name))
-        for name in SCORES
+        for name in PROXY_NAMES
     },
 }
 
@@ -217,7 +217,7 @@ def measure_scale(name: str, measured: str) -> str:
     >>> [measure_scale(name, "full") for name in ("accuracy", "synflow", "macs", "mnasnet_reward")]
     ['proxy', 'proxy', 'full', 'proxy and full']
     """
-    of_proxy = [is_trained(need) or need in SCORES for need in needs_of(name)]
+    of_proxy = [is_trained(need) or need in PROXY_NAMES for need in needs_of(name)]
     scales = ["proxy" if one else measured for one in of_proxy]
     return " and ".join(dict.fromkeys(scales))
 

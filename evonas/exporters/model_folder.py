@@ -136,8 +136,8 @@ def write_onnx_and_check(
         outputs = network(source.example)[0]
     by_onnx = torch.from_numpy(np.asarray(session.run(None, {INPUT_NAME: images.numpy()})[0]))
     checks = {
-        "onnx_max_abs_difference": _difference(expected, by_onnx),
-        "source_max_abs_difference": _difference(expected, by_source),
+        "onnx_max_abs_difference": largest_difference(expected, by_onnx),
+        "source_max_abs_difference": largest_difference(expected, by_source),
         "images": CHECKED_IMAGES,
         "example_output": outputs.tolist(),
         "latency": dict(latency(network, model)),
@@ -154,7 +154,7 @@ def write_onnx_and_check(
     return checks
 
 
-def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Largest absolute difference, relative to the largest value where that is above 1."""
-    scale = max(1.0, float(first.abs().max()))
-    return float((first - second).abs().max()) / scale
+def largest_difference(reference: torch.Tensor, other: torch.Tensor) -> float:
+    """Largest absolute difference, relative to the largest reference where that is above 1."""
+    scale = max(1.0, float(reference.abs().max()))
+    return float((reference - other).abs().max()) / scale

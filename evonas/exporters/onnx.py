@@ -46,20 +46,19 @@ def onnx_model(
     try:
         return onnx_graph(network, input_shape, batch)
     except NotExpressible:
-        export = traced_onnx if batch else _dynamo_onnx
-        return export(network, input_shape, batch)
+        if batch is None:
+            return _dynamo_onnx(network, input_shape, batch)
+        return traced_onnx(network, input_shape, batch)
 
 
-def traced_onnx(
-    network: nn.Module, input_shape: tuple[int, int, int], batch: int | None = 1
-) -> bytes:
+def traced_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int = 1) -> bytes:
     """A serialised ONNX model by torch's TorchScript exporter.
 
     It is several times faster than its successor and due to be removed; where it is gone, or
     cannot express the network, the successor steps in.
     """
     network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    images = torch.zeros(batch or 1, *input_shape)
+    images = torch.zeros(batch, *input_shape)
     buffer = io.BytesIO()
     try:
         with _quiet(), torch.no_grad():

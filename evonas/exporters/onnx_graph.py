@@ -20,7 +20,9 @@ OUTPUT_NAME = "logits"
 OPSET = 18
 IR_VERSION = 10  # of ONNX files, which newer ONNX Runtimes read as well
 FLOAT = onnx.TensorProto.FLOAT
-UNLIKELY = 23  # images on a tape that stands for any number: no other length should be equal
+# Images on a tape that stands for any number: few, as some operations are run, and a length that
+# is hardly ever one of channels.
+STAND_IN = 5
 
 
 class NotExpressible(Exception):
@@ -33,7 +35,7 @@ def onnx_graph(network: nn.Module, input_shape: tuple[int, int, int], batch: int
     Raises:
         NotExpressible: Torch's exporter has to do it.
     """
-    tape = record(network, (batch or UNLIKELY, *input_shape))
+    tape = record(network, (batch or STAND_IN, *input_shape))
     graph = _Graph(network, tape, takes_any_number=batch is None)
     for step in tape.steps:
         graph.add(step)

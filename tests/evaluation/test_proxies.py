@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
 from evonas.evaluation import OBJECTIVES, PROXIES, TrainEvaluator, measure_scale
-from evonas.evaluation.objectives import SCORES
+from evonas.evaluation.objectives import PROXY_NAMES
 from evonas.evaluation.proxies import PROXY_IMAGES
 from evonas.evaluation.train_evaluator import _proxy_batch
 from evonas.models import build
@@ -59,7 +59,7 @@ class Pooled(nn.Module):
 
 
 def test_every_score_is_an_objective() -> None:
-    assert tuple(PROXIES) == SCORES
+    assert tuple(PROXIES) == PROXY_NAMES
 
 
 @pytest.mark.parametrize("name", PROXIES)
