@@ -9,7 +9,7 @@ from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.models import initialise
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
-from evonas.models.layers import DropPath, SqueezeExcite
+from evonas.models.layers import DropPath, GlobalPool, SqueezeExcite, map_means
 from evonas.models.norms import NORMS
 from evonas.models.stages import plan_stages
 
@@ -248,3 +248,31 @@ def test_a_convolution_has_a_bias_where_there_is_no_norm(name: str) -> None:
 
 def test_each_block_says_which_keys_it_takes() -> None:
     assert set(BLOCK_KEYS) == set(BLOCKS)
+
+
+# Means of maps
+
+
+@pytest.mark.parametrize("keepdim", [False, True])
+def test_means_of_maps_are_the_same_with_and_without_gradients(keepdim: bool) -> None:
+    maps = torch.randn(2, 3, 4, 5)
+    expected = maps.mean((2, 3), keepdim=keepdim)
+    torch.testing.assert_close(map_means(maps, keepdim), expected)
+    with torch.no_grad():
+        assert torch.equal(map_means(maps, keepdim), expected)
+
+
+def test_gradients_of_means_lie_in_memory_as_the_maps_do() -> None:
+    last = torch.channels_last
+    maps = torch.randn(2, 3, 4, 5).contiguous(memory_format=last).requires_grad_()
+    gradients: list[torch.Tensor] = []
+    doubled = 2 * maps
+    doubled.register_hook(gradients.append)
+    for means in (
+        map_means(doubled),
+        GlobalPool()(doubled),
+        SqueezeExcite(3, 2, "relu", "sigmoid")(doubled),
+    ):
+        torch.autograd.backward(means, torch.ones_like(means), retain_graph=True)
+    assert len(gradients) == 3
+    assert all(gradient.is_contiguous(memory_format=last) for gradient in gradients)

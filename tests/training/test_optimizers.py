@@ -125,6 +125,17 @@ def test_orthogonalising_brings_singular_values_near_1_and_keeps_the_directions(
     torch.testing.assert_close(inside, inside.diagonal().diag(), atol=1e-4, rtol=0)
 
 
+def test_orthogonalising_is_five_steps_of_the_published_iteration() -> None:
+    """Here X itself is multiplied in each step, as the author does."""
+    matrix = torch.randn(8, 72, generator=torch.Generator().manual_seed(0))
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix / matrix.norm()
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalised(matrix), x, atol=1e-4, rtol=0)
+
+
 def test_muon_is_for_whole_convolutions_and_hidden_matrices() -> None:
     network = small_network()
     assert matrices(network) == {network[0].weight, network[5].weight}
