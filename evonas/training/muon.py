@@ -43,7 +43,8 @@ def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:
         gram = step @ (step @ gram)
         step = _polynomial(gram)
         product = step @ product
-    return product @ x
+    made: torch.Tensor = product @ x
+    return made
 
 
 def _polynomial(gram: torch.Tensor) -> torch.Tensor:
