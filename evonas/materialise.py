@@ -72,7 +72,7 @@ def materialise(
     except BaseException:
         shutil.rmtree(half_done, ignore_errors=True)
         raise
-    keys = ("onnx_max_abs_difference", "source_max_abs_difference")
+    keys = ("onnx_max_abs_difference", "onnx_rounding", "source_max_abs_difference")
     return {
         "run": run.name,
         "number": trial.number,

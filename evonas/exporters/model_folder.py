@@ -7,20 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnxruntime
 import safetensors.torch
 import torch
 from torch import nn
 
 from evonas.cache_folder import write_atomically
 from evonas.errors import ExportError
+from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
-from evonas.exporters.onnx import INPUT_NAME, onnx_model
+from evonas.exporters.onnx import onnx_model
 from evonas.settings import DataSettings, Group, TrainingSettings, validate
 from evonas.yaml_file import read_yaml, write_yaml
 
-TOLERANCE = 1e-4  # largest difference allowed between the forms of one network
 CHECKED_IMAGES = 4
 
 
@@ -129,15 +127,14 @@ def write_onnx_and_check(
     source.network.eval()
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(CHECKED_IMAGES, *input_shape, generator=generator)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    agreement = onnx_agreement(network, model, images)
     with torch.no_grad():
-        expected = network(images)
-        by_source = source.network(images)
+        by_source = largest_difference(network(images), source.network(images))
         outputs = network(source.example)[0]
-    by_onnx = torch.from_numpy(np.asarray(session.run(None, {INPUT_NAME: images.numpy()})[0]))
     checks = {
-        "onnx_max_abs_difference": largest_difference(expected, by_onnx),
-        "source_max_abs_difference": largest_difference(expected, by_source),
+        "onnx_max_abs_difference": agreement.difference,
+        "onnx_rounding": agreement.rounding,
+        "source_max_abs_difference": by_source,
         "images": CHECKED_IMAGES,
         "example_output": outputs.tolist(),
         "latency": dict(latency(network, model)),
@@ -152,9 +149,3 @@ def write_onnx_and_check(
     text = json.dumps(checks, indent=2, allow_nan=False) + "\n"
     write_atomically(folder / CHECK, text.encode())
     return checks
-
-
-def largest_difference(reference: torch.Tensor, other: torch.Tensor) -> float:
-    """Largest absolute difference, relative to the largest reference where that is above 1."""
-    scale = max(1.0, float(reference.abs().max()))
-    return float((reference - other).abs().max()) / scale
