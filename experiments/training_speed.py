@@ -46,14 +46,15 @@ def stage(operation: str, channels: int, layers: int, stride: int, **more: Any) 
     return {"kernel": 3, "se_ratio": 0, "skip": "identity", **own, **more}
 
 
-def network(stem: int, *stages: dict[str, Any], head: int = 0) -> Blueprint:
+def network(stem: int, *stages: dict[str, Any], kernel: int = 3) -> Blueprint:
+    """`kernel` is the stem's."""
     return Blueprint(
         {
             "builder": "stages",
             "activation": "relu",
-            "stem": {"channels": stem, "kernel": 3, "stride": 2},
+            "stem": {"channels": stem, "kernel": kernel, "stride": 2},
             "stages": list(stages),
-            "head": {"channels": head},
+            "head": {"channels": 0},
         }
     )
 
@@ -67,16 +68,21 @@ class Subject:
     bfloat16: bool
 
 
-def mobile(last_layers: int) -> Blueprint:
+# Early maps are small: it is the number of images seen that counts in so short a time. A stem of
+# 5x5 with stride 2 sees what one of 3x3 skips.
+def mobile(stem: int) -> Blueprint:
     return network(
-        48,
+        stem,
         stage("depthwise_separable", 96, 2, 2),
-        stage("depthwise_separable", 192, last_layers, 2),
+        stage("depthwise_separable", 192, 2, 2),
+        kernel=5,
     )
 
 
-# Early maps are small: it is the number of images seen that counts in so short a time.
-MOBILE = mobile(last_layers=3)
+def residual(first_layers: int) -> Blueprint:
+    return network(32, stage("conv", 64, first_layers, 2), stage("conv", 128, 2, 2), kernel=5)
+
+
 INVERTED = network(  # a MobileNetV2 of 150,000 weights, for the throughput
     16,
     stage("inverted_residual", 16, 1, 1, expansion=1),
@@ -84,7 +90,9 @@ INVERTED = network(  # a MobileNetV2 of 150,000 weights, for the throughput
     stage("inverted_residual", 48, 2, 2, expansion=4),
     stage("inverted_residual", 96, 2, 2, expansion=4),
 )
-RESIDUAL = network(32, stage("conv", 64, 1, 2), stage("conv", 128, 2, 2))
+RESIDUAL = network(  # a residual one of 240,000, for the throughput
+    32, stage("conv", 64, 1, 2), stage("conv", 128, 2, 2)
+)
 COMMON: dict[str, Any] = {
     "batch_size": 64,
     "lr0": 0.2,
@@ -95,21 +103,31 @@ COMMON: dict[str, Any] = {
     "fliplr": 0.5,
     "progressive": 0.5,
 }
-# Where whole convolutions are most of the work, orthogonal steps cost little and teach more.
+# Orthogonal steps teach more of each image; they may be large, but shall become so slowly.
 MUON: dict[str, Any] = {"optimizer": "muon", "lr0": 0.8, "momentum": 0.6, "batch_size": 128}
+WARMING = 0.6  # of a training
 
 
 def recipe(epochs: int, **more: Any) -> TrainingSettings:
     return TrainingSettings(epochs=epochs, **{**COMMON, **more})
 
 
+def quick_recipe(epochs: int) -> TrainingSettings:
+    return recipe(epochs, warmup_epochs=WARMING * epochs, **MUON)
+
+
 SUBJECTS = {
     "mobile": Subject(
-        INVERTED, {25: (mobile(last_layers=2), recipe(2)), 60: (MOBILE, recipe(4))}, bfloat16=False
+        INVERTED,
+        {25: (mobile(stem=32), quick_recipe(2)), 60: (mobile(stem=48), quick_recipe(4))},
+        bfloat16=False,
     ),
     "residual": Subject(
         RESIDUAL,
-        {25: (RESIDUAL, recipe(2, **MUON)), 60: (RESIDUAL, recipe(5, **MUON))},
+        {
+            25: (residual(first_layers=2), quick_recipe(2)),
+            60: (residual(first_layers=3), quick_recipe(4)),
+        },
         bfloat16=True,
     ),
 }

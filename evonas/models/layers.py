@@ -192,10 +192,11 @@ Attention = dict[str, Any]  # arguments of SqueezeExcite but for the channels
 def map_means(maps: torch.Tensor, keepdim: bool = False) -> torch.Tensor:
     """The mean of each map: (batch, channels, h, w) to (batch, channels), or with h = w = 1.
 
-    Where gradients flow, pixels are averaged as they lie in memory, channels last: the gradient of
-    a plain mean lies otherwise, and what it meets on its way back takes up to ten times the time.
+    Of maps whose pixels lie channels last in memory the gradient shall lie so, too: that of a plain
+    mean does not, and what it meets on its way back takes up to ten times the time.
     """
-    if not torch.is_grad_enabled():
+    last = torch.channels_last
+    if not torch.is_grad_enabled() or not maps.is_contiguous(memory_format=last):
         return maps.mean((2, 3), keepdim=keepdim)
     means = maps.permute(0, 2, 3, 1).mean((1, 2), keepdim=keepdim)
     return means.permute(0, 3, 1, 2) if keepdim else means

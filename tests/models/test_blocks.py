@@ -253,26 +253,29 @@ def test_each_block_says_which_keys_it_takes() -> None:
 # Means of maps
 
 
+ORDERS = (torch.channels_last, torch.contiguous_format)
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("keepdim", [False, True])
-def test_means_of_maps_are_the_same_with_and_without_gradients(keepdim: bool) -> None:
-    maps = torch.randn(2, 3, 4, 5)
+def test_means_of_maps_are_the_same_with_and_without_gradients(
+    keepdim: bool, order: torch.memory_format
+) -> None:
+    maps = torch.randn(2, 3, 4, 5).contiguous(memory_format=order)
     expected = maps.mean((2, 3), keepdim=keepdim)
     torch.testing.assert_close(map_means(maps, keepdim), expected)
     with torch.no_grad():
         assert torch.equal(map_means(maps, keepdim), expected)
 
 
-def test_gradients_of_means_lie_in_memory_as_the_maps_do() -> None:
-    last = torch.channels_last
-    maps = torch.randn(2, 3, 4, 5).contiguous(memory_format=last).requires_grad_()
+@pytest.mark.parametrize("order", ORDERS)
+def test_gradients_of_means_lie_in_memory_as_the_maps_do(order: torch.memory_format) -> None:
+    maps = torch.randn(2, 3, 4, 5).contiguous(memory_format=order).requires_grad_()
     gradients: list[torch.Tensor] = []
     doubled = 2 * maps
     doubled.register_hook(gradients.append)
-    for means in (
-        map_means(doubled),
-        GlobalPool()(doubled),
-        SqueezeExcite(3, 2, "relu", "sigmoid")(doubled),
-    ):
+    attention = SqueezeExcite(3, 2, "relu", "sigmoid")
+    for means in (map_means(doubled), GlobalPool()(doubled), attention(doubled)):
         torch.autograd.backward(means, torch.ones_like(means), retain_graph=True)
     assert len(gradients) == 3
-    assert all(gradient.is_contiguous(memory_format=last) for gradient in gradients)
+    assert all(gradient.is_contiguous(memory_format=order) for gradient in gradients)
