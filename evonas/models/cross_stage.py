@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from evonas.models.layers import split_channels
+
 
 class CrossStage(nn.Module):
     """Concatenates the first channels, as they are, with what layers make of the others.
@@ -22,4 +24,5 @@ class CrossStage(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to (batch, channels', height, width)."""
-        return torch.cat([maps[:, : self.around], self.layers(maps[:, self.around :])], 1)
+        around, through = split_channels(maps, self.around)
+        return torch.cat([around, self.layers(through)], 1)

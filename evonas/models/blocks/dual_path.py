@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from evonas.models.layers import NormActivationConv
+from evonas.models.layers import NormActivationConv, split_channels
 
 
 class DualPath(nn.Module):
@@ -50,6 +50,6 @@ class DualPath(nn.Module):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
-        old, new = self.projection(maps), self.layers(maps)
-        total = old[:, : self.residual] + new[:, : self.residual]
-        return torch.cat([total, old[:, self.residual :], new[:, self.residual :]], 1)
+        residual, dense = split_channels(self.projection(maps), self.residual)
+        added, grown = split_channels(self.layers(maps), self.residual)
+        return torch.cat([residual + added, dense, grown], 1)

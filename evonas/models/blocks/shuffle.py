@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from evonas.models.layers import ChannelShuffle, ConvNormActivation
+from evonas.models.layers import ChannelShuffle, ConvNormActivation, split_channels
 
 
 class Shuffle(nn.Module):
@@ -52,6 +52,6 @@ class Shuffle(nn.Module):
         """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         first, second = maps, maps
         if self.passed:
-            first, second = maps[:, : self.passed], maps[:, self.passed :]
+            first, second = split_channels(maps, self.passed)
         mixed: torch.Tensor = self.mix(torch.cat([self.short(first), self.long(second)], 1))
         return mixed
