@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from evonas.models.layers import split_channels
+from evonas.models.memory_order import split_channels
 
 
 class CrossStage(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from evonas.models.activations import ACTIVATIONS
+from evonas.models.memory_order import map_means, trains_channels_last
 from evonas.models.norms import NORMS
 
 Extent = int | tuple[int, int]  # of both axes, or (height, width)
@@ -187,34 +188,6 @@ class DropPath(nn.Module):
 
 
 Attention = dict[str, Any]  # arguments of SqueezeExcite but for the channels
-
-
-def trains_channels_last(maps: torch.Tensor) -> bool:
-    """True where gradients flow through maps whose pixels lie channels last in memory.
-
-    What is made of them shall lie so, too, and its gradient: where orders meet, an operation takes
-    up to ten times the time. Elsewhere the plainest operations count, which ONNX has as well.
-    """
-    return torch.is_grad_enabled() and maps.is_contiguous(memory_format=torch.channels_last)
-
-
-def map_means(maps: torch.Tensor, keepdim: bool = False) -> torch.Tensor:
-    """The mean of each map: (batch, channels, h, w) to (batch, channels), or with h = w = 1."""
-    if not trains_channels_last(maps):
-        return maps.mean((2, 3), keepdim=keepdim)
-    means = maps.permute(0, 2, 3, 1).mean((1, 2), keepdim=keepdim)
-    return means.permute(0, 3, 1, 2) if keepdim else means
-
-
-def split_channels(maps: torch.Tensor, first: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """So many first channels, at least one and not all, and the others.
-
-    Where gradients flow, both parts' go back at once: slices' are filled up with zeros and added.
-    """
-    if not torch.is_grad_enabled():
-        return maps[:, :first], maps[:, first:]
-    one, other = torch.split(maps, [first, maps.size(1) - first], 1)
-    return one, other
 
 
 class SqueezeExcite(nn.Module):

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import onnxruntime
@@ -10,14 +9,7 @@ from evonas.exporters.onnx import INPUT_NAME, onnx_model
 from evonas.models import initialise
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.blocks import BLOCK_KEYS, BLOCKS
-from evonas.models.layers import (
-    ChannelShuffle,
-    DropPath,
-    GlobalPool,
-    SqueezeExcite,
-    map_means,
-    split_channels,
-)
+from evonas.models.layers import DropPath, SqueezeExcite
 from evonas.models.norms import NORMS
 from evonas.models.stages import plan_stages
 
@@ -256,59 +248,3 @@ def test_a_convolution_has_a_bias_where_there_is_no_norm(name: str) -> None:
 
 def test_each_block_says_which_keys_it_takes() -> None:
     assert set(BLOCK_KEYS) == set(BLOCKS)
-
-
-# Orders in memory
-
-
-ORDERS = (torch.channels_last, torch.contiguous_format)
-SHARED = {
-    "means": map_means,
-    "means with h = w = 1": lambda maps: map_means(maps, keepdim=True),
-    "shuffled": ChannelShuffle(2),
-    "split": lambda maps: torch.cat([*reversed(split_channels(maps, 2))], 1),
-}
-both_orders = pytest.mark.parametrize("order", ORDERS)
-
-
-def maps_in(order: torch.memory_format) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, 6, 4, 5, generator=generator).contiguous(memory_format=order)
-
-
-@both_orders
-@pytest.mark.parametrize("name", SHARED)
-def test_outputs_do_not_depend_on_the_order_nor_on_gradients(
-    name: str, order: torch.memory_format
-) -> None:
-    with torch.no_grad():
-        expected = SHARED[name](maps_in(torch.contiguous_format))
-    torch.testing.assert_close(SHARED[name](maps_in(order)), expected)
-
-
-@pytest.mark.parametrize("name", SHARED)
-def test_gradients_do_not_depend_on_the_order(name: str) -> None:
-    gradients = []
-    for order in ORDERS:
-        maps = maps_in(order).requires_grad_()
-        made = SHARED[name](maps)
-        torch.autograd.backward(made, torch.arange(1.0, made.numel() + 1).view(made.shape))
-        gradients.append(maps.grad)
-    torch.testing.assert_close(*gradients)
-
-
-@both_orders
-@pytest.mark.parametrize(
-    "made",
-    [*SHARED.values(), GlobalPool(), SqueezeExcite(6, 2, "relu", "sigmoid")],
-    ids=[*SHARED, "pool", "attention"],
-)
-def test_gradients_lie_in_memory_as_the_maps_do(
-    made: Callable[[torch.Tensor], torch.Tensor], order: torch.memory_format
-) -> None:
-    gradients: list[torch.Tensor] = []
-    doubled = 2 * maps_in(order).requires_grad_()
-    doubled.register_hook(gradients.append)
-    given = made(doubled)
-    torch.autograd.backward(given, torch.ones_like(given))
-    assert gradients[0].is_contiguous(memory_format=order)

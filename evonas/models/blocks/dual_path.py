@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from evonas.models.layers import NormActivationConv, split_channels
+from evonas.models.layers import NormActivationConv
+from evonas.models.memory_order import split_channels
 
 
 class DualPath(nn.Module):

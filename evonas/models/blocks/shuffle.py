@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from evonas.models.layers import ChannelShuffle, ConvNormActivation, split_channels
+from evonas.models.layers import ChannelShuffle, ConvNormActivation
+from evonas.models.memory_order import split_channels
 
 
 class Shuffle(nn.Module):
