@@ -79,7 +79,7 @@ def materialise(
         "scale": scale,
         "folder": str(to),
         "files": [str(to / name) for name in FILES],
-        "checks": {key: checks[key] for key in keys},
+        "checks": {key: checks[key] for key in keys if key in checks},
         "measures": dict(outcome.measures),
         "scales": measure_scales(run, outcome.measures),
         "latency": checks["latency"],

@@ -125,7 +125,7 @@ def print_export(result: dict[str, Any], console: Console) -> None:
         f"  ONNX and torch differ by {checks['onnx_max_abs_difference']:.1g} at most, "
         f"source and torch by {checks['source_max_abs_difference']:.1g}."
     )
-    if checks["onnx_rounding"] is not None:
+    if "onnx_rounding" in checks:
         console.print(
             "  That is with 64 bits. With 32 the difference is "
             f"{checks['onnx_rounding']:.1g}: this network multiplies rounding, in torch as well."

@@ -195,6 +195,15 @@ class Ledger:
         now = self.clock()
         self._db.execute("INSERT INTO sessions VALUES (NULL, ?, ?, ?)", (workers, now, now))
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All that is read within is of one moment, while a driver may go on writing."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
     def trials(self) -> Iterator[tuple[Trial, int]]:
         """All trials by number, each with the finished events that its proposal had seen."""
         for row in self._db.execute("SELECT * FROM trials ORDER BY number"):

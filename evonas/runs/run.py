@@ -141,7 +141,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def read_run(folder: Path, ledger: Ledger, space: SearchSpace | None = None) -> Run:
-    """The run behind an open ledger.
+    """The run behind an open ledger, as it is at one moment.
 
     Args:
         space: What it searches; read from its folder if not given.
@@ -149,6 +149,11 @@ def read_run(folder: Path, ledger: Ledger, space: SearchSpace | None = None) -> 
     Raises:
         RunError: Its space file is not the one it was made with.
     """
+    with ledger.snapshot():
+        return _read(folder, ledger, space)
+
+
+def _read(folder: Path, ledger: Ledger, space: SearchSpace | None) -> Run:
     facts = ledger.meta()
     settings = Settings.model_validate(facts["settings"])
     space = space or load_space_file(folder / SPACE, space_name(settings.space))
