@@ -10,12 +10,17 @@ same durations dealt out to other designs. Simple regret is that of the design w
 observation so far; large designs, the better ones, finish late, so its mean (over all evaluations
 but the first 20) is also taken in the order of dispatch, which shows what was chosen and not how
 long it took. The size is that of all designs proposed, over the table's.
+
+Where large designs are the better ones, good news comes late, which costs any search something.
+`told_in_order` is what that alone costs: the same evolver knows an outcome only when all designs
+dispatched before are back, so what it knows is never a choice of the quick ones. A bias towards
+them is what the evolver loses beyond that.
 """
 
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -24,6 +29,8 @@ from record import parser, report
 
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
+from evonas.evolution.evolver import Proposal
+from evonas.evolution.pygad_evolver import PygadEvolver
 from evonas.executors.packing import Place
 from evonas.executors.virtual_executor import VirtualExecutor
 from evonas.reports.progress import SilentDisplay
@@ -31,7 +38,7 @@ from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.settings import Words
-from evonas.trial import Outcome, Trial
+from evonas.trial import Finished, History, Outcome, Trial
 
 SIZE = "macs"
 MEAN_S = 600
@@ -62,6 +69,26 @@ class WatchedExecutor(VirtualExecutor):
         return sum(min(seconds, last - start) for start, seconds in spans) / (self.workers * last)
 
 
+class ToldInOrder(PygadEvolver):
+    """The default evolver, told of outcomes in the order of dispatch."""
+
+    @cached_property
+    def _told(self) -> list[Finished]:
+        return []
+
+    def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
+        """See `Evolver.invent`."""
+        oldest = min(history.in_flight, default=numbers[0])
+        held_back = {}
+        for finished in sorted(history.finished, key=lambda finished: finished.number):
+            if finished.number > oldest:
+                held_back[finished.number] = finished.chromosome
+            elif not self._told or finished.number > self._told[-1].number:
+                self._told.append(finished)
+        told = History(self._told, {**history.in_flight, **held_back})
+        return super().invent(told, numbers)
+
+
 @dataclass(frozen=True)
 class Found:
     """What came of a search."""
@@ -78,6 +105,7 @@ def main() -> None:
     words.add_argument("--workers", default="8,64,512")
     words.add_argument("--rounds", type=int, default=10, help="trials for each worker")
     words.add_argument("--seeds", type=int, default=50, help="pairs of searches for the bias")
+    words.add_argument("--first-seed", type=int, default=0, help="of these pairs")
     words.add_argument("--at", default="100,200", help="evaluations at which bias is judged")
     given = words.parse_args()
     common = (
@@ -98,7 +126,8 @@ def main() -> None:
     }
     if given.seeds:
         at = [int(count) for count in given.at.split(",")]
-        result["bias"] = bias((*common, f"evaluator.duration={SIZE}"), given.seeds, at)
+        seeds = range(given.first_seed, given.first_seed + given.seeds)
+        result |= bias((*common, f"evaluator.duration={SIZE}"), seeds, at)
     report(given, result)
 
 
@@ -132,10 +161,13 @@ def checked(words: tuple[str, ...]) -> Checked:
     return check(Words(words))
 
 
-def searched(setup: Checked) -> Found:
+def searched(setup: Checked, is_told_in_order: bool = False) -> Found:
     """A search by the real loop, all of it in memory."""
     parts: Setup = set_up(setup, IN_MEMORY, setup.facts)
     settings = setup.settings
+    if is_told_in_order:
+        evolver = ToldInOrder(settings.evolver, parts.space, settings.run.seed, setup.start)
+        parts = replace(parts, evolver=evolver)
     executor = WatchedExecutor(parts.evaluator, settings.executor, settings.executor.workers or 1)
     ledger = Ledger.create(IN_MEMORY, setup.facts)
     display = SilentDisplay("simulated", settings, [])
@@ -146,32 +178,57 @@ def searched(setup: Checked) -> Found:
     return Found(records, executor)
 
 
-def bias(common: tuple[str, ...], seeds: int, at: Sequence[int]) -> dict[str, Any]:
-    """Regret and size with durations by size less those with durations dealt out at random."""
+def bias(common: tuple[str, ...], seeds: Sequence[int], at: Sequence[int]) -> dict[str, Any]:
+    """What durations by size cost the evolver, and one that is told of outcomes in order."""
     own = ("executor.workers=8", "executor.charge_proposals=false")
     setup = checked((*common, *own, f"budget.evaluations={max(at)}"))
-    rows: dict[str, list[list[float]]] = {"by_size": [], "dealt_out": []}
-    for seed in range(seeds):
-        for kind, figures in rows.items():
-            found = searched(timed(setup, seed, kind == "by_size"))
-            outcomes = found.records.outcomes
-            finished = regrets(setup, outcomes.values())
-            dispatched = regrets(setup, [outcomes[number] for number in sorted(outcomes)])
-            means = [float(np.mean(curve[GENERATION:])) for curve in (finished, dispatched)]
-            figures.append([*(finished[n - 1] for n in at), *means, mean_size(setup, found)])
-    by_size, dealt_out = (np.array(figures) for figures in rows.values())
     names = [f"regret_at_{count}" for count in at]
     names += ["mean_regret_by_finish", "mean_regret_by_dispatch", "size_of_proposals"]
-    spread = (by_size - dealt_out).std(0, ddof=1) / np.sqrt(seeds)
+    # (seed, durations by size and dealt out, figure) of each evolver
+    as_usual, in_order = (
+        np.array([pair(setup, seed, at, is_in_order) for seed in seeds])
+        for is_in_order in (False, True)
+    )
+    costs = [found[:, 0] - found[:, 1] for found in (as_usual, in_order)]
     return {
-        name: {
-            "by_size": round(float(by_size[:, column].mean()), 4),
-            "dealt_out": round(float(dealt_out[:, column].mean()), 4),
-            "difference": round(float((by_size - dealt_out)[:, column].mean()), 4),
-            "standard_error": round(float(spread[column]), 4),
-        }
-        for column, name in enumerate(names)
-    } | {"seeds": seeds}
+        "bias": {name: compared(as_usual[..., i]) for i, name in enumerate(names)},
+        "told_in_order": {name: compared(in_order[..., i]) for i, name in enumerate(names)},
+        "beyond_order": {
+            name: mean_and_error(costs[0][:, i] - costs[1][:, i]) for i, name in enumerate(names)
+        },
+        "seeds": len(seeds),
+    }
+
+
+def pair(setup: Checked, seed: int, at: Sequence[int], is_in_order: bool) -> list[list[float]]:
+    """The figures of two searches: with durations by size, and with these dealt out."""
+    figures = []
+    for is_by_size in (True, False):
+        found = searched(timed(setup, seed, is_by_size), is_in_order)
+        outcomes = found.records.outcomes
+        finished = regrets(setup, outcomes.values())
+        dispatched = regrets(setup, [outcomes[number] for number in sorted(outcomes)])
+        means = [float(np.mean(curve[GENERATION:])) for curve in (finished, dispatched)]
+        figures.append([*(finished[n - 1] for n in at), *means, mean_size(setup, found)])
+    return figures
+
+
+def compared(pairs: np.ndarray) -> dict[str, float]:
+    """One figure of (seed, durations by size and dealt out)."""
+    by_size, dealt_out = pairs.mean(0)
+    return {
+        "by_size": round(float(by_size), 4),
+        "dealt_out": round(float(dealt_out), 4),
+        **mean_and_error(pairs[:, 0] - pairs[:, 1]),
+    }
+
+
+def mean_and_error(differences: np.ndarray) -> dict[str, float]:
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return {
+        "difference": round(float(differences.mean()), 4),
+        "standard_error": round(float(error), 4),
+    }
 
 
 def timed(setup: Checked, seed: int, is_by_size: bool) -> Checked:
