@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from evonas.training.parts import is_called, units
+from evonas.training.parts import Norm, is_called, units
 
-Norm = nn.BatchNorm2d | nn.GroupNorm
 Channels = str | None  # what channels of maps are called after: the layer that makes them
 State = Mapping[str, torch.Tensor]
 

@@ -4,12 +4,14 @@ Exported source has copies of the classes in `evonas.models`: modules are told b
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 
 from evonas.models.blocks import BLOCKS
 from evonas.networks.stages import IDENTITY
 
+Norm = nn.BatchNorm2d | nn.GroupNorm
 UNITS = tuple(block.__name__ for name, block in BLOCKS.items() if name != IDENTITY)
 
 
@@ -38,6 +40,35 @@ def units(network: nn.Module) -> list[nn.Module]:
     """The blocks and cells, from the input on; blocks that only pass maps on are none."""
     names = ("Block", *UNITS, "Cell", "ResidualReduction")
     return [module for module in network.modules() if is_called(module, *names)]
+
+
+def residual_branch(unit: Any) -> nn.Module | None:
+    """What a block adds to what it is given, or to a shortcut; None if there is no such thing."""
+    if is_called(unit, "Block"):
+        branch: nn.Module | None = unit.layers if unit.skip else None
+        return branch
+    return unit.branch if is_called(unit, "ResidualSum") else None
+
+
+def residual_branches(network: nn.Module) -> Iterator[nn.Module]:
+    """Those of all blocks, and of sums in chains: the branches beside one without layers."""
+    module: Any
+    for module in network.modules():
+        if is_called(module, "Sum"):
+            filled = [branch for branch in module.branches if list(branch.children())]
+            yield from filled if len(filled) < len(module.branches) else []
+        elif (branch := residual_branch(module)) is not None:
+            yield branch
+
+
+def last_norms(module: Any) -> list[nn.Module]:
+    """The last norm of layers in a row; of parallel ones that of each, in their order."""
+    if isinstance(module, Norm):
+        return [module]
+    if is_called(module, "Concat", "Sum"):
+        return [norm for branch in module.branches for norm in last_norms(branch)]
+    found = (last_norms(child) for child in reversed(list(module.children())))
+    return next((norms for norms in found if norms), [])
 
 
 def classifier(network: nn.Module) -> list[nn.Module]:

@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from evonas.settings import TrainingSettings
-from evonas.training.parts import classifier, is_called, units
+from evonas.training.parts import classifier, is_called, residual_branch, units
 
 Probability = float | torch.Tensor  # a tensor of one number where it changes over the training
 
@@ -132,11 +132,9 @@ def droppable(network: nn.Module, spare_first: bool) -> Iterator[tuple[nn.Module
 
 
 def _paths(unit: Any, spare_first: bool) -> Iterator[nn.Module]:
-    if is_called(unit, "Block"):
-        yield from [unit.layers] if unit.skip else []
-        return
-    if is_called(unit, "ResidualSum"):
-        yield unit.branch
+    if not is_called(unit, "Cell"):
+        branch = residual_branch(unit)
+        yield from [] if branch is None else [branch]
         return
     for node in unit.nodes:
         for operation in node.operations[1 if spare_first else 0 :]:

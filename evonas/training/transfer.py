@@ -1,4 +1,4 @@
-"""Weights to begin with, and which of them are trained, and how fast."""
+"""What a training begins with: weights, which of them are trained, and how fast."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.models import initialise
 from evonas.settings import TrainingSettings
-from evonas.training.parts import classifier, parts, weighted
+from evonas.training.parts import classifier, last_norms, parts, residual_branches, weighted
 
 SHOWN = 3  # names in a message
 
@@ -45,25 +45,37 @@ def _named(what: str, names: tuple[str, ...]) -> str:
 
 
 def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
-    """Makes a fresh network begin as the recipe's `weights`, `reset_last` and `freeze` say.
+    """Makes a fresh network begin as the recipe says.
 
-    Tensors are taken from the file where name and shape agree, so a classifier of other classes
-    stays fresh. Then the last `reset_last` convolutions and linear layers are drawn anew, or all
-    if there are fewer, and the frozen parts' weights need no gradients any more. Parts are those
-    of `parts.parts`: the stem is the first, the head the last. `all` freezes everything but the
-    linear layers.
+    What is added to a shortcut is multiplied by `residual_init`. Of `weights`, tensors are taken
+    where name and shape agree, so a classifier of other classes stays fresh. Then the last
+    `reset_last` convolutions and linear layers are drawn anew, or all if there are fewer, and the
+    frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is
+    the first, the head the last. `all` freezes everything but the linear layers.
 
     Call `frozen_to_eval` after each `network.train()`.
 
     Raises:
         SettingsError: The file cannot be used, or nothing is left to be trained.
     """
+    _soften(network, recipe.residual_init)
     found = Transfer() if recipe.weights is None else load_weights(network, recipe.weights)
     layers = list(weighted(network))
     for index, layer in enumerate(layers[max(0, len(layers) - recipe.reset_last) :]):
         initialise(layer, seed + index, recipe.initialisation or "he")
     _freeze(network, recipe.freeze)
     return found
+
+
+def _soften(network: nn.Module, gain: float) -> None:
+    """Lets every residual branch begin with this gain, so that the network begins shallow.
+
+    Goyal et al. (arXiv 1706.02677, section 5.1) take 0. Here an activation may follow the norm,
+    and a ReLU of nothing but zeros would never learn.
+    """
+    for branch in residual_branches(network):
+        for norm in last_norms(branch):
+            nn.init.constant_(norm.get_parameter("weight"), gain)
 
 
 def load_weights(network: nn.Module, file: Path) -> Transfer:

@@ -10,10 +10,11 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.model_folder import write_weights
-from evonas.models import build
+from evonas.models import Network, build, plan_network
+from evonas.models.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
-from evonas.training.parts import parts
+from evonas.training.parts import last_norms, parts, residual_branches
 from evonas.training.regularisation import regularised
 from evonas.training.transfer import frozen_to_eval, parameter_groups, prepare
 
@@ -197,3 +198,56 @@ def test_parameters_outside_all_parts_are_trained_as_the_input_is() -> None:
     first, *_ = groups = parameter_groups(net, recipe(layer_decay=0.5))
     assert first == {"params": [net.scale], "lr_scale": 0.5**4}
     assert sum(len(group["params"]) for group in groups) == len(list(net.parameters()))
+
+
+@pytest.mark.parametrize(
+    ("name", "branches"),
+    [
+        ("mobilenet_v2", 10),
+        ("resnet20_cifar", 9),
+        ("wrn_28_10", 12),
+        ("resnext50_32x4d", 16),
+        ("darknet53", 23),
+        ("xception", 8),  # those beside a convolution are none
+        ("vgg11", 0),
+    ],
+)
+def test_residual_branches_begin_small(name: str, branches: int) -> None:
+    own = preset(name)
+    with torch.device("meta"):
+        net = Network(plan_network(own.blueprint, own.scale))
+    found = list(residual_branches(net))
+    assert len(found) == branches
+    assert all(len(last_norms(branch)) == 1 for branch in found)
+
+
+def mobilenet(seed: int = 0) -> nn.Module:
+    scale = Scale("small", resolution_px=32, width=0.5, classes=10)
+    return build(preset("mobilenet_v2").blueprint, scale, seed=seed)
+
+
+def test_what_is_added_to_a_shortcut_is_multiplied() -> None:
+    nets = mobilenet(), mobilenet()
+    for net, gain in zip(nets, (1.0, 0.25), strict=True):
+        prepare(net, recipe(residual_init=gain))
+    for whole, quarter in zip(*map(residual_branches, nets), strict=True):
+        given = torch.randn(4, next(whole.parameters()).shape[1], 8, 8)
+        assert torch.allclose(quarter(given), whole(given) / 4, atol=1e-6)
+    norms = [
+        id(norm.weight) for branch in residual_branches(nets[1]) for norm in last_norms(branch)
+    ]
+    others = [
+        torch.equal(one, other)
+        for one, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True)
+        if id(other) not in norms
+    ]
+    assert len(norms) == 10
+    assert all(others)
+
+
+def test_weights_that_are_given_are_not_multiplied(working_folder: Path) -> None:
+    write_weights(working_folder, mobilenet(seed=1))
+    net = mobilenet()
+    prepare(net, recipe(weights=working_folder / WEIGHTS, residual_init=0.5))
+    wanted = state(mobilenet(seed=1))
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in state(net).items())
