@@ -155,7 +155,7 @@ def main() -> None:
     words.add_argument("--images", type=int, default=2560, help="of a turn")
     given = words.parse_args()
     torch.set_num_threads(1)
-    settings = DataSettings(name="folder", path=given.data, validation_share=0.02)
+    settings = DataSettings(name="folder", path=given.data, validation_share=0.03)
     data = load_data(settings, SCALE.resolution_px)
     smaller = load_data(settings, SMALLER.resolution_px)
     speeds = {
