@@ -83,8 +83,8 @@ def residual(first_layers: int) -> Blueprint:
     return network(32, stage("conv", 64, first_layers, 2), stage("conv", 128, 2, 2), kernel=5)
 
 
-# A convolution of stride 2 takes as long as one of stride 1 over as many pixels again; a pooling
-# before costs next to nothing. Few maps at the end leave time for more at the beginning.
+# A convolution of stride 2 takes twice as long as a pooling and one of stride 1 behind it. Few maps
+# at the end leave time for more at the beginning.
 def pooled_residual(stem: int, maps: int) -> Blueprint:
     def convolution(channels: int, kernel: int = 3, stride: int = 1) -> dict[str, Any]:
         own = {"conv": channels, "kernel": kernel, "stride": stride}

@@ -233,9 +233,9 @@ def test_what_is_added_to_a_shortcut_is_multiplied() -> None:
     for whole, quarter in zip(*map(residual_branches, nets), strict=True):
         given = torch.randn(4, next(whole.parameters()).shape[1], 8, 8)
         assert torch.allclose(quarter(given), whole(given) / 4, atol=1e-6)
-    norms = [
+    norms = {
         id(norm.weight) for branch in residual_branches(nets[1]) for norm in last_norms(branch)
-    ]
+    }
     others = [
         torch.equal(one, other)
         for one, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True)
