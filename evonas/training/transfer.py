@@ -47,7 +47,8 @@ def _named(what: str, names: tuple[str, ...]) -> str:
 def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
     """Makes a fresh network begin as the recipe says.
 
-    What is added to a shortcut is multiplied by `residual_init`. Of `weights`, tensors are taken
+    Convolutions pass on their input (`dirac_init`), and what is added to a shortcut is multiplied
+    by `residual_init`. Of `weights`, tensors are taken
     where name and shape agree, so a classifier of other classes stays fresh. Then the last
     `reset_last` convolutions and linear layers are drawn anew, or all if there are fewer, and the
     frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is
@@ -58,6 +59,8 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     Raises:
         SettingsError: The file cannot be used, or nothing is left to be trained.
     """
+    if recipe.dirac_init:
+        _pass_on(network)
     _soften(network, recipe.residual_init)
     found = Transfer() if recipe.weights is None else load_weights(network, recipe.weights)
     layers = list(weighted(network))
@@ -65,6 +68,23 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
         initialise(layer, seed + index, recipe.initialisation or "he")
     _freeze(network, recipe.freeze)
     return found
+
+
+def _pass_on(network: nn.Module) -> None:
+    """Lets convolutions begin by passing on as many of their inputs' maps as they have outputs.
+
+    So a deep network without shortcuts begins nearly as one with them. The other weights stay, and
+    so does the norm of each output's weights. Zagoruyko and Komodakis (arXiv 1706.00388) for all
+    convolutions, Jordan (arXiv 2404.00498, section 3.3) for those with more outputs than inputs.
+    """
+    output = classifier(network)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer not in output:
+            weight = layer.weight.detach()
+            passing = nn.init.dirac_(torch.zeros_like(weight), layer.groups)
+            norms = torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True)
+            can_pass = passing.sum((1, 2, 3), keepdim=True) > 0
+            weight.copy_(torch.where(can_pass, passing * norms, weight))
 
 
 def _soften(network: nn.Module, gain: float) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.model_folder import write_weights
-from evonas.models import Network, build, plan_network
+from evonas.models import Network, build, initialise, plan_network
 from evonas.models.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_used_is_told(file: Path, change: Any, problem: st
     own = network()
     before = state(own)
     with pytest.raises(SettingsError, match=problem):
-        prepare(own, recipe(weights=file))
+        prepare(own, recipe(weights=file, dirac_init=False))
     assert all(torch.equal(tensor, before[name]) for name, tensor in state(own).items())
 
 
@@ -245,7 +245,50 @@ def test_what_is_added_to_a_shortcut_is_multiplied() -> None:
     assert all(others)
 
 
-def test_weights_that_are_given_are_not_multiplied(working_folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("maps_in", "maps_out", "kernel", "groups"),
+    [(4, 4, 3, 1), (4, 6, 1, 1), (6, 4, 5, 1), (4, 4, 3, 4), (4, 8, 3, 2)],
+)
+def test_convolutions_pass_on_their_input(
+    maps_in: int, maps_out: int, kernel: int, groups: int
+) -> None:
+    convolution = nn.Conv2d(maps_in, maps_out, kernel, padding="same", groups=groups, bias=False)
+    net = nn.Sequential(convolution, nn.Flatten(), nn.LazyLinear(3))
+    given = torch.randn(2, maps_in, 8, 8)
+    net(given)
+    initialise(net, seed=0)
+    before = convolution.weight.detach().clone()
+    prepare(net, recipe())
+    passed = min(maps_in, maps_out) // groups  # of each group
+    out_of_group, into_group = maps_out // groups, maps_in // groups
+    made = convolution(given)
+    for group in range(groups):
+        for index in range(out_of_group):
+            output = group * out_of_group + index
+            norm = before[output].norm()
+            if index < passed:
+                wanted = given[:, group * into_group + index] * norm
+                assert torch.allclose(made[:, output], wanted, atol=1e-5)
+            else:
+                assert torch.equal(convolution.weight[output], before[output])
+
+
+def test_a_convolution_that_classifies_passes_nothing_on() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 3, 1), nn.AdaptiveAvgPool2d(1))
+    before = [layer.weight.detach().clone() for layer in (net[0], net[1])]
+    prepare(net, recipe())
+    assert not torch.equal(net[0].weight, before[0])
+    assert torch.equal(net[1].weight, before[1])
+
+
+def test_convolutions_stay_as_they_were_drawn_if_so_asked() -> None:
+    net = mobilenet()
+    prepare(net, recipe(dirac_init=False, residual_init=1.0))
+    wanted = state(mobilenet())
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in state(net).items())
+
+
+def test_weights_that_are_given_stay_as_they_are(working_folder: Path) -> None:
     write_weights(working_folder, mobilenet(seed=1))
     net = mobilenet()
     prepare(net, recipe(weights=working_folder / WEIGHTS, residual_init=0.5))
