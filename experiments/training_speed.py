@@ -164,7 +164,7 @@ def main() -> None:
     accuracies = {
         f"{name}_{seconds}s": accuracy(subject, seconds, data, given.seeds)
         for name, subject in SUBJECTS.items()
-        for seconds in subject.trainings
+        for seconds in subject.trained
     }
     report(
         given,
