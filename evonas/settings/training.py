@@ -31,8 +31,9 @@ class TrainingSettings(Group):
     others. The rate rises for `warmup_epochs`; not set, for 40 % of the training. `step` divides
     it by ten after 50 % and 75 %. `ema` is the decay of an average of the weights, which is then
     what is scored; 0 is none. `initialisation` replaces the network's. A deep network learns
-    sooner if it begins as a shallow one: with `dirac_init` convolutions pass on their input at
-    first, and `residual_init` is what the last norm of every residual branch multiplies by.
+    sooner if it begins as a shallow one: `residual_init` is what the last norm of every residual
+    branch multiplies by at first, and with `dirac_init` convolutions begin by passing on their
+    input.
 
     Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`
     (degrees), `fliplr`, `flipud` (probabilities), `hsv_h`, `hsv_s`, `hsv_v`, `contrast` (gains)
@@ -81,7 +82,7 @@ class TrainingSettings(Group):
     label_smoothing: Part = 0.1
     ema: Part = 0.0
     initialisation: Literal["he", "xavier", "selu"] | None = None
-    dirac_init: bool = True
+    dirac_init: bool = False
     residual_init: Annotated[float, Field(gt=0, le=1)] = 0.2
     patience: Count | None = None
     plateau: Count | None = None

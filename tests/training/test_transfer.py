@@ -98,7 +98,7 @@ def test_a_file_that_cannot_be_used_is_told(file: Path, change: Any, problem: st
     own = network()
     before = state(own)
     with pytest.raises(SettingsError, match=problem):
-        prepare(own, recipe(weights=file, dirac_init=False))
+        prepare(own, recipe(weights=file))
     assert all(torch.equal(tensor, before[name]) for name, tensor in state(own).items())
 
 
@@ -258,7 +258,7 @@ def test_convolutions_pass_on_their_input(
     net(given)
     initialise(net, seed=0)
     before = convolution.weight.detach().clone()
-    prepare(net, recipe())
+    prepare(net, recipe(dirac_init=True))
     passed = min(maps_in, maps_out) // groups  # of each group
     out_of_group, into_group = maps_out // groups, maps_in // groups
     made = convolution(given)
@@ -276,14 +276,14 @@ def test_convolutions_pass_on_their_input(
 def test_a_convolution_that_classifies_passes_nothing_on() -> None:
     net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 3, 1), nn.AdaptiveAvgPool2d(1))
     before = [layer.weight.detach().clone() for layer in (net[0], net[1])]
-    prepare(net, recipe())
+    prepare(net, recipe(dirac_init=True))
     assert not torch.equal(net[0].weight, before[0])
     assert torch.equal(net[1].weight, before[1])
 
 
-def test_convolutions_stay_as_they_were_drawn_if_so_asked() -> None:
+def test_weights_stay_as_they_were_drawn_if_so_asked() -> None:
     net = mobilenet()
-    prepare(net, recipe(dirac_init=False, residual_init=1.0))
+    prepare(net, recipe(residual_init=1.0))
     wanted = state(mobilenet())
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in state(net).items())
 
