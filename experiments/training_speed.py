@@ -209,11 +209,11 @@ def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[
     blueprint = subject.trained[seconds]
     normalisation = Normalisation(data.mean, data.deviation)
     epochs, images = fitting(subject, seconds, data)
-    recipe, split = quick_recipe(epochs), some(data.train, images)
+    words, split = quick_recipe(epochs), some(data.train, images)
     found, spent = [], []
     for seed in range(seeds):
         start = time.process_time()
-        net = trained(blueprint, recipe, split, data, seed, subject.bfloat16)
+        net = trained(blueprint, words, split, data, seed, subject.bfloat16)
         spent.append(round(time.process_time() - start, 1))
         found.append(evaluate(net, data.test, normalisation).accuracy)
     return {
