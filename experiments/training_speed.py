@@ -66,10 +66,10 @@ def network(
 
 @dataclass(frozen=True)
 class Subject:
-    """A family's network for the throughput, those trained by CPU seconds, bfloat16 or not."""
+    """A family's network for the throughput, those for so many CPU seconds, bfloat16 or not."""
 
     blueprint: Blueprint
-    trained: dict[int, Blueprint]
+    networks: dict[int, Blueprint]
     bfloat16: bool
 
 
@@ -164,7 +164,7 @@ def main() -> None:
     accuracies = {
         f"{name}_{seconds}s": accuracy(subject, seconds, data, given.seeds)
         for name, subject in SUBJECTS.items()
-        for seconds in subject.trained
+        for seconds in subject.networks
     }
     report(
         given,
@@ -206,7 +206,7 @@ def speed(
 
 def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[str, Any]:
     """Of the test images, by trainings that differ in their seed."""
-    blueprint = subject.trained[seconds]
+    blueprint = subject.networks[seconds]
     normalisation = Normalisation(data.mean, data.deviation)
     epochs, images = fitting(subject, seconds, data)
     words, split = quick_recipe(epochs), some(data.train, images)
@@ -232,7 +232,7 @@ def fitting(subject: Subject, seconds: int, data: Dataset) -> tuple[int, int]:
     words = quick_recipe(3)  # one of each resolution
     for _ in range(2):  # the first one also chooses how to convolve
         start = time.process_time()
-        trained(subject.trained[seconds], words, few, data, 0, subject.bfloat16)
+        trained(subject.networks[seconds], words, few, data, 0, subject.bfloat16)
         spent = time.process_time() - start
     seen = words.epochs * FEW / spent * seconds * FILLED
     epochs = max(1, round(seen / len(data.train)))

@@ -47,8 +47,8 @@ def _named(what: str, names: tuple[str, ...]) -> str:
 def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
     """Makes a fresh network begin as the recipe says.
 
-    With `dirac_init` convolutions pass on their input, and what is added to a shortcut is
-    multiplied by `residual_init`. Of `weights`, tensors are taken where name and shape agree, so a
+    What is added to a shortcut is multiplied by `residual_init`, and convolutions pass on their
+    input if `dirac_init` says so. Of `weights`, tensors are taken where name and shape agree, so a
     classifier of other classes stays fresh. Then the last `reset_last` convolutions and linear
     layers are drawn anew, or all if there are fewer, and the frozen parts' weights need no
     gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the last.
