@@ -102,7 +102,7 @@ def train_a_step(network: Network, images: torch.Tensor) -> None:
     """After it the norms hold the statistics of these images: without, deep networks overflow."""
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
     loss = torch.nn.functional.cross_entropy(network(images), torch.arange(BATCH))
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     assert torch.isfinite(loss)
     for module in network.modules():

@@ -140,8 +140,8 @@ def searched(task: Task, setup: Checked, evaluator: TableEvaluator) -> tuple[lis
     Repeats are answered at once and not counted.
     """
     is_run = task.evolver == "pygad_run"
-    name, engine = ("pygad", "pygad_run") if is_run else (task.evolver, "steady")
-    settings = EvolverSettings(name=name, engine=engine)
+    named = EvolverSettings(name="pygad", engine="pygad_run")
+    settings = named if is_run else EvolverSettings(name=task.evolver)
     evolver = evolver_class(settings)(settings, setup.space, task.seed)
     finished: list[Finished] = []
     known: dict[str, Outcome] = {}
