@@ -12,13 +12,14 @@ but the first 20) is also taken in the order of dispatch, which shows what was c
 long it took. The size is that of all designs proposed, over the table's.
 
 Where large designs are the better ones, good news comes late, which costs any search something.
-`told_in_order` is what that alone costs: the same evolver knows an outcome only when all designs
-dispatched before are back, so what it knows is never a choice of the quick ones. A bias towards
-them is what the evolver loses beyond that.
+`told_in_turn` tells that from a preference for quick designs: the same evolver, with durations by
+size again, is told of no outcome early. One counts as in flight until as many are back as were
+dispatched before it. What knowing quick designs sooner costs, this evolver would save.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from itertools import accumulate
@@ -69,24 +70,35 @@ class WatchedExecutor(VirtualExecutor):
         return sum(min(seconds, last - start) for start, seconds in spans) / (self.workers * last)
 
 
-class ToldInOrder(PygadEvolver):
-    """The default evolver, told of outcomes in the order of dispatch."""
+class ToldInTurn(PygadEvolver):
+    """The default evolver, which knows the outcome of trial n once n outcomes are in."""
 
     @cached_property
     def _told(self) -> list[Finished]:
         return []
 
+    @cached_property
+    def _early(self) -> dict[int, Finished]:
+        return {}
+
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
         """See `Evolver.invent`."""
-        oldest = min(history.in_flight, default=numbers[0])
-        held_back = {}
-        for finished in sorted(history.finished, key=lambda finished: finished.number):
-            if finished.number > oldest:
-                held_back[finished.number] = finished.chromosome
-            elif not self._told or finished.number > self._told[-1].number:
-                self._told.append(finished)
-        told = History(self._told, {**history.in_flight, **held_back})
-        return super().invent(told, numbers)
+        read = len(self._told) + len(self._early)
+        self._early.update((new.number, new) for new in history.finished[read:])
+        for number in sorted(self._early):
+            if number <= len(history.finished):
+                self._told.append(self._early.pop(number))
+        early = {number: finished.chromosome for number, finished in self._early.items()}
+        return super().invent(History(self._told, {**history.in_flight, **early}), numbers)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The searches of one seed, judged after so many evaluations."""
+
+    words: tuple[str, ...]
+    seed: int
+    at: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,7 @@ def main() -> None:
     words.add_argument("--rounds", type=int, default=10, help="trials for each worker")
     words.add_argument("--seeds", type=int, default=50, help="pairs of searches for the bias")
     words.add_argument("--first-seed", type=int, default=0, help="of these pairs")
+    words.add_argument("--processes", type=int, default=2, help="for these pairs (%(default)s)")
     words.add_argument("--at", default="100,200", help="evaluations at which bias is judged")
     given = words.parse_args()
     common = (
@@ -125,9 +138,10 @@ def main() -> None:
         for count in workers
     }
     if given.seeds:
-        at = [int(count) for count in given.at.split(",")]
+        at = tuple(int(count) for count in given.at.split(","))
         seeds = range(given.first_seed, given.first_seed + given.seeds)
-        result |= bias((*common, f"evaluator.duration={SIZE}"), seeds, at)
+        by_size = (*common, f"evaluator.duration={SIZE}")
+        result |= bias([Task(by_size, seed, at) for seed in seeds], given.processes)
     report(given, result)
 
 
@@ -161,12 +175,12 @@ def checked(words: tuple[str, ...]) -> Checked:
     return check(Words(words))
 
 
-def searched(setup: Checked, is_told_in_order: bool = False) -> Found:
+def searched(setup: Checked, is_in_turn: bool = False) -> Found:
     """A search by the real loop, all of it in memory."""
     parts: Setup = set_up(setup, IN_MEMORY, setup.facts)
     settings = setup.settings
-    if is_told_in_order:
-        evolver = ToldInOrder(settings.evolver, parts.space, settings.run.seed, setup.start)
+    if is_in_turn:
+        evolver = ToldInTurn(settings.evolver, parts.space, settings.run.seed, setup.start)
         parts = replace(parts, evolver=evolver)
     executor = WatchedExecutor(parts.evaluator, settings.executor, settings.executor.workers or 1)
     ledger = Ledger.create(IN_MEMORY, setup.facts)
@@ -178,55 +192,54 @@ def searched(setup: Checked, is_told_in_order: bool = False) -> Found:
     return Found(records, executor)
 
 
-def bias(common: tuple[str, ...], seeds: Sequence[int], at: Sequence[int]) -> dict[str, Any]:
-    """What durations by size cost the evolver, and one that is told of outcomes in order."""
-    own = ("executor.workers=8", "executor.charge_proposals=false")
-    setup = checked((*common, *own, f"budget.evaluations={max(at)}"))
-    names = [f"regret_at_{count}" for count in at]
+def bias(tasks: Sequence[Task], processes: int) -> dict[str, Any]:
+    """What durations by size cost the evolver, and one that has no use of early outcomes."""
+    with ProcessPoolExecutor(processes) as pool:
+        # (seed, search, figure)
+        found = np.array(list(pool.map(figures, tasks, chunksize=4)))
+    by_size, dealt_out, in_turn = found.transpose(1, 2, 0)
+    names = [f"regret_at_{count}" for count in tasks[0].at]
     names += ["mean_regret_by_finish", "mean_regret_by_dispatch", "size_of_proposals"]
-    # (seed, durations by size and dealt out, figure) of each evolver
-    as_usual, in_order = (
-        np.array([pair(setup, seed, at, is_in_order) for seed in seeds])
-        for is_in_order in (False, True)
-    )
-    costs = [found[:, 0] - found[:, 1] for found in (as_usual, in_order)]
     return {
-        "bias": {name: compared(as_usual[..., i]) for i, name in enumerate(names)},
-        "told_in_order": {name: compared(in_order[..., i]) for i, name in enumerate(names)},
-        "beyond_order": {
-            name: mean_and_error(costs[0][:, i] - costs[1][:, i]) for i, name in enumerate(names)
+        "bias": {
+            name: compared({"by_size": by_size[i], "dealt_out": dealt_out[i]})
+            for i, name in enumerate(names)
         },
-        "seeds": len(seeds),
+        "told_in_turn": {
+            name: compared({"as_usual": by_size[i], "in_turn": in_turn[i]})
+            for i, name in enumerate(names)
+        },
+        "seeds": len(tasks),
     }
 
 
-def pair(setup: Checked, seed: int, at: Sequence[int], is_in_order: bool) -> list[list[float]]:
-    """The figures of two searches: with durations by size, and with these dealt out."""
-    figures = []
-    for is_by_size in (True, False):
-        found = searched(timed(setup, seed, is_by_size), is_in_order)
-        outcomes = found.records.outcomes
-        finished = regrets(setup, outcomes.values())
-        dispatched = regrets(setup, [outcomes[number] for number in sorted(outcomes)])
-        means = [float(np.mean(curve[GENERATION:])) for curve in (finished, dispatched)]
-        figures.append([*(finished[n - 1] for n in at), *means, mean_size(setup, found)])
-    return figures
+def figures(task: Task) -> list[list[float]]:
+    """Of three searches: durations by size, these dealt out, and by size but told in turn."""
+    own = ("executor.workers=8", "executor.charge_proposals=false")
+    setup = checked((*task.words, *own, f"budget.evaluations={max(task.at)}"))
+    kinds = ((True, False), (False, False), (True, True))
+    return [
+        figures_of(setup, searched(timed(setup, task.seed, is_by_size), is_in_turn), task.at)
+        for is_by_size, is_in_turn in kinds
+    ]
 
 
-def compared(pairs: np.ndarray) -> dict[str, float]:
-    """One figure of (seed, durations by size and dealt out)."""
-    by_size, dealt_out = pairs.mean(0)
+def figures_of(setup: Checked, found: Found, at: Sequence[int]) -> list[float]:
+    """Regret at these counts, its means by finish and by dispatch, and the mean size."""
+    outcomes = found.records.outcomes
+    finished = regrets(setup, outcomes.values())
+    dispatched = regrets(setup, [outcomes[number] for number in sorted(outcomes)])
+    means = [float(np.mean(curve[GENERATION:])) for curve in (finished, dispatched)]
+    return [*(finished[n - 1] for n in at), *means, mean_size(setup, found)]
+
+
+def compared(pair: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """One figure of two kinds of searches, (seeds,) each: means, and what the second is less."""
+    one, other = pair.values()
+    error = (one - other).std(ddof=1) / np.sqrt(len(one))
     return {
-        "by_size": round(float(by_size), 4),
-        "dealt_out": round(float(dealt_out), 4),
-        **mean_and_error(pairs[:, 0] - pairs[:, 1]),
-    }
-
-
-def mean_and_error(differences: np.ndarray) -> dict[str, float]:
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return {
-        "difference": round(float(differences.mean()), 4),
+        **{name: round(float(values.mean()), 4) for name, values in pair.items()},
+        "difference": round(float((one - other).mean()), 4),
         "standard_error": round(float(error), 4),
     }
 
