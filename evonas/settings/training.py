@@ -32,8 +32,8 @@ class TrainingSettings(Group):
     it by ten after 50 % and 75 %. `ema` is the decay of an average of the weights, which is then
     what is scored; 0 is none. `initialisation` replaces the network's. A deep network learns
     sooner if it begins as a shallow one: `residual_init` is what the last norm of every residual
-    branch multiplies by at first, and with `dirac_init` convolutions begin by passing on their
-    input.
+    branch multiplies by at first, and `shift_init` what norms before an activation add in blocks
+    without a shortcut: with 1, these begin nearly linear.
 
     Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`
     (degrees), `fliplr`, `flipud` (probabilities), `hsv_h`, `hsv_s`, `hsv_v`, `contrast` (gains)
@@ -82,8 +82,8 @@ class TrainingSettings(Group):
     label_smoothing: Part = 0.1
     ema: Part = 0.0
     initialisation: Literal["he", "xavier", "selu"] | None = None
-    dirac_init: bool = False
     residual_init: Annotated[float, Field(gt=0, le=1)] = 0.2
+    shift_init: NotNegative = 1.0
     patience: Count | None = None
     plateau: Count | None = None
 

@@ -4,6 +4,7 @@ Exported source has copies of the classes in `evonas.models`: modules are told b
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
@@ -12,6 +13,18 @@ from evonas.models.blocks import BLOCKS
 from evonas.networks.stages import IDENTITY
 
 Norm = nn.BatchNorm2d | nn.GroupNorm
+# Activations that are nearly the identity of what is large.
+RECTIFIERS = (
+    nn.ReLU,
+    nn.ReLU6,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.ELU,
+    nn.SELU,
+    nn.Mish,
+    nn.SiLU,
+    nn.Hardswish,
+)
 UNITS = tuple(block.__name__ for name, block in BLOCKS.items() if name != IDENTITY)
 
 
@@ -69,6 +82,20 @@ def last_norms(module: Any) -> list[nn.Module]:
         return [norm for branch in module.branches for norm in last_norms(branch)]
     found = (last_norms(child) for child in reversed(list(module.children())))
     return next((norms for norms in found if norms), [])
+
+
+def unskipped_norms(network: nn.Module) -> Iterator[nn.Module]:
+    """Those right before a rectifier, in blocks that nothing skips around."""
+    block: Any
+    for block in units(network):
+        if is_called(block, "Block") and not block.skip:
+            for module in block.modules():
+                layers = list(module.children()) if isinstance(module, nn.Sequential) else []
+                yield from (a for a, b in pairwise(layers) if _is_rectified(a, b))
+
+
+def _is_rectified(layer: nn.Module, following: nn.Module) -> bool:
+    return isinstance(layer, Norm) and isinstance(following, RECTIFIERS)
 
 
 def classifier(network: nn.Module) -> list[nn.Module]:

@@ -13,7 +13,14 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.models import initialise
 from evonas.settings import TrainingSettings
-from evonas.training.parts import classifier, last_norms, parts, residual_branches, weighted
+from evonas.training.parts import (
+    classifier,
+    last_norms,
+    parts,
+    residual_branches,
+    unskipped_norms,
+    weighted,
+)
 
 SHOWN = 3  # names in a message
 
@@ -47,44 +54,28 @@ def _named(what: str, names: tuple[str, ...]) -> str:
 def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
     """Makes a fresh network begin as the recipe says.
 
-    What is added to a shortcut is multiplied by `residual_init`, and convolutions pass on their
-    input if `dirac_init` says so. Of `weights`, tensors are taken where name and shape agree, so a
-    classifier of other classes stays fresh. Then the last `reset_last` convolutions and linear
-    layers are drawn anew, or all if there are fewer, and the frozen parts' weights need no
-    gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the last.
-    `all` freezes everything but the linear layers.
+    What is added to a shortcut is multiplied by `residual_init`, and what blocks without one
+    activate is shifted by `shift_init`. Of `weights`, tensors are taken where name and shape
+    agree, so a classifier of other classes stays fresh. Then the last `reset_last` convolutions
+    and linear layers are drawn anew, or all if there are fewer, and the frozen parts' weights need
+    no gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the
+    last. `all` freezes everything but the linear layers.
 
     Call `frozen_to_eval` after each `network.train()`.
 
     Raises:
         SettingsError: The file cannot be used, or nothing is left to be trained.
     """
-    if recipe.dirac_init:
-        _pass_on(network)
+    file = recipe.weights
+    found, taken = (Transfer(), {}) if file is None else _fitting(network, file)
     _soften(network, recipe.residual_init)
-    found = Transfer() if recipe.weights is None else load_weights(network, recipe.weights)
+    _straighten(network, recipe.shift_init)
+    network.load_state_dict(taken, strict=False)
     layers = list(weighted(network))
     for index, layer in enumerate(layers[max(0, len(layers) - recipe.reset_last) :]):
         initialise(layer, seed + index, recipe.initialisation or "he")
     _freeze(network, recipe.freeze)
     return found
-
-
-def _pass_on(network: nn.Module) -> None:
-    """Lets convolutions begin by passing on as many of their inputs' maps as they have outputs.
-
-    So a deep network without shortcuts begins nearly as one with them. The other weights stay, and
-    so does the norm of each output's weights. Zagoruyko and Komodakis (arXiv 1706.00388) for all
-    convolutions, Jordan (arXiv 2404.00498, section 3.3) for those with more outputs than inputs.
-    """
-    output = classifier(network)
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d) and layer not in output:
-            weight = layer.weight.detach()
-            passing = nn.init.dirac_(torch.zeros_like(weight), layer.groups)
-            norms = torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True)
-            can_pass = passing.sum((1, 2, 3), keepdim=True) > 0
-            weight.copy_(torch.where(can_pass, passing * norms, weight))
 
 
 def _soften(network: nn.Module, gain: float) -> None:
@@ -98,8 +89,19 @@ def _soften(network: nn.Module, gain: float) -> None:
             nn.init.constant_(norm.get_parameter("weight"), gain)
 
 
-def load_weights(network: nn.Module, file: Path) -> Transfer:
-    """Takes tensors from a safetensors file where names and shapes agree.
+def _straighten(network: nn.Module, shift: float) -> None:
+    """Lets blocks without a shortcut begin nearly linear, as this moves what they activate.
+
+    Maps with a deviation of 1 around 1 are mostly where a ReLU is the identity. So a deep network
+    does not shatter its gradients, nor let them grow from layer to layer, as those with batch norm
+    do the less the nearer they are to linear (Yang et al., arXiv 1902.08129).
+    """
+    for norm in unskipped_norms(network):
+        nn.init.constant_(norm.get_parameter("bias"), shift)
+
+
+def _fitting(network: nn.Module, file: Path) -> tuple[Transfer, dict[str, torch.Tensor]]:
+    """The tensors of a safetensors file whose names and shapes agree with the network's.
 
     Raises:
         SettingsError: The file is missing or damaged, or no weights in it fit.
@@ -113,12 +115,10 @@ def load_weights(network: nn.Module, file: Path) -> Transfer:
             f"{_some(given)}, and the network has {_some(own)}. Give the weights of a network "
             "with the same blocks."
         )
-    with torch.no_grad():
-        for name in taken:
-            own[name].copy_(given[name])
     fresh = [name for name in own if name not in taken]
     unused = [name for name in given if name not in taken]
-    return Transfer(tuple(taken), tuple(fresh), tuple(unused))
+    found = Transfer(tuple(taken), tuple(fresh), tuple(unused))
+    return found, {name: given[name] for name in taken}
 
 
 def _read(file: Path) -> dict[str, torch.Tensor]:

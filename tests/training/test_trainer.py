@@ -124,8 +124,8 @@ CHANGES: list[dict[str, Any]] = [
 # Of the network before it is trained, of 16 px and more, of colour, of a GPU; or tested below.
 ELSEWHERE = {
     "initialisation",
-    "dirac_init",
     "residual_init",
+    "shift_init",
     "weights",
     "freeze",
     "reset_last",

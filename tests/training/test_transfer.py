@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.model_folder import write_weights
-from evonas.models import Network, build, initialise, plan_network
+from evonas.models import Network, build, plan_network
 from evonas.models.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
-from evonas.training.parts import last_norms, parts, residual_branches
+from evonas.training.parts import last_norms, parts, residual_branches, units, unskipped_norms
 from evonas.training.regularisation import regularised
 from evonas.training.transfer import frozen_to_eval, parameter_groups, prepare
 
@@ -246,44 +247,56 @@ def test_what_is_added_to_a_shortcut_is_multiplied() -> None:
 
 
 @pytest.mark.parametrize(
-    ("maps_in", "maps_out", "kernel", "groups"),
-    [(4, 4, 3, 1), (4, 6, 1, 1), (6, 4, 5, 1), (4, 4, 3, 4), (4, 8, 3, 2)],
+    ("name", "norms"),
+    [
+        ("mobilenet_v2", 13),  # of seven blocks two each, but for the first, which does not expand
+        ("darknet53", 5),
+        ("resnet20_cifar", 0),
+    ],
 )
-def test_convolutions_pass_on_their_input(
-    maps_in: int, maps_out: int, kernel: int, groups: int
-) -> None:
-    convolution = nn.Conv2d(maps_in, maps_out, kernel, padding="same", groups=groups, bias=False)
-    net = nn.Sequential(convolution, nn.Flatten(), nn.LazyLinear(3))
-    given = torch.randn(2, maps_in, 8, 8)
-    net(given)
-    initialise(net, seed=0)
-    before = convolution.weight.detach().clone()
-    prepare(net, recipe(dirac_init=True))
-    passed = min(maps_in, maps_out) // groups  # of each group
-    out_of_group, into_group = maps_out // groups, maps_in // groups
-    made = convolution(given)
-    for group in range(groups):
-        for index in range(out_of_group):
-            output = group * out_of_group + index
-            norm = before[output].norm()
-            if index < passed:
-                wanted = given[:, group * into_group + index] * norm
-                assert torch.allclose(made[:, output], wanted, atol=1e-5)
-            else:
-                assert torch.equal(convolution.weight[output], before[output])
+def test_norms_of_blocks_without_a_shortcut(name: str, norms: int) -> None:
+    own = preset(name)
+    with torch.device("meta"):
+        net = Network(plan_network(own.blueprint, own.scale))
+    assert len(list(unskipped_norms(net))) == norms
 
 
-def test_a_convolution_that_classifies_passes_nothing_on() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 3, 1), nn.AdaptiveAvgPool2d(1))
-    before = [layer.weight.detach().clone() for layer in (net[0], net[1])]
-    prepare(net, recipe(dirac_init=True))
-    assert not torch.equal(net[0].weight, before[0])
-    assert torch.equal(net[1].weight, before[1])
+def test_blocks_without_a_shortcut_begin_nearly_linear() -> None:
+    """Where a layer is linear, f(-x) = 2 f(0) - f(x)."""
+
+    def bend(shift: float) -> float:
+        net = mobilenet()
+        prepare(net, recipe(shift_init=shift))
+        block: Any = next(unit for unit in units(net) if not getattr(unit, "skip", True))
+        given = torch.randn(16, next(block.parameters()).shape[0], 8, 8)
+        with torch.no_grad():
+            up, down, zero = (block.layers(each) for each in (given, -given, 0 * given))
+        return ((up + down - 2 * zero).norm() / (up - down).norm()).item()
+
+    assert bend(2.0) < bend(1.0) < bend(0.0)
+
+
+def test_blocks_with_a_shortcut_are_not_shifted() -> None:
+    nets = mobilenet(), mobilenet()
+    for net, shift in zip(nets, (0.0, 1.5), strict=True):
+        prepare(net, recipe(shift_init=shift))
+    shifted = {id(norm.get_parameter("bias")) for norm in unskipped_norms(nets[1])}
+    for before, after in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        wanted = torch.full_like(before, 1.5) if id(after) in shifted else before
+        assert torch.equal(after, wanted)
+
+
+@pytest.mark.parametrize(("activation", "norms"), [("swish", 2), ("sigmoid", 0)])
+def test_norms_before_a_sigmoid_stay_centred(activation: str, norms: int) -> None:
+    space = load_space("nano")
+    design = space.decode([1.0] * len(space.genes))
+    changed = replace(design, network={**design.network, "activation": activation})
+    assert len(list(unskipped_norms(build(changed, space.scales["proxy"])))) == norms
 
 
 def test_weights_stay_as_they_were_drawn_if_so_asked() -> None:
     net = mobilenet()
-    prepare(net, recipe(residual_init=1.0))
+    prepare(net, recipe(residual_init=1.0, shift_init=0.0))
     wanted = state(mobilenet())
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in state(net).items())
 
