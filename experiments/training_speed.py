@@ -122,6 +122,9 @@ COMMON: dict[str, Any] = {
     "label_smoothing": 0.1,
     "fliplr": 0.5,
     "progressive": 0.5,
+    # What helps deep networks along costs shallow ones time.
+    "auxiliary": 0.0,
+    "shift_init": 0.0,
 }
 # Orthogonal steps teach more of each image; they may be large, but shall become so slowly.
 MUON: dict[str, Any] = {"optimizer": "muon", "lr0": 0.8, "momentum": 0.6, "batch_size": 128}

@@ -39,11 +39,6 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
     compiler = RUNTIMES["torch-inductor"].lack() if own.compile and not is_on_gpu else None
     if compiler is not None:
         yield f"training.compile=true: {compiler}, or leave it out."
-    if own.compile and own.auxiliary:
-        yield (
-            "training.auxiliary: a compiled network cannot be listened to. "
-            "Leave out training.compile=true."
-        )
     if own.log:
         try:
             with TemporaryDirectory() as folder, opened_logs(own.log, Path(folder), 0):

@@ -79,8 +79,9 @@ def attached(
     """Puts a head behind the block or cell at two thirds of the depth, if the recipe asks for it.
 
     In NASNet that is the last cell before the second reduction (slim's code); networks of
-    neither blocks nor cells have it behind the part at two thirds. The network itself stays as
-    it is, so its weights are those of one without.
+    neither blocks nor cells have it behind the part at two thirds. What gives no maps does not
+    count, and a network without any has no such head. The network itself stays as it is, so its
+    weights are those of one without.
 
     Args:
         image: One as the network gets them, (1, channels, height, width).
@@ -90,9 +91,15 @@ def attached(
         yield None
         return
     found = units(network) or [part for _, part in parts(network)[:-1]]
-    place = found[max(0, round(len(found) * 2 / 3) - 1)]
-    channels, classes = _channels(network, place, image)
-    head = AuxiliaryHead(channels, classes)
+    channels, classes = _channels(network, found, image)
+    if not channels:
+        yield None
+        return
+    places = list(channels)
+    place = places[max(0, round(len(places) * 2 / 3) - 1)]
+    with torch.device("meta"):  # draws nothing from torch's own generator
+        head = AuxiliaryHead(channels[place], classes)
+    head.to_empty(device="cpu")
     initialise(head, seed, recipe.initialisation or "he")
     head.load_state_dict({**head.state_dict(), **_own(state)})
     auxiliary = Auxiliary(head.to(image.device).train(), recipe.auxiliary)
@@ -108,12 +115,20 @@ def _own(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def _channels(network: nn.Module, place: nn.Module, image: torch.Tensor) -> tuple[int, int]:
-    """Those of the maps that a module of the network gives, and the classes."""
-    seen: list[int] = []
-    handle = place.register_forward_hook(lambda unit, given, maps: seen.append(maps.shape[1]))
+def _channels(
+    network: nn.Module, modules: list[nn.Module], image: torch.Tensor
+) -> tuple[dict[nn.Module, int], int]:
+    """Of those that give maps, in the order in which they do: how many. And the classes."""
+    seen: dict[nn.Module, int] = {}
+
+    def look(module: nn.Module, given: tuple[Any, ...], maps: torch.Tensor) -> None:
+        if maps.dim() == 4:
+            seen[module] = maps.shape[1]
+
+    handles = [module.register_forward_hook(look) for module in modules]
     was_training = network.training
     logits = network.eval()(image)
     network.train(was_training)
-    handle.remove()
-    return seen[0], logits.shape[1]
+    for handle in handles:
+        handle.remove()
+    return seen, logits.shape[1]

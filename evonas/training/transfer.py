@@ -18,11 +18,13 @@ from evonas.training.parts import (
     last_norms,
     parts,
     residual_branches,
+    units,
     unskipped_norms,
     weighted,
 )
 
 SHOWN = 3  # names in a message
+SHALLOW, DEEP = 4, 12  # blocks: up to so few `shift_init` moves nothing, from so many on all of it
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,12 @@ def _straighten(network: nn.Module, shift: float) -> None:
 
     Maps with a deviation of 1 around 1 are mostly where a ReLU is the identity. So a deep network
     does not shatter its gradients, nor let them grow from layer to layer, as those with batch norm
-    do the less the nearer they are to linear (Yang et al., arXiv 1902.08129).
+    do the less the nearer they are to linear (Yang et al., arXiv 1902.08129). A shallow one needs
+    no such help and learns sooner bent, so the shift grows with the number of blocks.
     """
+    depth = (len(units(network)) - SHALLOW) / (DEEP - SHALLOW)
     for norm in unskipped_norms(network):
-        nn.init.constant_(norm.get_parameter("bias"), shift)
+        nn.init.constant_(norm.get_parameter("bias"), shift * min(1.0, max(0.0, depth)))
 
 
 def _fitting(network: nn.Module, file: Path) -> tuple[Transfer, dict[str, torch.Tensor]]:

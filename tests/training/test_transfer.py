@@ -286,6 +286,19 @@ def test_blocks_with_a_shortcut_are_not_shifted() -> None:
         assert torch.equal(after, wanted)
 
 
+@pytest.mark.parametrize(("blocks", "shift"), [(2, 0.0), (4, 0.0), (8, 0.5), (12, 1.0), (20, 1.0)])
+def test_the_shift_grows_with_the_depth(blocks: int, shift: float) -> None:
+    space = load_space("nano")
+    design = space.decode([1.0] * len(space.genes))
+    stage = {**design.network["stages"][0], "skip": "none", "stride": 1, "layers": blocks}
+    deep = replace(design, network={**design.network, "stages": [stage]})
+    net = build(deep, space.scales["proxy"], seed=0)
+    prepare(net, recipe())
+    assert len(units(net)) == blocks
+    shifts = {norm.get_parameter("bias").unique().tolist()[0] for norm in unskipped_norms(net)}
+    assert shifts == {shift}
+
+
 @pytest.mark.parametrize(("activation", "norms"), [("swish", 2), ("sigmoid", 0)])
 def test_norms_before_a_sigmoid_stay_centred(activation: str, norms: int) -> None:
     space = load_space("nano")
