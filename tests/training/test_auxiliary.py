@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.data import load_data
@@ -93,3 +94,23 @@ def test_networks_of_cells_have_it_behind_a_cell() -> None:
         assert auxiliary is not None
         network.train()(torch.rand(2, 3, 16, 16))
         assert auxiliary.loss(torch.tensor([0, 1]), 0.0).isfinite()
+
+
+def test_it_is_behind_what_gives_maps() -> None:
+    convolution = nn.Conv2d(1, 4, 3, stride=2)
+    flat = [nn.Flatten(), nn.LazyLinear(6), nn.ReLU(), nn.Linear(6, 10)]
+    network = nn.Sequential(convolution, *flat)
+    image = torch.rand(1, *SCALE.input_shape)
+    network(image)
+    with attached(network, RECIPE, image, 0, {}) as auxiliary:
+        assert auxiliary is not None
+        network.train()(image.repeat(2, 1, 1, 1))
+        auxiliary.loss(torch.tensor([0, 1]), 0.0).backward()  # type: ignore[no-untyped-call]
+    learns = {name for name, weights in network.named_parameters() if weights.grad is not None}
+    assert learns == {"0.weight", "0.bias"}
+
+
+def test_a_network_without_maps_has_none() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(256, 6), nn.ReLU(), nn.Linear(6, 10))
+    with attached(network, RECIPE, torch.rand(1, *SCALE.input_shape), 0, {}) as auxiliary:
+        assert auxiliary is None

@@ -457,5 +457,6 @@ def test_the_generators_of_torch_are_left_alone(
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    weights_after(digits, normalisation, network=network, epochs=1, drop_path=0.2, mixup=0.5)
+    drawing = {"drop_path": 0.2, "mixup": 0.5, "auxiliary": 0.4}
+    weights_after(digits, normalisation, network=network, epochs=1, **drawing)
     assert torch.equal(torch.rand(3), expected)
