@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -79,10 +80,14 @@ def checked(words: tuple[str, ...]) -> Checked:
 def side_by_side(
     function: Callable[[Any], Result], tasks: Sequence[Any], given: argparse.Namespace
 ) -> list[Result]:
-    """What the function makes of each task, one thread and one process each."""
+    """What the function makes of each task, one thread and one process each; says how far it is."""
     os.environ["OMP_NUM_THREADS"] = "1"  # processes inherit it
+    made = []
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as pool:
-        return list(pool.map(function, tasks))
+        for one in pool.map(function, tasks):
+            made.append(one)
+            print(f"{len(made)}/{len(tasks)} done", file=sys.stderr)
+    return made
 
 
 def found_by(words: Sequence[str]) -> Found:
