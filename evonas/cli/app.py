@@ -99,7 +99,7 @@ def resume(run: RunName, words: Words = None, json: Json = False) -> None:
 
 
 def _report(run: Any, as_json: bool) -> None:
-    from evonas.reports.summary import run_summary
+    from evonas.reports.summary import nearest_miss, run_summary
     from evonas.reports.tables import print_run
 
     summary = run_summary(run)
@@ -107,7 +107,8 @@ def _report(run: Any, as_json: bool) -> None:
     if not as_json and summary["front"] and run.space.has_network:
         print(f"\nNext: evonas export {run.name} --to DIR")
     if not summary["front"]:
-        print(f"The search found no feasible design: {run.facts['ended']}.", file=sys.stderr)
+        ended = f"The search found no feasible design: {run.facts['ended']}."
+        print(f"{ended} {nearest_miss(run)}".rstrip(), file=sys.stderr)
         raise typer.Exit(WORK_FAILED)
 
 

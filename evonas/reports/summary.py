@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from evonas.evaluation import measure_scale
+from evonas.evaluation import excess, measure_scale, violations
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 
@@ -122,6 +122,25 @@ def measure_scales(run: Run, names: Iterable[str]) -> dict[str, str]:
     if run.settings.evaluator.name != "train":
         return dict.fromkeys(names, "")
     return {name: measure_scale(name, run.settings.measure.scale) for name in names}
+
+
+def nearest_miss(run: Run) -> str:
+    """What kept the design that came nearest from being feasible, in words; empty if unknown.
+
+    Trials that failed kept the constraints that could be checked before: of these the last is
+    told, and else the one that broke its constraints by least.
+    """
+    outcomes, limits = run.records.outcomes.values(), run.records.constraints
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        return f"Trial {failed[-1].number} failed: {failed[-1].error_text}"
+    broken = {o.number: excess(o.measures, limits) for o in outcomes}
+    missed = {number: by for number, by in broken.items() if by is not None and by > 0}
+    if not missed:
+        return ""
+    number = min(missed, key=missed.__getitem__)
+    why = "; ".join(violations(run.records.outcomes[number].measures, limits))
+    return f"Trial {number} came nearest: {why}. Loosen the constraint, or choose another space."
 
 
 def top_trials(run: Run, count: int) -> list[dict[str, Any]]:

@@ -195,6 +195,7 @@ def test_trainings_that_diverge_are_outcomes_and_the_search_ends() -> None:
     result = evonas("search", *words, "training.lr0=1e30")
     assert result.returncode == 1
     assert "found no feasible design" in result.stderr
+    assert "Trial 2 failed: " in result.stderr
     assert "Traceback" not in result.stderr
     summary = json.loads(evonas("inspect", "wild", "--json").stdout)
     assert summary["counts"]["failed"] == 3

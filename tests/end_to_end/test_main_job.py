@@ -1,6 +1,7 @@
 """Search, inspect, export, predict, retrain, as a user types them, over real trainings."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -248,3 +249,4 @@ def test_a_constraint_that_nothing_meets_is_said() -> None:
     result = evonas("search", *words)
     assert result.returncode == 1
     assert "found no feasible design: no feasible design found" in result.stderr
+    assert re.search(r"nearest: parameters is \d+, at most 10 is asked", result.stderr)
