@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from evonas.evaluation import excess, measure_scale, violations
+from evonas.evaluation import measure_scale, violations
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 
@@ -125,21 +125,22 @@ def measure_scales(run: Run, names: Iterable[str]) -> dict[str, str]:
 
 
 def nearest_miss(run: Run) -> str:
-    """What kept the design that came nearest from being feasible, in words; empty if unknown.
+    """What kept the design that came nearest from being feasible; empty if no constraint did.
 
     Trials that failed kept the constraints that could be checked before: of these the last is
     told, and else the one that broke its constraints by least.
     """
-    outcomes, limits = run.records.outcomes.values(), run.records.constraints
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    records = run.records
+    failed = [outcome for outcome in records.outcomes.values() if outcome.status == "failed"]
     if failed:
         return f"Trial {failed[-1].number} failed: {failed[-1].error_text}"
-    broken = {o.number: excess(o.measures, limits) for o in outcomes}
-    missed = {number: by for number, by in broken.items() if by is not None and by > 0}
-    if not missed:
+    finished = records.history().finished
+    excesses = [(past.excess, past.number) for past in finished if past.excess is not None]
+    least, number = min(excesses, default=(0.0, 0))
+    if least <= 0:
         return ""
-    number = min(missed, key=missed.__getitem__)
-    why = "; ".join(violations(run.records.outcomes[number].measures, limits))
+    nearest = records.outcomes[number]
+    why = nearest.error_text or "; ".join(violations(nearest.measures, records.constraints))
     return f"Trial {number} came nearest: {why}. Loosen the constraint, or choose another space."
 
 
