@@ -9,45 +9,65 @@ from torch import nn
 from evonas.registry import pick
 
 
-def he_deviation(fan_in: float, fan_out: float) -> float:
+def he_deviation(layer: nn.Conv2d) -> float:
     """Deviation that keeps gradients' variance under ReLU: sqrt(2 / fan_out).
 
     arXiv 1502.01852, eq. 14.
     """
-    return math.sqrt(2 / fan_out)
+    return math.sqrt(2 / _fan_out(layer))
 
 
-def xavier_deviation(fan_in: float, fan_out: float) -> float:
+def xavier_deviation(layer: nn.Conv2d) -> float:
     """Deviation between what keeps maps' and gradients' variance: sqrt(2 / (fan_in + fan_out)).
 
     Glorot and Bengio 2010 (AISTATS), eq. 12.
     """
-    return math.sqrt(2 / (fan_in + fan_out))
+    return math.sqrt(2 / (_fan_in(layer) + _fan_out(layer)))
 
 
-def selu_deviation(fan_in: float, fan_out: float) -> float:
-    """Deviation that SELU's fixed point asks for: sqrt(1 / fan_in).
+def lecun_deviation(layer: nn.Conv2d) -> float:
+    """Deviation that keeps maps' variance where nothing bends them: sqrt(1 / fan_in).
 
-    arXiv 1706.02515, section 2, "Initialization".
+    LeCun et al. 1998, "Efficient BackProp", eq. 16; SELU's fixed point asks for it
+    (arXiv 1706.02515, section 2, "Initialization").
     """
-    return math.sqrt(1 / fan_in)
+    return math.sqrt(1 / _fan_in(layer))
 
 
-# Name to a function (fan_in, fan_out) to a convolution's standard deviation.
-INITIALISATIONS: Mapping[str, Callable[[float, float], float]] = {
+def auto_deviation(layer: nn.Conv2d) -> float:
+    """LeCun's for a layer without a bias, as one that a norm follows has none; else He's.
+
+    A norm takes the scale of a filter out: what is left of it is how fast the filter learns
+    (arXiv 1706.05350). By LeCun's all filters begin with a norm of 1, so all learn equally fast.
+    """
+    return lecun_deviation(layer) if layer.bias is None else he_deviation(layer)
+
+
+# Name to a function of a convolution to the standard deviation of its weights.
+INITIALISATIONS: Mapping[str, Callable[[nn.Conv2d], float]] = {
+    "auto": auto_deviation,
     "he": he_deviation,
     "xavier": xavier_deviation,
-    "selu": selu_deviation,
+    "lecun": lecun_deviation,
 }
 
 
-def initialise(network: nn.Module, seed: int, scheme: str = "he") -> None:
+def _fan_in(layer: nn.Conv2d) -> float:
+    """The inputs that one output sees; the more groups, the fewer."""
+    return layer.weight[0].numel()
+
+
+def _fan_out(layer: nn.Conv2d) -> float:
+    """The outputs that one input reaches; the more groups, the fewer."""
+    return layer.weight[:, 0].numel() / layer.groups
+
+
+def initialise(network: nn.Module, seed: int, scheme: str = "auto") -> None:
     """Fresh weights that depend on seed and scheme alone.
 
-    Convolutions: normal with the scheme's deviation, where fan_in counts the inputs that one
-    output sees and fan_out the outputs that one input reaches, so that both shrink with the
-    groups. By every scheme alike: linear layers normal with deviation 0.01, norms identity,
-    PReLU slopes 0.25 (arXiv 1502.01852, section 2.1), biases zero.
+    Convolutions: normal with the scheme's deviation. By every scheme alike: linear layers normal
+    with deviation 0.01, norms identity, PReLU slopes 0.25 (arXiv 1502.01852, section 2.1), biases
+    zero.
 
     Args:
         scheme: A name in `INITIALISATIONS`.
@@ -63,12 +83,10 @@ def initialise(network: nn.Module, seed: int, scheme: str = "he") -> None:
 
 
 def _initialise_module(
-    module: nn.Module, deviation: Callable[[float, float], float], generator: torch.Generator
+    module: nn.Module, deviation: Callable[[nn.Conv2d], float], generator: torch.Generator
 ) -> None:
     if isinstance(module, nn.Conv2d):
-        fan_in = module.weight[0].numel()
-        fan_out = module.weight[:, 0].numel() / module.groups
-        nn.init.normal_(module.weight, std=deviation(fan_in, fan_out), generator=generator)
+        nn.init.normal_(module.weight, std=deviation(module), generator=generator)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.01, generator=generator)
     elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):

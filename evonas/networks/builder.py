@@ -29,7 +29,7 @@ def as_it_is(network: Mapping[str, Any]) -> Tidied:
 
 
 # What every network section may say, and what it means if it does not.
-DEFAULTS: Mapping[str, Any] = {"norm": "batch", "initialisation": "he", "drop_path": 0}
+DEFAULTS: Mapping[str, Any] = {"norm": "batch", "initialisation": "auto", "drop_path": 0}
 
 
 def without_defaults(network: Mapping[str, Any]) -> dict[str, Any]:

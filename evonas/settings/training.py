@@ -34,6 +34,7 @@ class TrainingSettings(Group):
     sooner if it begins as a shallow one: `residual_init` is what the last norm of every residual
     branch multiplies by at first, and `shift_init` what norms before an activation add in blocks
     without a shortcut: with 1, these begin nearly linear. It acts from 5 blocks on, fully from 12.
+    `gate_init` is the bias of squeeze-excite's gates at first: 0 is half open, 2 nearly open.
 
     Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`
     (degrees), `fliplr`, `flipud` (probabilities), `hsv_h`, `hsv_s`, `hsv_v`, `contrast` (gains)
@@ -58,8 +59,8 @@ class TrainingSettings(Group):
     `sync_bn` are for long trainings, on a GPU, on several. `log` writes curves.
     """
 
-    epochs: Count = 3
-    batch_size: Count = 32
+    epochs: Count = 5
+    batch_size: Count = 64
     optimizer: Literal[
         "sgd",
         "nesterov",
@@ -81,9 +82,10 @@ class TrainingSettings(Group):
     warmup_epochs: NotNegative | None = None
     label_smoothing: Part = 0.1
     ema: Part = 0.0
-    initialisation: Literal["he", "xavier", "selu"] | None = None
+    initialisation: Literal["auto", "he", "xavier", "lecun"] | None = None
     residual_init: Annotated[float, Field(gt=0, le=1)] = 0.2
     shift_init: NotNegative = 1.0
+    gate_init: NotNegative = 2.0
     patience: Count | None = None
     plateau: Count | None = None
 

@@ -15,6 +15,7 @@ from evonas.models import initialise
 from evonas.settings import TrainingSettings
 from evonas.training.parts import (
     classifier,
+    gate_layers,
     last_norms,
     parts,
     residual_branches,
@@ -24,6 +25,7 @@ from evonas.training.parts import (
 )
 
 SHOWN = 3  # names in a message
+GATE_WEIGHTS = 0.1  # of what they are drawn as, where gates begin open
 SHALLOW, DEEP = 4, 12  # blocks: up to so few `shift_init` moves nothing, from so many on all of it
 
 
@@ -56,8 +58,8 @@ def _named(what: str, names: tuple[str, ...]) -> str:
 def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
     """Makes a fresh network begin as the recipe says.
 
-    What is added to a shortcut is multiplied by `residual_init`, and what blocks without one
-    activate is shifted by `shift_init`. Of `weights`, tensors are taken where name and shape
+    What is added to a shortcut is multiplied by `residual_init`, what blocks without one activate
+    is shifted by `shift_init`, and gates are opened by `gate_init`. Of `weights`, tensors are taken where name and shape
     agree, so a classifier of other classes stays fresh. Then the last `reset_last` convolutions
     and linear layers are drawn anew, or all if there are fewer, and the frozen parts' weights need
     no gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the
@@ -72,10 +74,11 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     found, taken = (Transfer(), {}) if file is None else _fitting(network, file)
     _soften(network, recipe.residual_init)
     _straighten(network, recipe.shift_init)
+    _open_gates(network, recipe.gate_init)
     network.load_state_dict(taken, strict=False)
     layers = list(weighted(network))
     for index, layer in enumerate(layers[max(0, len(layers) - recipe.reset_last) :]):
-        initialise(layer, seed + index, recipe.initialisation or "he")
+        initialise(layer, seed + index, recipe.initialisation or "auto")
     _freeze(network, recipe.freeze)
     return found
 
@@ -102,6 +105,20 @@ def _straighten(network: nn.Module, shift: float) -> None:
     depth = (len(units(network)) - SHALLOW) / (DEEP - SHALLOW)
     for norm in unskipped_norms(network):
         nn.init.constant_(norm.get_parameter("bias"), shift * min(1.0, max(0.0, depth)))
+
+
+def _open_gates(network: nn.Module, bias: float) -> None:
+    """Lets squeeze-excite begin with gates of one size for all maps, the more open the larger it is.
+
+    With a sigmoid, 2 lets 88 % pass. So layers behind learn before the gates say what they need,
+    as with the biases of highway networks' gates (arXiv 1505.00387, section 2.2).
+    """
+    if not bias:
+        return
+    for layer in gate_layers(network):
+        nn.init.constant_(layer.get_parameter("bias"), bias)
+        with torch.no_grad():
+            layer.get_parameter("weight").mul_(GATE_WEIGHTS)
 
 
 def _fitting(network: nn.Module, file: Path) -> tuple[Transfer, dict[str, torch.Tensor]]:
