@@ -98,11 +98,12 @@ def _is_rectified(layer: nn.Module, following: nn.Module) -> bool:
     return isinstance(layer, Norm) and isinstance(following, RECTIFIERS)
 
 
-def gate_layers(network: nn.Module) -> list[nn.Module]:
+def gate_layers(network: nn.Module) -> Iterator[nn.Module]:
     """The last convolution of each squeeze-excite: what says how far each map's gate is open."""
     module: Any
-    found = (module for module in network.modules() if is_called(module, "SqueezeExcite"))
-    return [module.expand for module in found]
+    for module in network.modules():
+        if is_called(module, "SqueezeExcite"):
+            yield module.expand
 
 
 def classifier(network: nn.Module) -> list[nn.Module]:

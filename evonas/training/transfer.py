@@ -59,10 +59,10 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     """Makes a fresh network begin as the recipe says.
 
     What is added to a shortcut is multiplied by `residual_init`, what blocks without one activate
-    is shifted by `shift_init`, and gates are opened by `gate_init`. Of `weights`, tensors are taken where name and shape
-    agree, so a classifier of other classes stays fresh. Then the last `reset_last` convolutions
-    and linear layers are drawn anew, or all if there are fewer, and the frozen parts' weights need
-    no gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the
+    is shifted by `shift_init`, and gates are opened by `gate_init`. Of `weights`, tensors are
+    taken where name and shape agree, so a classifier of other classes stays fresh. Then the last
+    `reset_last` convolutions and linear layers are drawn anew, or all if there are fewer, and the
+    frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the
     last. `all` freezes everything but the linear layers.
 
     Call `frozen_to_eval` after each `network.train()`.
@@ -108,7 +108,7 @@ def _straighten(network: nn.Module, shift: float) -> None:
 
 
 def _open_gates(network: nn.Module, bias: float) -> None:
-    """Lets squeeze-excite begin with gates of one size for all maps, the more open the larger it is.
+    """Lets squeeze-excite begin with nearly the same gates for all maps, open by this bias.
 
     With a sigmoid, 2 lets 88 % pass. So layers behind learn before the gates say what they need,
     as with the biases of highway networks' gates (arXiv 1505.00387, section 2.2).

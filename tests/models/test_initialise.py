@@ -13,7 +13,7 @@ schemes = pytest.mark.parametrize("scheme", INITIALISATIONS)
 
 @pytest.mark.parametrize(
     ("scheme", "variance"),
-    [("he", 2 / (128 * 9)), ("xavier", 2 / ((64 + 128) * 9)), ("selu", 1 / (64 * 9))],
+    [("he", 2 / (128 * 9)), ("xavier", 2 / ((64 + 128) * 9)), ("lecun", 1 / (64 * 9))],
 )
 def test_a_full_convolution_has_the_variance_of_its_scheme(scheme: str, variance: float) -> None:
     layer = nn.Conv2d(64, 128, 3)
@@ -23,7 +23,7 @@ def test_a_full_convolution_has_the_variance_of_its_scheme(scheme: str, variance
 
 
 @pytest.mark.parametrize(
-    ("scheme", "variance"), [("he", 2 / 25), ("xavier", 1 / 25), ("selu", 1 / 25)]
+    ("scheme", "variance"), [("he", 2 / 25), ("xavier", 1 / 25), ("lecun", 1 / 25)]
 )
 def test_a_depthwise_convolution_counts_its_own_channel_alone(scheme: str, variance: float) -> None:
     layer = nn.Conv2d(1024, 1024, 5, groups=1024)
@@ -33,7 +33,7 @@ def test_a_depthwise_convolution_counts_its_own_channel_alone(scheme: str, varia
 
 @pytest.mark.parametrize(
     ("scheme", "variance"),
-    [("he", 2 / (16 * 9)), ("xavier", 2 / ((32 + 16) * 9)), ("selu", 1 / (32 * 9))],
+    [("he", 2 / (16 * 9)), ("xavier", 2 / ((32 + 16) * 9)), ("lecun", 1 / (32 * 9))],
 )
 def test_groups_divide_what_is_counted(scheme: str, variance: float) -> None:
     layer = nn.Conv2d(32 * 8, 16 * 8, 3, groups=8)
@@ -41,10 +41,18 @@ def test_groups_divide_what_is_counted(scheme: str, variance: float) -> None:
     assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
 
 
+@pytest.mark.parametrize(("bias", "scheme"), [(False, "lecun"), (True, "he")])
+def test_a_layer_with_a_bias_of_its_own_has_no_norm_behind_it(bias: bool, scheme: str) -> None:
+    one, other = (nn.Conv2d(16, 32, 3, groups=2, bias=bias) for _ in range(2))
+    initialise(one, seed=0)
+    initialise(other, seed=0, scheme=scheme)
+    assert torch.equal(one.weight, other.weight)
+
+
 def test_a_selu_network_of_twenty_layers_keeps_mean_and_variance() -> None:
     layers = [layer for _ in range(20) for layer in (nn.Conv2d(256, 256, 1), nn.SELU())]
     network = nn.Sequential(*layers)
-    initialise(network, seed=0, scheme="selu")
+    initialise(network, seed=0, scheme="lecun")
     with torch.no_grad():
         out = network(torch.randn(64, 256, 3, 3, generator=torch.Generator().manual_seed(1)))
     assert out.mean().item() == pytest.approx(0, abs=0.1)
@@ -71,7 +79,7 @@ def test_linear_layers_norms_and_slopes_are_the_same_by_every_scheme(scheme: str
     assert slopes.weight.tolist() == [0.25]
 
 
-def test_he_draws_the_numbers_it_always_drew() -> None:
+def test_it_draws_the_numbers_it_always_drew() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.PReLU(), nn.Linear(4, 2))
     initialise(network, seed=7)
     generator = torch.Generator().manual_seed(7)
@@ -92,5 +100,5 @@ def test_the_seed_alone_decides(scheme: str) -> None:
 
 
 def test_an_unknown_scheme_is_told_with_the_known_ones() -> None:
-    with pytest.raises(UnknownName, match='Did you mean "selu"'):
-        initialise(nn.Conv2d(1, 1, 1), 0, "sely")
+    with pytest.raises(UnknownName, match='Did you mean "lecun"'):
+        initialise(nn.Conv2d(1, 1, 1), 0, "lecum")

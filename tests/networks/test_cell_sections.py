@@ -102,7 +102,7 @@ def test_a_cell_as_a_graph() -> None:
 
 @pytest.mark.parametrize(
     ("key", "default", "other"),
-    [("norm", "batch", "group"), ("initialisation", "he", "selu"), ("drop_path", 0.0, 0.3)],
+    [("norm", "batch", "group"), ("initialisation", "auto", "lecun"), ("drop_path", 0.0, 0.3)],
 )
 def test_what_is_meant_anyway_need_not_be_said(key: str, default: Any, other: Any) -> None:
     plain = network()

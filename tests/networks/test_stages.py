@@ -86,7 +86,7 @@ def test_tidying_keeps_every_layer_of_the_network(seed: int) -> None:
     ("key", "default", "other"),
     [
         ("norm", "batch", "group"),
-        ("initialisation", "he", "xavier"),
+        ("initialisation", "auto", "xavier"),
         ("drop_path", 0, 0.2),
         ("drop_path", 0.0, 0.2),
         ("attention", DEFAULT_ATTENTION, {**DEFAULT_ATTENTION, "gate": "hard_sigmoid"}),

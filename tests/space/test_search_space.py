@@ -234,7 +234,7 @@ network:
   builder: stages
   activation: {choice: [relu, relu6]}
   norm: {choice: [group, batch]}
-  initialisation: {choice: [xavier, he]}
+  initialisation: {choice: [xavier, auto]}
   drop_path: {choice: [0.2, 0]}
   attention: {base: input, activation: relu, gate: {choice: [hard_sigmoid, sigmoid]}, round8: false}
   stem: {channels: 8, kernel: 3, stride: 1}

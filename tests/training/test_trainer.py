@@ -129,6 +129,7 @@ ELSEWHERE = {
     "initialisation",
     "residual_init",
     "shift_init",
+    "gate_init",
     "weights",
     "freeze",
     "reset_last",

@@ -12,6 +12,7 @@ from evonas.errors import SettingsError
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.model_folder import write_weights
 from evonas.models import Network, build, plan_network
+from evonas.models.layers import SqueezeExcite
 from evonas.models.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
@@ -307,9 +308,27 @@ def test_norms_before_a_sigmoid_stay_centred(activation: str, norms: int) -> Non
     assert len(list(unskipped_norms(build(changed, space.scales["proxy"])))) == norms
 
 
+@pytest.mark.parametrize(("name", "gates"), [("mnasnet_a1", 0.88), ("mobilenet_v3_large", 0.83)])
+def test_gates_begin_nearly_open(name: str, gates: float) -> None:
+    """Whichever sigmoid they have; half open where they are left as they were drawn."""
+    own = preset(name)
+    nets = build(own.blueprint, own.scale, seed=0), build(own.blueprint, own.scale, seed=0)
+    for net, bias in zip(nets, (0.0, 2.0), strict=True):
+        prepare(net, recipe(gate_init=bias))
+    for net, wanted, spread in zip(nets, (0.5, gates), (0.5, 0.1), strict=True):
+        attention = [module for module in net.modules() if isinstance(module, SqueezeExcite)]
+        assert attention
+        for module in attention:
+            maps = torch.randn(8, module.reduce.in_channels, 4, 4)
+            with torch.no_grad():
+                passed = module(maps) / maps
+            assert passed.mean().item() == pytest.approx(wanted, abs=0.05)
+            assert passed.std().item() < spread
+
+
 def test_weights_stay_as_they_were_drawn_if_so_asked() -> None:
     net = mobilenet()
-    prepare(net, recipe(residual_init=1.0, shift_init=0.0))
+    prepare(net, recipe(residual_init=1.0, shift_init=0.0, gate_init=0.0))
     wanted = state(mobilenet())
     assert all(torch.equal(tensor, wanted[name]) for name, tensor in state(net).items())
 
