@@ -125,6 +125,7 @@ COMMON: dict[str, Any] = {
     # What helps deep networks along costs shallow ones time.
     "auxiliary": 0.0,
     "shift_init": 0.0,
+    "initialisation": "he",  # as in the record
 }
 # Orthogonal steps teach more of each image; they may be large, but shall become so slowly.
 MUON: dict[str, Any] = {"optimizer": "muon", "lr0": 0.8, "momentum": 0.6, "batch_size": 128}

@@ -62,8 +62,8 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     is shifted by `shift_init`, and gates are opened by `gate_init`. Of `weights`, tensors are
     taken where name and shape agree, so a classifier of other classes stays fresh. Then the last
     `reset_last` convolutions and linear layers are drawn anew, or all if there are fewer, and the
-    frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is the first, the head the
-    last. `all` freezes everything but the linear layers.
+    frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is
+    the first, the head the last. `all` freezes everything but the linear layers.
 
     Call `frozen_to_eval` after each `network.train()`.
 

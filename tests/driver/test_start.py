@@ -130,7 +130,7 @@ def test_training_genes_begin_with_the_settings_of_the_run(composed: str) -> Non
         "fliplr": 0.5,
     }
     usual = training_of(composed, "training.lrf=0.25")
-    assert (usual["schedule"], usual["lrf"], usual["epochs"]) == ("one_cycle", 0.25, 3)
+    assert (usual["schedule"], usual["lrf"], usual["epochs"]) == ("one_cycle", 0.25, 5)
 
 
 def test_a_setting_beyond_the_range_of_its_gene_is_its_lowest_allele(composed: str) -> None:

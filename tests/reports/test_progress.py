@@ -67,6 +67,7 @@ def test_display_none_is_silent() -> None:
 
 
 def test_a_failed_trial_is_told_in_a_line() -> None:
-    words = [*QUICK, "executor=inline", "budget.evaluations=1", "training.lr0=1e30"]
+    words = [*QUICK, "executor=inline", "budget.evaluations=1"]
+    words += ["training.lr0=1e30", "training.batch_size=16"]
     errors = evonas("search", *words).stderr
     assert re.search(r"Trial 0 failed after [\d.]+ s: diverged, .*nan.*It ranks last", errors)
