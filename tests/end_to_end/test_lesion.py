@@ -30,7 +30,8 @@ def lesion() -> Iterator[Any]:
 
 
 def task(lesion: Any, network: str, way: str = "residual") -> Any:
-    words = ("data=digits", "data.subset=300", "training.epochs=1", "objectives=accuracy")
+    training = ("training.epochs=1", "training.batch_size=16")
+    words = ("data=digits", "data.subset=300", "objectives=accuracy", *training)
     return lesion.Task(words, network, 0.5, 8, way, 3)
 
 
