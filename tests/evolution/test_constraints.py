@@ -81,9 +81,10 @@ def test_the_feasible_rank_first_and_the_rest_by_excess(
     ranked = [parents[index] for index in order]
     has_fitness = [one.fitness is not None for one in ranked]
     assert has_fitness == sorted(has_fitness, reverse=True)
-    broken = [one.excess or 0.0 for one in ranked if one.fitness is None]
+    broken = [one.excess for one in ranked if one.fitness is None]
+    assert None not in broken
     # Beside the worst of the feasible, a difference in the last bit is none.
-    assert broken == pytest.approx(sorted(broken), rel=1e-9)
+    assert broken == pytest.approx(sorted(broken), rel=1e-9)  # type: ignore[type-var]
 
 
 def test_parents_are_filled_up_with_those_that_break_least() -> None:
