@@ -204,7 +204,7 @@ def _train(
 def _begin(folder: Path, recipe: Recipe, network: nn.Module) -> None:
     """Fresh weights as recipe and blueprint have them, and those of a file over them."""
     design = json.loads((folder / BLUEPRINT).read_text()) if (folder / BLUEPRINT).exists() else {}
-    own = design.get("network", {}).get("initialisation", "auto")
+    own = design.get("network", {}).get("initialisation")
     initialise(network, recipe.seed, recipe.training.initialisation or own)
     found = prepare(network, recipe.training, recipe.seed)
     if recipe.training.weights is not None:

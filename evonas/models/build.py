@@ -40,5 +40,5 @@ def build(blueprint: Blueprint, scale: Scale, seed: int | None = None) -> Networ
     """
     network = Network(plan_network(blueprint, scale))
     if seed is not None:
-        initialise(network, seed, blueprint.network.get("initialisation", "auto"))
+        initialise(network, seed, blueprint.network.get("initialisation"))
     return network

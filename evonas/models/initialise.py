@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
+from evonas.networks.builder import DEFAULTS
 from evonas.registry import pick
 
 
@@ -62,7 +63,7 @@ def _fan_out(layer: nn.Conv2d) -> float:
     return layer.weight[:, 0].numel() / layer.groups
 
 
-def initialise(network: nn.Module, seed: int, scheme: str = "auto") -> None:
+def initialise(network: nn.Module, seed: int, scheme: str | None = None) -> None:
     """Fresh weights that depend on seed and scheme alone.
 
     Convolutions: normal with the scheme's deviation. By every scheme alike: linear layers normal
@@ -70,12 +71,12 @@ def initialise(network: nn.Module, seed: int, scheme: str = "auto") -> None:
     zero.
 
     Args:
-        scheme: A name in `INITIALISATIONS`.
+        scheme: A name in `INITIALISATIONS`; None is what a network means that names none.
 
     Raises:
         UnknownName: There is no such scheme.
     """
-    deviation = pick(INITIALISATIONS, scheme, "initialisation")
+    deviation = pick(INITIALISATIONS, scheme or DEFAULTS["initialisation"], "initialisation")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for module in network.modules():

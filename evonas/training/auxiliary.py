@@ -100,7 +100,7 @@ def attached(
     with torch.device("meta"):  # draws nothing from torch's own generator
         head = AuxiliaryHead(channels[place], classes)
     head.to_empty(device="cpu")
-    initialise(head, seed, recipe.initialisation or "auto")
+    initialise(head, seed, recipe.initialisation)
     head.load_state_dict({**head.state_dict(), **_own(state)})
     auxiliary = Auxiliary(head.to(image.device).train(), recipe.auxiliary)
     handle = place.register_forward_hook(auxiliary.listen)

@@ -78,7 +78,7 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     network.load_state_dict(taken, strict=False)
     layers = list(weighted(network))
     for index, layer in enumerate(layers[max(0, len(layers) - recipe.reset_last) :]):
-        initialise(layer, seed + index, recipe.initialisation or "auto")
+        initialise(layer, seed + index, recipe.initialisation)
     _freeze(network, recipe.freeze)
     return found
 
