@@ -224,10 +224,8 @@ class TrainEvaluator(Evaluator):
 
     def _fresh(self, trial: Trial) -> torch.nn.Module:
         """The network as its recipe lets it begin."""
-        network, recipe = (
-            build(trial.blueprint, self.proxy, trial.seed),
-            self.recipe(trial.blueprint),
-        )
+        network = build(trial.blueprint, self.proxy, trial.seed)
+        recipe = self.recipe(trial.blueprint)
         if recipe.initialisation is not None:
             initialise(network, trial.seed, recipe.initialisation)
         prepare(network, recipe, trial.seed)
