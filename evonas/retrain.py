@@ -34,6 +34,7 @@ from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Wor
 from evonas.training import (
     Normalisation,
     Progress,
+    batch_size,
     evaluate,
     is_worth_a_probe,
     load_checkpoint,
@@ -225,5 +226,5 @@ def _bfloat16(
     macs = network_macs(network, (channels, height, width))
     if not is_worth_a_probe(recipe.training, count, macs):
         return False
-    batch = torch.from_numpy(images.images[: recipe.training.batch_size])
+    batch = torch.from_numpy(images.images[: batch_size(recipe.training, count)])
     return probe(network, normalisation.apply(batch), device)

@@ -27,7 +27,7 @@ from evonas.key import key_of
 from evonas.models import Plan, build, count, initialise, plan_network
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
 from evonas.space import Scale, network_key
-from evonas.training import Normalisation, evaluate, train
+from evonas.training import Normalisation, batch_size, evaluate, train
 from evonas.training.inheritance import inherit
 from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.transfer import prepare
@@ -110,7 +110,8 @@ class TrainEvaluator(Evaluator):
     def gains_from_bfloat16(self, trial: Trial) -> bool:
         """See `Evaluator.gains_from_bfloat16`."""
         data = _data(self.settings.data, self.proxy.resolution_px)
-        images = torch.from_numpy(data.train.images[: self.recipe(trial.blueprint).batch_size])
+        size = batch_size(self.recipe(trial.blueprint), len(data.train))
+        images = torch.from_numpy(data.train.images[:size])
         batch = Normalisation(data.mean, data.deviation).apply(images)
         network = build(trial.blueprint, self.proxy, trial.seed)
         with _own_threads(self.settings.run.deterministic), suppress(RuntimeError):

@@ -25,15 +25,16 @@ Degrees = Annotated[float, Field(ge=0, le=180)]
 class TrainingSettings(Group):
     """The training recipe, of a search's short trainings and of a retraining alike.
 
-    Optimisation: `lr0` x `lr_factor` is the peak of the learning rate, `lrf` the last one as a
-    share of it; without `lr0` (null), it is what the optimiser usually has (`training.rates`).
-    `momentum` is that of `sgd`, `nesterov`, `rmsprop` and `muon`, and the first beta of the
-    others. The rate rises for `warmup_epochs`; not set, for 40 % of the training. `step` divides
-    it by ten after 50 % and 75 %. `ema` is the decay of an average of the weights, which is then
-    what is scored; 0 is none. `initialisation` replaces the network's. A deep network learns
-    sooner if it begins as a shallow one: `residual_init` is what the last norm of every residual
-    branch multiplies by at first, and `shift_init` what norms before an activation add in blocks
-    without a shortcut: with 1, these begin nearly linear. It acts from 5 blocks on, fully from 12.
+    Optimisation: without `batch_size` (null), it is 64, or less where there are few images
+    (`training.batches`). `lr0` x `lr_factor` is the peak of the learning rate, `lrf` the last one
+    as a share of it; without `lr0` (null), it is what the optimiser usually has (`training.rates`).
+    `momentum` is that of `sgd`, `nesterov`, `rmsprop` and `muon`, and the first beta of the others.
+    The rate rises for `warmup_epochs`; not set, for 40 % of the training. `step` divides it by ten
+    after 50 % and 75 %. `ema` is the decay of an average of the weights, which is then what is
+    scored; 0 is none. `initialisation` replaces the network's. A deep network learns sooner if it
+    begins as a shallow one: `residual_init` is what the last norm of every residual branch
+    multiplies by at first, and `shift_init` what norms before an activation add in blocks without a
+    shortcut: with 1, these begin nearly linear. It acts from 5 blocks on, fully from 12.
     `gate_init` is the bias of squeeze-excite's gates at first: 0 is half open, 2 nearly open.
 
     Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`
@@ -60,7 +61,7 @@ class TrainingSettings(Group):
     """
 
     epochs: Count = 5
-    batch_size: Count = 64
+    batch_size: Count | None = None
     optimizer: Literal[
         "sgd",
         "nesterov",

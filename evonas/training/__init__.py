@@ -1,5 +1,6 @@
 """Recipes put to work: `train` changes weights, `evaluate` scores them."""
 
+from evonas.training.batches import batch_size
 from evonas.training.checkpoint import load_checkpoint, save_checkpoint
 from evonas.training.normalisation import Normalisation
 from evonas.training.precision import is_worth_a_probe, network_family, probe
@@ -11,6 +12,7 @@ __all__ = [
     "Normalisation",
     "Progress",
     "Scores",
+    "batch_size",
     "evaluate",
     "is_worth_a_probe",
     "load_checkpoint",

@@ -15,6 +15,9 @@ from evonas.training.resolution import resized, side_px
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
+LARGEST, SMALLEST = 64, 16  # batches, where the recipe leaves it open
+STEPS = 24  # that an epoch then has, if the smallest batches allow
+
 
 @dataclass(frozen=True)
 class Batches:
@@ -29,14 +32,19 @@ class Batches:
     recipe: TrainingSettings
     classes: int
 
+    @property
+    def size(self) -> int:
+        """Images of a batch, if there are so many."""
+        return batch_size(self.recipe, len(self.images))
+
     def __len__(self) -> int:
         """Batches of an epoch: an incomplete one is left out, unless it is the only one."""
-        return max(1, len(self.images) // self.recipe.batch_size)
+        return max(1, len(self.images) // self.size)
 
     def epoch(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[float, Batch]]:
         """Each batch of a shuffled pass, and the share of the whole training at its step."""
         order = torch.randperm(len(self.images), generator=generator).to(self.images.device)
-        size = self.recipe.batch_size
+        size = self.size
         for number in range(len(self)):
             done = (epoch + (number + 1) / (len(self) + 1)) / self.recipe.epochs
             yield done, self._cut(order[number * size : (number + 1) * size], done, generator)
@@ -52,6 +60,25 @@ class Batches:
         if not mixes(recipe):
             return images, targets
         return mixed(images, functional.one_hot(targets, self.classes).float(), recipe, generator)
+
+
+def batch_size(recipe: TrainingSettings, images: int) -> int:
+    """The recipe's, or 64, halved until an epoch has 24 steps, down to 16.
+
+    Small batches teach more in an epoch and take longer, and of few images an epoch is short.
+
+    Args:
+        images: Of an epoch.
+
+    >>> batch_size(TrainingSettings(), 50_000), batch_size(TrainingSettings(), 1_000)
+    (64, 32)
+    """
+    if recipe.batch_size is not None:
+        return recipe.batch_size
+    size = LARGEST
+    while size > SMALLEST and images // size < STEPS:
+        size //= 2
+    return size
 
 
 def resident_batches(

@@ -17,6 +17,7 @@ from torch import nn
 
 from evonas.models import Layer, Plan
 from evonas.settings import TrainingSettings
+from evonas.training.batches import batch_size
 
 WARM_UP_STEPS = 2
 TIMED_STEPS = 5
@@ -76,7 +77,7 @@ def is_worth_a_probe(recipe: TrainingSettings, images: int, macs: int) -> bool:
         macs: Multiply-adds of one image through the network.
     """
     seen = recipe.epochs * images
-    is_longer = seen >= LONGER * PROBE_STEPS * recipe.batch_size
+    is_longer = seen >= LONGER * PROBE_STEPS * batch_size(recipe, images)
     return is_longer and PASSES * macs * seen >= LEAST_MACS
 
 

@@ -16,6 +16,7 @@ from evonas.space import Scale, load_space
 from evonas.training import (
     Normalisation,
     Progress,
+    batch_size,
     evaluate,
     load_checkpoint,
     save_checkpoint,
@@ -253,6 +254,26 @@ def test_an_incomplete_batch_counts_only_where_it_is_the_only_one(
     recipe = TrainingSettings(epochs=1, batch_size=batch_size, auxiliary=0.0)
     train(network, digits.train, normalisation, recipe, seed=0)
     assert steps == [min(batch_size, len(digits.train))]
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [(50_000, 64), (1_536, 64), (1_535, 32), (768, 32), (767, 16), (100, 16), (3, 16)],
+)
+def test_few_images_are_cut_into_smaller_batches(images: int, expected: int) -> None:
+    assert batch_size(TrainingSettings(), images) == expected
+    assert batch_size(TrainingSettings(batch_size=50), images) == 50
+
+
+def test_a_training_takes_batches_by_how_many_images_there_are(
+    digits: Dataset, normalisation: Normalisation
+) -> None:
+    steps = []
+    network = fresh_network()
+    network.register_forward_hook(lambda module, inputs, output: steps.append(len(output)))
+    recipe = TrainingSettings(epochs=1, auxiliary=0.0)
+    train(network, digits.train, normalisation, recipe, seed=0)
+    assert steps == [16] * (len(digits.train) // 16)
 
 
 def test_each_epoch_sees_all_images_in_another_order(
