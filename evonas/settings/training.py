@@ -34,7 +34,7 @@ class TrainingSettings(Group):
     scored; 0 is none. `initialisation` replaces the network's. A deep network learns sooner if it
     begins as a shallow one: `residual_init` is what the last norm of every residual branch
     multiplies by at first, and `shift_init` what norms before an activation add in blocks without a
-    shortcut: with 1, these begin nearly linear. It acts from 5 blocks on, fully from 12.
+    shortcut: with 1, these begin nearly linear. Both act from 5 blocks on, fully from 12.
     `gate_init` is the bias of squeeze-excite's gates at first: 0 is half open, 2 nearly open.
 
     Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`

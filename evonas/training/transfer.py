@@ -26,7 +26,7 @@ from evonas.training.parts import (
 
 SHOWN = 3  # names in a message
 GATE_WEIGHTS = 0.1  # of what they are drawn as, where gates begin open
-SHALLOW, DEEP = 4, 12  # blocks: up to so few `shift_init` moves nothing, from so many on all of it
+SHALLOW, DEEP = 4, 12  # blocks: so few begin as they are, so many as a deep network is helped
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     """Makes a fresh network begin as the recipe says.
 
     What is added to a shortcut is multiplied by `residual_init`, what blocks without one activate
-    is shifted by `shift_init`, and gates are opened by `gate_init`. Of `weights`, tensors are
+    is shifted by `shift_init`, both the less the shallower the network is, and gates are opened by
+    `gate_init`. Of `weights`, tensors are
     taken where name and shape agree, so a classifier of other classes stays fresh. Then the last
     `reset_last` convolutions and linear layers are drawn anew, or all if there are fewer, and the
     frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is
@@ -72,8 +73,9 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     """
     file = recipe.weights
     found, taken = (Transfer(), {}) if file is None else _fitting(network, file)
-    _soften(network, recipe.residual_init)
-    _straighten(network, recipe.shift_init)
+    depth = _depth(network)
+    _soften(network, 1 + depth * (recipe.residual_init - 1))
+    _straighten(network, depth * recipe.shift_init)
     _open_gates(network, recipe.gate_init)
     network.load_state_dict(taken, strict=False)
     layers = list(weighted(network))
@@ -81,6 +83,15 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
         initialise(layer, seed + index, recipe.initialisation)
     _freeze(network, recipe.freeze)
     return found
+
+
+def _depth(network: nn.Module) -> float:
+    """From 0 to 1, by the number of blocks, or of sums in a chain.
+
+    A shallow network needs no help to begin, and learns sooner without.
+    """
+    blocks = max(len(units(network)), len(list(residual_branches(network))))
+    return min(1.0, max(0.0, (blocks - SHALLOW) / (DEEP - SHALLOW)))
 
 
 def _soften(network: nn.Module, gain: float) -> None:
@@ -99,12 +110,10 @@ def _straighten(network: nn.Module, shift: float) -> None:
 
     Maps with a deviation of 1 around 1 are mostly where a ReLU is the identity. So a deep network
     does not shatter its gradients, nor let them grow from layer to layer, as those with batch norm
-    do the less the nearer they are to linear (Yang et al., arXiv 1902.08129). A shallow one needs
-    no such help and learns sooner bent, so the shift grows with the number of blocks.
+    do the less the nearer they are to linear (Yang et al., arXiv 1902.08129).
     """
-    depth = (len(units(network)) - SHALLOW) / (DEEP - SHALLOW)
     for norm in unskipped_norms(network):
-        nn.init.constant_(norm.get_parameter("bias"), shift * min(1.0, max(0.0, depth)))
+        nn.init.constant_(norm.get_parameter("bias"), shift)
 
 
 def _open_gates(network: nn.Module, bias: float) -> None:

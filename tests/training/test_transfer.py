@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -287,17 +288,48 @@ def test_blocks_with_a_shortcut_are_not_shifted() -> None:
         assert torch.equal(after, wanted)
 
 
-@pytest.mark.parametrize(("blocks", "shift"), [(2, 0.0), (4, 0.0), (8, 0.5), (12, 1.0), (20, 1.0)])
-def test_the_shift_grows_with_the_depth(blocks: int, shift: float) -> None:
+DEPTHS = pytest.mark.parametrize(
+    ("blocks", "depth"), [(2, 0.0), (4, 0.0), (8, 0.5), (12, 1.0), (20, 1.0)]
+)
+
+
+def stack(blocks: int, skip: str) -> nn.Module:
+    """So many equal blocks."""
     space = load_space("nano")
     design = space.decode([1.0] * len(space.genes))
-    stage = {**design.network["stages"][0], "skip": "none", "stride": 1, "layers": blocks}
-    deep = replace(design, network={**design.network, "stages": [stage]})
+    channels = design.network["stem"]["channels"]
+    stage = {**design.network["stages"][0], "skip": skip, "stride": 1, "layers": blocks}
+    deep = replace(design, network={**design.network, "stages": [{**stage, "channels": channels}]})
     net = build(deep, space.scales["proxy"], seed=0)
-    prepare(net, recipe())
     assert len(units(net)) == blocks
-    shifts = {norm.get_parameter("bias").unique().tolist()[0] for norm in unskipped_norms(net)}
-    assert shifts == {shift}
+    return net
+
+
+def values(norms: Iterable[nn.Module], name: str) -> set[float]:
+    return {value for norm in norms for value in norm.get_parameter(name).unique().tolist()}
+
+
+@DEPTHS
+def test_the_shift_grows_with_the_depth(blocks: int, depth: float) -> None:
+    net = stack(blocks, "none")
+    prepare(net, recipe(shift_init=2.0))
+    assert values(unskipped_norms(net), "bias") == {2 * depth}
+
+
+@DEPTHS
+def test_the_deeper_the_less_is_added_to_a_shortcut(blocks: int, depth: float) -> None:
+    net = stack(blocks, "identity")
+    prepare(net, recipe(residual_init=0.25))
+    norms = [norm for branch in residual_branches(net) for norm in last_norms(branch)]
+    assert values(norms, "weight") == {1 - 0.75 * depth}
+
+
+def test_the_depth_of_a_chain_is_that_of_its_sums() -> None:
+    own = preset("xception")  # eight, and no blocks
+    net = build(own.blueprint, own.scale, seed=0)
+    prepare(net, recipe(residual_init=0.25))
+    norms = [norm for branch in residual_branches(net) for norm in last_norms(branch)]
+    assert values(norms, "weight") == {0.625}
 
 
 @pytest.mark.parametrize(("activation", "norms"), [("swish", 2), ("sigmoid", 0)])
