@@ -60,11 +60,11 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
 
     What is added to a shortcut is multiplied by `residual_init`, what blocks without one activate
     is shifted by `shift_init`, both the less the shallower the network is, and gates are opened by
-    `gate_init`. Of `weights`, tensors are
-    taken where name and shape agree, so a classifier of other classes stays fresh. Then the last
-    `reset_last` convolutions and linear layers are drawn anew, or all if there are fewer, and the
-    frozen parts' weights need no gradients any more. Parts are those of `parts.parts`: the stem is
-    the first, the head the last. `all` freezes everything but the linear layers.
+    `gate_init`. Of `weights`, tensors are taken where name and shape agree, so a classifier of
+    other classes stays fresh. Then the last `reset_last` convolutions and linear layers are drawn
+    anew, or all if there are fewer, and the frozen parts' weights need no gradients any more. Parts
+    are those of `parts.parts`: the stem is the first, the head the last. `all` freezes everything
+    but the linear layers.
 
     Call `frozen_to_eval` after each `network.train()`.
 
