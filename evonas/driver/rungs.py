@@ -2,7 +2,9 @@
 
 Asynchronous successive halving (Li et al. 2018, arXiv 1810.05934, Algorithm 2): a design begins on
 rung 0 and is trained again on the next, longer one if it is among the best of its rung. Nobody
-waits for a rung to fill.
+waits for a rung to fill. An evolver's designs get better, so that most would be among the best of
+those before them: no more go on than the rung's share (delayed promotions, as in Hyper-Tune: Li et
+al. 2022, arXiv 2201.06834).
 """
 
 import math
@@ -69,11 +71,16 @@ class Rungs:
         return outcome
 
     def promotable(self) -> int | None:
-        """The trial to promote next: of the highest rung that has one among its best."""
+        """The trial to promote next: the best of the highest rung that has more to give.
+
+        That is one of which fewer than 1 / `reduction` have gone on.
+        """
         for rung in self._downwards():
-            for number in self._best(rung):
-                if number not in self.records.promoted:
-                    return number
+            ranking = self._ranking(rung)
+            waiting = [number for number in ranking if number not in self.records.promoted]
+            due = math.floor(len(ranking) / self.settings.reduction + 1e-9)
+            if len(ranking) - len(waiting) < due:
+                return waiting[0]
         return None
 
     def last_try(self) -> int | None:
@@ -122,11 +129,6 @@ class Rungs:
     def _downwards(self) -> range:
         """The rungs below the top, the highest first."""
         return range(self.top - 1, -1, -1)
-
-    def _best(self, rung: int) -> list[int]:
-        """The best 1 / reduction of the trials finished there, rounded down."""
-        ranking = self._ranking(rung)
-        return ranking[: math.floor(len(ranking) / self.settings.reduction + 1e-9)]
 
     def _ranking(self, rung: int) -> list[int]:
         """The feasible trials finished there, best first: by rank, then by crowding distance."""

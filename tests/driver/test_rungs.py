@@ -77,6 +77,16 @@ def test_one_design_in_three_is_promoted_best_first() -> None:
     assert halving.rungs.promotable() == 5
 
 
+def test_no_more_than_a_third_goes_on_where_each_design_is_better_than_the_last() -> None:
+    halving = Halving()
+    for design in range(27):
+        halving.add(0.5 + 0.01 * design)
+        while (source := halving.rungs.promotable()) is not None:
+            halving.promote(source, halving.records.outcomes[source].measures["accuracy"])
+    rungs = [trial.rung for trial in halving.records.trials.values()]
+    assert [rungs.count(rung) for rung in range(3)] == [27, 9, 3]
+
+
 def test_what_failed_is_no_part_of_a_rung() -> None:
     assert filled(0.5, 0.7, None).rungs.promotable() is None
     assert filled(0.5, 0.7, None, 0.1).rungs.promotable() == 1
