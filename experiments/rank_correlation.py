@@ -54,7 +54,7 @@ def main() -> None:
     given = words.parse_args()
     short = words_of(given)
     epochs = checked(short).settings.training.epochs
-    long = words_of(given, *short, f"training.epochs={epochs * given.times}")
+    long = (*short, f"training.epochs={epochs * given.times}")  # the last word wins
     # The long ones first: so both processes are busy to the end.
     designs = range(given.first_design, given.first_design + given.designs)
     tasks = [Task(long, design, 2 * design + 1) for design in designs]
