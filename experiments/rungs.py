@@ -3,9 +3,11 @@
 Searches with `fidelity.rungs` and without (`training.epochs` is then the last rung), paired by
 seed. `epochs_ratio` is how many epochs the one with rungs needed for the accuracy that the other
 had in the end, over how many the other needed for it; `seconds_ratio` the same of busy seconds.
-Both are medians over seeds; null is a search that spent `--stretch` times as much and did not get
-there, and counts as the worst. `difference_at_equal_epochs` is of the best accuracies, when the
-one with rungs has spent as many epochs as the other in all.
+`epochs_share` and `seconds_share` are over all that the other spent, also after it had found its
+best, which nobody knows before the end. All are medians over seeds; null is a search that spent
+`--stretch` times as much and did not get there, and counts as the worst.
+`difference_at_equal_epochs` and `_seconds` are of the best accuracies, when the one with rungs has
+spent as much as the other in all.
 
 `curves` (of `--curves FILE.npz`) is the same promotion rule on recorded losses, in random order,
 against whole trainings in random order. A diverged curve costs the steps to where
@@ -42,11 +44,13 @@ from evonas.runs.records import Records
 from evonas.settings import FidelitySettings
 from evonas.trial import Outcome, Trial
 
+COSTS = "seconds", "epochs"
+
 Curves = NDArray[np.float64]  # (configurations, steps), lower is better
 
 
 def main() -> None:
-    words = training_parser(__doc__, 5000, "space=nano", "budget.evaluations=27")
+    words = training_parser(__doc__, 10000, "space=mobile_cells", "budget.evaluations=27")
     words.add_argument("--rungs", default="1,3,9", help="epochs (%(default)s)")
     words.add_argument("--seeds", type=int, default=5, help="pairs of searches (%(default)s)")
     words.add_argument(
@@ -79,14 +83,16 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
     ]
     found = side_by_side(found_by, tasks, given)
     each = [compared(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
-    ratios = {
-        name: median([row[name] for row in each]) for name in ("seconds_ratio", "epochs_ratio")
-    }
-    differences = np.array([row["difference_at_equal_epochs"] for row in each])
-    result = ratios | {"difference_at_equal_epochs": round(float(differences.mean()), 4)}
-    if given.seeds > 1:
-        error = differences.std(ddof=1) / np.sqrt(given.seeds)
-        result["error_of_difference"] = round(float(error), 4)
+    result: dict[str, Any] = {}
+    for cost in COSTS:
+        for name in (f"{cost}_ratio", f"{cost}_share"):
+            result[name] = median([row[name] for row in each])
+    for cost in COSTS:
+        differences = np.array([row[f"difference_at_equal_{cost}"] for row in each])
+        result[f"difference_at_equal_{cost}"] = round(float(differences.mean()), 4)
+        if given.seeds > 1:
+            error = differences.std(ddof=1) / np.sqrt(given.seeds)
+            result[f"error_at_equal_{cost}"] = round(float(error), 4)
     reached = sum(row["epochs_ratio"] is not None for row in each)
     return result | {"reached": f"{reached} of {given.seeds}", "each": each}
 
@@ -105,15 +111,15 @@ def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:
     target = best_within(plain.trainings, math.inf, "epochs")
     assert target is not None, "a search has a best"
     row: dict[str, Any] = {"accuracy": target}
-    for cost in ("seconds", "epochs"):
+    for cost in COSTS:
         own, other = (until(one.trainings, target, cost) for one in (with_rungs, plain))
-        row[f"{cost}_ratio"] = None if own is None or not other else round(own / other, 4)
+        spent = total(plain.trainings, cost)
+        for name, whole in (("ratio", other), ("share", spent)):
+            row[f"{cost}_{name}"] = None if own is None or not whole else round(own / whole, 4)
         row[f"{cost}_with_rungs"], row[f"{cost}_plain"] = own, other
-        row[f"{cost}_in_all"] = [
-            round(total(one.trainings, cost), 1) for one in (with_rungs, plain)
-        ]
-    equal = best_within(with_rungs.trainings, total(plain.trainings, "epochs"), "epochs")
-    row["difference_at_equal_epochs"] = round((equal or 0.0) - target, 4)
+        row[f"{cost}_in_all"] = [round(total(with_rungs.trainings, cost), 1), round(spent, 1)]
+        equal = best_within(with_rungs.trainings, spent, cost)
+        row[f"difference_at_equal_{cost}"] = round((equal or 0.0) - target, 4)
     return row
 
 
