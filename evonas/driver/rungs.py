@@ -73,14 +73,22 @@ class Rungs:
     def promotable(self) -> int | None:
         """The trial to promote next: the best of the highest rung that has more to give.
 
-        That is one of which fewer than 1 / `reduction` have gone on.
+        That is one of which fewer than 1 / `reduction` have gone on. Trials that share a training
+        are one in that. Once it has gone on, and ended, the others follow at no cost.
         """
+        records = self.records
         for rung in self._downwards():
-            ranking = self._ranking(rung)
-            waiting = [number for number in ranking if number not in self.records.promoted]
-            due = math.floor(len(ranking) / self.settings.reduction + 1e-9)
-            if len(ranking) - len(waiting) < due:
-                return waiting[0]
+            owners = {number: records.owner(number) for number in self._ranking(rung)}
+            gone_on = {
+                owner: records.promoted[number] in records.outcomes
+                for number, owner in owners.items()
+                if number in records.promoted
+            }
+            due = math.floor(len(set(owners.values())) / self.settings.reduction + 1e-9)
+            for number, owner in owners.items():
+                is_next = gone_on.get(owner, len(gone_on) < due)
+                if is_next and number not in records.promoted:
+                    return number
         return None
 
     def last_try(self) -> int | None:

@@ -41,10 +41,12 @@ class Halving:
         self.records.add_trial(Trial(number, (float(number),), Blueprint({}), seed=number), 0)
         return self.finish(number, accuracy, macs, source)
 
-    def promote(self, source: int, accuracy: float | None, macs: float = 1.0) -> "Halving":
-        trial = self.rungs.promotion(source)
+    def promote(
+        self, number: int, accuracy: float | None, macs: float = 1.0, source: int | None = None
+    ) -> "Halving":
+        trial = self.rungs.promotion(number)
         self.records.add_trial(trial, len(self.records.outcomes))
-        return self.finish(trial.number, accuracy, macs)
+        return self.finish(trial.number, accuracy, macs, source)
 
     def finish(
         self, number: int, accuracy: float | None, macs: float, source: int | None = None
@@ -85,6 +87,23 @@ def test_no_more_than_a_third_goes_on_where_each_design_is_better_than_the_last(
             halving.promote(source, halving.records.outcomes[source].measures["accuracy"])
     rungs = [trial.rung for trial in halving.records.trials.values()]
     assert [rungs.count(rung) for rung in range(3)] == [27, 9, 3]
+
+
+def test_a_shared_training_counts_once_and_all_who_share_it_follow_when_it_has_gone_on() -> None:
+    halving = filled(0.5, 0.7).add(0.7, source=1)
+    assert halving.rungs.promotable() is None  # two trainings, of three trials
+    halving.add(0.6)
+    assert halving.rungs.promotable() == 1
+    trial = halving.rungs.promotion(1)
+    halving.records.add_trial(trial, len(halving.records.outcomes))
+    assert halving.rungs.promotable() is None  # the third would wait for the second
+    halving.finish(trial.number, 0.8, 1.0)
+    assert halving.rungs.promotable() == 2
+    halving.promote(2, 0.8, source=trial.number)
+    assert halving.rungs.promotable() is None
+    for accuracy in (0.1, 0.65, 0.2):
+        halving.add(accuracy)
+    assert halving.rungs.promotable() == 7  # the one that followed took nobody's place
 
 
 def test_what_failed_is_no_part_of_a_rung() -> None:
