@@ -1,12 +1,13 @@
 """What rungs save: cheap trainings first, and only for the best of them a whole one.
 
 Searches with `fidelity.rungs` and without (`training.epochs` is then the last rung), paired by
-seed. `epochs_ratio` is how many epochs the one with rungs needed for the accuracy that the other
-had in the end, over how many the other needed for it; `seconds_ratio` the same of busy seconds.
-`epochs_share` and `seconds_share` are over all that the other spent, also after it had found its
-best, which nobody knows before the end. All are medians over seeds; null is a search that spent
-`--stretch` times as much and did not get there, and counts as the worst.
-`difference_at_equal_epochs` and `_seconds` are of the best accuracies, when the one with rungs has
+seed. `seconds_ratio` is how many busy seconds those with rungs needed for the accuracy that the
+others had in the end, over how many the others needed for it, where accuracy is the best so far and
+the mean over seeds; `epochs_ratio` the same of epochs. The intervals hold 90 % of what other seeds
+would give (bootstrap over pairs). Null is that those with rungs spent `--stretch` times the epochs
+and did not get there. In `each` it is one search with rungs and its own pair that are compared: the
+luck of both with the seed is in that, and `median_seconds_ratio` is the median, null the worst.
+`difference_at_equal_seconds` and `_epochs` are of the best accuracies, when the one with rungs has
 spent as much as the other in all.
 
 `curves` (of `--curves FILE.npz`) is the same promotion rule on recorded losses, in random order,
@@ -45,8 +46,10 @@ from evonas.settings import FidelitySettings
 from evonas.trial import Outcome, Trial
 
 COSTS = "seconds", "epochs"
+RESAMPLED = 1000
 
 Curves = NDArray[np.float64]  # (configurations, steps), lower is better
+Bests = tuple[NDArray[np.float64], NDArray[np.float64]]  # spent, best accuracy by then
 
 
 def main() -> None:
@@ -82,12 +85,12 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
         (*way, f"run.seed={seed}") for seed in range(given.seeds) for way in (with_rungs, plain)
     ]
     found = side_by_side(found_by, tasks, given)
-    each = [compared(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    each = [compared(*pair) for pair in pairs]
     result: dict[str, Any] = {}
     for cost in COSTS:
-        for name in (f"{cost}_ratio", f"{cost}_share"):
-            result[name] = median([row[name] for row in each])
-    for cost in COSTS:
+        result |= of_means(pairs, cost)
+        result[f"median_{cost}_ratio"] = median([row[f"{cost}_ratio"] for row in each])
         differences = np.array([row[f"difference_at_equal_{cost}"] for row in each])
         result[f"difference_at_equal_{cost}"] = round(float(differences.mean()), 4)
         if given.seeds > 1:
@@ -95,6 +98,41 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
             result[f"error_at_equal_{cost}"] = round(float(error), 4)
     reached = sum(row["epochs_ratio"] is not None for row in each)
     return result | {"reached": f"{reached} of {given.seeds}", "each": each}
+
+
+def of_means(pairs: Sequence[tuple[Found, Found]], cost: str) -> dict[str, Any]:
+    """The ratio of the mean over seeds, and its interval."""
+    rng = np.random.default_rng(0)
+    draws = rng.integers(len(pairs), size=(RESAMPLED, len(pairs)))
+    curves = [(bests(with_rungs, cost), bests(plain, cost)) for with_rungs, plain in pairs]
+    resampled = [ratio_of_means([curves[seed] for seed in draw]) for draw in draws]
+    ends = np.quantile(resampled, [0.05, 0.95], method="nearest")
+    return {
+        f"{cost}_ratio": finite(ratio_of_means(curves)),
+        f"{cost}_ratio_interval": [finite(float(end)) for end in ends],
+    }
+
+
+def ratio_of_means(curves: Sequence[tuple[Bests, Bests]]) -> float:
+    """Infinite if those with rungs do not get there."""
+    with_rungs, plain = zip(*curves, strict=True)
+    target = float(np.mean([best[-1] for _, best in plain]))
+    return reaching(with_rungs, target) / reaching(plain, target)
+
+
+def bests(found: Found, cost: str) -> Bests:
+    spent = np.cumsum([0.0, *(getattr(training, cost) for training in found.trainings)])
+    accuracy = [training.accuracy for training in found.trainings]
+    known = [-math.inf, *(-math.inf if one is None else one for one in accuracy)]
+    return spent, np.maximum.accumulate(known)
+
+
+def reaching(curves: Sequence[Bests], target: float) -> float:
+    """What each had spent when the mean of the best came to the target; else infinite."""
+    spent = np.unique(np.concatenate([own for own, _ in curves]))
+    at = [best[np.searchsorted(own, spent, side="right") - 1] for own, best in curves]
+    there = np.mean(at, axis=0) >= target - 1e-12
+    return float(spent[there.argmax()]) if there.any() else math.inf
 
 
 def numbers(text: str) -> list[int]:
@@ -114,8 +152,7 @@ def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:
     for cost in COSTS:
         own, other = (until(one.trainings, target, cost) for one in (with_rungs, plain))
         spent = total(plain.trainings, cost)
-        for name, whole in (("ratio", other), ("share", spent)):
-            row[f"{cost}_{name}"] = None if own is None or not whole else round(own / whole, 4)
+        row[f"{cost}_ratio"] = None if own is None or not other else round(own / other, 4)
         row[f"{cost}_with_rungs"], row[f"{cost}_plain"] = own, other
         row[f"{cost}_in_all"] = [round(total(with_rungs.trainings, cost), 1), round(spent, 1)]
         equal = best_within(with_rungs.trainings, spent, cost)
@@ -135,8 +172,11 @@ def until(trainings: Sequence[Training], accuracy: float, cost: str) -> float | 
 
 def median(ratios: Sequence[float | None]) -> float | None:
     """None counts as the largest."""
-    middle = float(np.median([math.inf if ratio is None else ratio for ratio in ratios]))
-    return round(middle, 4) if math.isfinite(middle) else None
+    return finite(float(np.median([math.inf if ratio is None else ratio for ratio in ratios])))
+
+
+def finite(ratio: float) -> float | None:
+    return round(ratio, 4) if math.isfinite(ratio) else None
 
 
 def simulated(given: argparse.Namespace) -> dict[str, Any]:
