@@ -28,12 +28,10 @@ from numpy.typing import NDArray
 from record import report
 from trainings import (
     Found,
-    Training,
     best_within,
     checked,
     found_by,
     side_by_side,
-    total,
     training_parser,
     words_of,
 )
@@ -121,6 +119,7 @@ def ratio_of_means(curves: Sequence[tuple[Bests, Bests]]) -> float:
 
 
 def bests(found: Found, cost: str) -> Bests:
+    """Beginning with nothing spent and nothing known."""
     spent = np.cumsum([0.0, *(getattr(training, cost) for training in found.trainings)])
     accuracy = [training.accuracy for training in found.trainings]
     known = [-math.inf, *(-math.inf if one is None else one for one in accuracy)]
@@ -150,24 +149,15 @@ def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:
     assert target is not None, "a search has a best"
     row: dict[str, Any] = {"accuracy": target}
     for cost in COSTS:
-        own, other = (until(one.trainings, target, cost) for one in (with_rungs, plain))
-        spent = total(plain.trainings, cost)
-        row[f"{cost}_ratio"] = None if own is None or not other else round(own / other, 4)
-        row[f"{cost}_with_rungs"], row[f"{cost}_plain"] = own, other
-        row[f"{cost}_in_all"] = [round(total(with_rungs.trainings, cost), 1), round(spent, 1)]
-        equal = best_within(with_rungs.trainings, spent, cost)
+        curves = bests(with_rungs, cost), bests(plain, cost)
+        row[f"{cost}_ratio"] = finite(ratio_of_means([curves]))
+        for name, curve in zip(("with_rungs", "plain"), curves, strict=True):
+            row[f"{cost}_{name}"] = finite(reaching([curve], target))
+        spent = [float(own[-1]) for own, _ in curves]
+        row[f"{cost}_in_all"] = [round(own, 1) for own in spent]
+        equal = best_within(with_rungs.trainings, spent[1], cost)
         row[f"difference_at_equal_{cost}"] = round((equal or 0.0) - target, 4)
     return row
-
-
-def until(trainings: Sequence[Training], accuracy: float, cost: str) -> float | None:
-    """What was spent until it was reached; None if it was not."""
-    spent = 0.0
-    for training in trainings:
-        spent += float(getattr(training, cost))
-        if training.accuracy is not None and training.accuracy >= accuracy:
-            return round(spent, 2)
-    return None
 
 
 def median(ratios: Sequence[float | None]) -> float | None:
