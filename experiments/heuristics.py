@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import yaml
 from record import report
-from trainings import Found, checked, found_by, side_by_side, training_parser, words_of
+from trainings import Found, checked, searches, side_by_side, training_parser, words_of
 
 from evonas.data import load_data
 from evonas.driver.preparation import set_up
@@ -54,7 +54,7 @@ def main() -> None:
         default = words_of(given, f"space={network}")
         searched = words_of(given, f"space={network}+image_heuristics")
         tasks = [(*searched, f"run.seed={seed}") for seed in range(given.seeds)]
-        found = side_by_side(found_by, tasks, given)
+        found = searches(tasks, given)
         seeds = range(FRESH, FRESH + given.fresh)
         again = [Again(default, seed) for seed in seeds]
         again += [Again(searched, seed, each.best) for each in found for seed in seeds]

@@ -16,8 +16,8 @@ from record import report
 from trainings import (
     Found,
     best_within,
-    found_by,
     outcome_of,
+    searches,
     side_by_side,
     total,
     training_parser,
@@ -49,7 +49,7 @@ def main() -> None:
     tasks = [
         (*way, f"run.seed={seed}") for seed in range(given.seeds) for way in (inheriting, plain)
     ]
-    found = side_by_side(found_by, tasks, given)
+    found = searches(tasks, given)
     pairs = list(zip(found[::2], found[1::2], strict=True))
     each = [compared(*pair) for pair in pairs]
     if given.fresh:

@@ -26,15 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from record import report
-from trainings import (
-    Found,
-    best_within,
-    checked,
-    found_by,
-    side_by_side,
-    training_parser,
-    words_of,
-)
+from trainings import Found, best_within, checked, searches, training_parser, words_of
 
 from evonas.blueprint import Blueprint
 from evonas.driver.rungs import Rungs
@@ -82,7 +74,7 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
     tasks = [
         (*way, f"run.seed={seed}") for seed in range(given.seeds) for way in (with_rungs, plain)
     ]
-    found = side_by_side(found_by, tasks, given)
+    found = searches(tasks, given)
     pairs = list(zip(found[::2], found[1::2], strict=True))
     each = [compared(*pair) for pair in pairs]
     result: dict[str, Any] = {}

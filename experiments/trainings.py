@@ -1,12 +1,13 @@
 """What experiments with real trainings share: images in a folder, and two processes at work."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +15,11 @@ from typing import Any, TypeVar
 
 from record import parser
 
+from evonas.cache_folder import write_atomically
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check, set_up
 from evonas.executors.executor import run_trial
+from evonas.key import key_of
 from evonas.runs import Run
 from evonas.settings import Words
 from evonas.trial import Chromosome, Outcome, Trial
@@ -53,6 +56,12 @@ def training_parser(description: str | None, subset: int, *own: str) -> argparse
         "--subset", type=int, default=subset, help="images to train and validate by (%(default)s)"
     )
     words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
+    words.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="where searches that are done are kept, and found when the same command comes again",
+    )
     told = f"settings, KEY=VALUE; here {' '.join(own)}" if own else "settings, KEY=VALUE"
     words.add_argument("settings", nargs="*", help=told)
     words.set_defaults(own=own)
@@ -90,15 +99,36 @@ def side_by_side(
     return made
 
 
-def found_by(words: Sequence[str]) -> Found:
-    """What a search finds, one trial after the other: so it is the same each time."""
+def searches(tasks: Sequence[Sequence[str]], given: argparse.Namespace) -> list[Found]:
+    """What a search by each of these words finds."""
+    return side_by_side(partial(found_by, keep=given.keep), tasks, given)
+
+
+def found_by(words: Sequence[str], keep: Path | None = None) -> Found:
+    """What a search finds, one trial after the other: so it is the same each time.
+
+    Args:
+        keep: A folder for it. An experiment of hours that was stopped need not search again.
+    """
+    file = keep / f"{key_of(list(words))}.json" if keep else None
+    if file and file.exists():
+        return _kept(file)
     with TemporaryDirectory() as folder:
         own = [f"run.folder={folder}", "executor=inline", "display=none"]
         run = search([*words, *own])
     best = run.records.best
     assert best is not None, "a search that trained anything has a best"
     trainings = [_training(run, outcome) for outcome in run.records.outcomes.values()]
-    return Found(tuple(trainings), run.records.trials[best].chromosome)
+    found = Found(tuple(trainings), run.records.trials[best].chromosome)
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps({"words": list(words), **asdict(found)}).encode())
+    return found
+
+
+def _kept(file: Path) -> Found:
+    kept = json.loads(file.read_text())
+    return Found(tuple(Training(**one) for one in kept["trainings"]), tuple(kept["best"]))
 
 
 def _training(run: Run, outcome: Outcome) -> Training:
