@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "evonas"
 
 # A line may import only from lines below it; rooms of one line never import each other.
 LAYERS = [
+    {"__main__"},
     {"cli"},
     {"doctor"},
     {"driver"},

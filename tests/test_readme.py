@@ -25,6 +25,12 @@ def test_help_is_what_the_readme_shows() -> None:
     assert evonas("--help").stdout.strip() == block("text", "## Commands").strip()
 
 
+def test_the_module_is_the_command() -> None:
+    call = [sys.executable, "-m", "evonas", "--help"]
+    result = subprocess.run(call, capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout == evonas("--help").stdout
+
+
 @pytest.mark.slow
 def test_the_tour_works_as_typed(working_folder: Path) -> None:
     for line in block("sh", "## A tour").splitlines():
