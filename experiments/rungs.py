@@ -8,7 +8,7 @@ would give (bootstrap over pairs). Null is that those with rungs spent `--stretc
 and did not get there. In `each` it is one search with rungs and its own pair that are compared: the
 luck of both with the seed is in that, and `median_seconds_ratio` is the median, null the worst.
 `difference_at_equal_seconds` and `_epochs` are of the best accuracies, when the one with rungs has
-spent as much as the other in all.
+spent as much as the other in all, or what it has if that is less.
 
 `curves` (of `--curves FILE.npz`) is the same promotion rule on recorded losses, in random order,
 against whole trainings in random order. A diverged curve costs the steps to where

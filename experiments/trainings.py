@@ -21,6 +21,7 @@ from evonas.driver.preparation import Checked, check, set_up
 from evonas.executors.executor import run_trial
 from evonas.key import key_of
 from evonas.runs import Run
+from evonas.runs.folder import environment
 from evonas.settings import Words
 from evonas.trial import Chromosome, Outcome, Trial
 
@@ -60,7 +61,7 @@ def training_parser(description: str | None, subset: int, *own: str) -> argparse
         "--keep",
         type=Path,
         metavar="FOLDER",
-        help="where searches that are done are kept, and found when the same command comes again",
+        help="where searches that are done are kept, and found by the same command and commit",
     )
     told = f"settings, KEY=VALUE; here {' '.join(own)}" if own else "settings, KEY=VALUE"
     words.add_argument("settings", nargs="*", help=told)
@@ -108,9 +109,10 @@ def found_by(words: Sequence[str], keep: Path | None = None) -> Found:
     """What a search finds, one trial after the other: so it is the same each time.
 
     Args:
-        keep: A folder for it. An experiment of hours that was stopped need not search again.
+        keep: A folder for it. An experiment of hours that was stopped need not search again, unless
+            the code has changed since.
     """
-    file = keep / f"{key_of(list(words))}.json" if keep else None
+    file = keep / f"{key_of([*words, environment()['commit']])}.json" if keep else None
     if file and file.exists():
         return _kept(file)
     with TemporaryDirectory() as folder:
