@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import yaml
 from record import report
-from trainings import Found, checked, searches, side_by_side, training_parser, words_of
+from trainings import Found, checked, search_parser, searches, side_by_side, words_of
 
 from evonas.data import load_data
 from evonas.driver.preparation import set_up
@@ -44,7 +44,7 @@ class Again:
 
 def main() -> None:
     own = ("training.epochs=5", "budget.evaluations=24")
-    words = training_parser(__doc__, 5000, *own)
+    words = search_parser(__doc__, 5000, *own)
     words.add_argument("--seeds", type=int, default=3, help="searches (%(default)s)")
     words.add_argument("--fresh", type=int, default=5, help="seeds to train again by (%(default)s)")
     words.add_argument("--resolution", type=int, default=16, help="px of a side (%(default)s)")

@@ -17,10 +17,10 @@ from trainings import (
     Found,
     best_within,
     outcome_of,
+    search_parser,
     searches,
     side_by_side,
     total,
-    training_parser,
     words_of,
 )
 
@@ -40,7 +40,7 @@ class Again:
 
 def main() -> None:
     own = ("space=mobile_cells", "budget.evaluations=24")
-    words = training_parser(__doc__, 4000, *own)
+    words = search_parser(__doc__, 4000, *own)
     words.add_argument("--seeds", type=int, default=3, help="pairs of searches (%(default)s)")
     words.add_argument("--fresh", type=int, default=2, help="seeds to train anew by (%(default)s)")
     given = words.parse_args()

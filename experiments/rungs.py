@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from record import report
-from trainings import Found, best_within, checked, searches, training_parser, words_of
+from trainings import Found, best_within, checked, search_parser, searches, words_of
 
 from evonas.blueprint import Blueprint
 from evonas.driver.rungs import Rungs
@@ -43,7 +43,7 @@ Bests = tuple[NDArray[np.float64], NDArray[np.float64]]  # spent, best accuracy 
 
 
 def main() -> None:
-    words = training_parser(__doc__, 10000, "space=mobile_cells", "budget.evaluations=27")
+    words = search_parser(__doc__, 10000, "space=mobile_cells", "budget.evaluations=27")
     words.add_argument("--rungs", default="1,3,9", help="epochs (%(default)s)")
     words.add_argument("--seeds", type=int, default=5, help="pairs of searches (%(default)s)")
     words.add_argument(

@@ -18,14 +18,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from record import parser, report
-from rungs import finite, of_means
-from trainings import Found, Training
+from rungs import finite, numbers, of_means
+from trainings import Found, Training, best_within
 
 from evonas.driver.loop import trial_seed
 from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import AsyncSchedule
 from evonas.evaluation import OBJECTIVES
 from evonas.evolution import evolver_class
+from evonas.evolution.features import ends
 from evonas.runs.records import Records
 from evonas.settings import EvolverSettings, FidelitySettings
 from evonas.space import SearchSpace, load_space
@@ -62,8 +63,7 @@ class Landscape:
 
     @cached_property
     def _ends(self) -> Array:
-        numbers = ([gene.number(a) for a in gene.extremes] for gene in self.space.genes)
-        return np.array([(min(own), max(own)) for own in numbers])
+        return np.array([ends(gene) for gene in self.space.genes])
 
     @cached_property
     def _scale(self) -> tuple[Array, Array]:
@@ -106,17 +106,20 @@ def main() -> None:
     words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
     given = words.parse_args()
     with ProcessPoolExecutor(given.workers) as pool:
-        tasks = [(given, seed, is_plain) for seed in range(given.seeds) for is_plain in (0, 1)]
+        tasks = [
+            (given, seed, is_plain) for seed in range(given.seeds) for is_plain in (False, True)
+        ]
         found = list(pool.map(searched, tasks))
     pairs = [(own[0], other[0]) for own, other in zip(found[::2], found[1::2], strict=True)]
     true = np.array([worth for _, worth in found]).reshape(-1, 2)
-    ends = np.array([[bests(one) for one in pair] for pair in pairs])
+    best = np.array([best_within(one.trainings, math.inf, "epochs") for one, _ in found])
+    best = best.astype(float).reshape(-1, 2)
     report(
         given,
         {
             **of_means(pairs, "epochs"),
-            "best_with_rungs": finite(float(ends[:, 0].mean())),
-            "best_plain": finite(float(ends[:, 1].mean())),
+            "best_with_rungs": finite(float(best[:, 0].mean())),
+            "best_plain": finite(float(best[:, 1].mean())),
             "true_with_rungs": finite(float(true[:, 0].mean())),
             "true_plain": finite(float(true[:, 1].mean())),
             "error_of_true_difference": finite(
@@ -126,14 +129,11 @@ def main() -> None:
     )
 
 
-def bests(found: Found) -> float:
-    return max(-math.inf if one.accuracy is None else one.accuracy for one in found.trainings)
-
-
-def searched(task: tuple[argparse.Namespace, int, int]) -> tuple[Found, float]:
+def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
     """What a search finds, and what its best design is really worth."""
     given, seed, is_plain = task
-    rungs = tuple(int(epochs) for epochs in given.rungs.split(","))
+    rungs = numbers(given.rungs)
+    amounts = rungs[-1:] if is_plain else rungs
     agreement, spread, noise = (
         tuple(float(part) for part in text.split(","))
         for text in (given.agreement, given.spread, given.noise)
@@ -141,16 +141,16 @@ def searched(task: tuple[argparse.Namespace, int, int]) -> tuple[Found, float]:
     land = Landscape(load_space(given.space), seed, agreement, spread)
     trainings: list[Training] = []
     best: tuple[float, Chromosome] = (-math.inf, ())
-    fidelity = FidelitySettings(rungs=() if is_plain else rungs, reduction=given.reduction)
+    fidelity = FidelitySettings(rungs=() if is_plain else tuple(rungs), reduction=given.reduction)
     records = Records([OBJECTIVES["accuracy"]], {})
     promotions = Rungs(records, fidelity)
     for trial in trials(land.space, records, promotions, seed):
-        place = len(rungs) - 1 if is_plain else trial.rung
+        place = len(rungs) - len(amounts) + trial.rung
         luck = np.random.default_rng([trial.seed, place]).standard_normal()
         accuracy = float(land.accuracies(trial.chromosome)[place] + noise[place] * luck)
         outcome = Outcome(trial.number, "complete", {"accuracy": accuracy})
         records.add_outcome(promotions.judged(outcome))
-        epochs = rungs[place] - (rungs[place - 1] if place and not is_plain else 0)
+        epochs = amounts[trial.rung] - (0, *amounts)[trial.rung]
         is_whole = place == len(rungs) - 1
         trainings.append(Training(epochs, epochs, accuracy if is_whole else None, False))
         if is_whole:

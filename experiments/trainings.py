@@ -57,15 +57,21 @@ def training_parser(description: str | None, subset: int, *own: str) -> argparse
         "--subset", type=int, default=subset, help="images to train and validate by (%(default)s)"
     )
     words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
+    told = f"settings, KEY=VALUE; here {' '.join(own)}" if own else "settings, KEY=VALUE"
+    words.add_argument("settings", nargs="*", help=told)
+    words.set_defaults(own=own)
+    return words
+
+
+def search_parser(description: str | None, subset: int, *own: str) -> argparse.ArgumentParser:
+    """The same, for an experiment that calls `searches`."""
+    words = training_parser(description, subset, *own)
     words.add_argument(
         "--keep",
         type=Path,
         metavar="FOLDER",
         help="where searches that are done are kept, and found by the same command and commit",
     )
-    told = f"settings, KEY=VALUE; here {' '.join(own)}" if own else "settings, KEY=VALUE"
-    words.add_argument("settings", nargs="*", help=told)
-    words.set_defaults(own=own)
     return words
 
 

@@ -48,9 +48,9 @@ class Features:
         self.space = space
         ordered = [is_ordered(gene) for gene in space.genes]
         self._ordered, self._named = np.flatnonzero(ordered), np.flatnonzero(np.invert(ordered))
-        ends = np.array([_ends(gene) for gene in space.genes]).reshape(-1, 2)
-        self._low = ends[:, 0]
-        self._span = np.where(ends[:, 1] > ends[:, 0], ends[:, 1] - ends[:, 0], 1.0)
+        limits = np.array([ends(gene) for gene in space.genes]).reshape(-1, 2)
+        self._low = limits[:, 0]
+        self._span = np.where(limits[:, 1] > limits[:, 0], limits[:, 1] - limits[:, 0], 1.0)
         # Ordered genes have two columns, others one for each allele and one for "inactive".
         self._widths = np.where(ordered, 2, self._span + 2).astype(int)
         self._starts = np.cumsum([0, *self._widths])
@@ -126,7 +126,8 @@ def is_ordered(gene: Gene) -> bool:
     return len(numbers) == len(gene.alleles) > 2 and numbers == sorted(numbers)
 
 
-def _ends(gene: Gene) -> tuple[float, float]:
+def ends(gene: Gene) -> tuple[float, float]:
+    """The smallest and the largest number that the gene may have."""
     numbers = [gene.number(allele) for allele in gene.extremes]
     return min(numbers), max(numbers)
 
