@@ -32,13 +32,14 @@ Result = TypeVar("Result")
 class Training:
     """One of a search: what it cost, and its validation accuracy.
 
-    `accuracy` is None if it failed, or is of a rung below the top.
+    `accuracy` is None if it failed, or is of a rung below the top. `design` is what was trained.
     """
 
     epochs: int
     seconds: float
     accuracy: float | None
     has_inherited: bool
+    design: Chromosome = ()
 
 
 @dataclass(frozen=True)
@@ -136,19 +137,21 @@ def found_by(words: Sequence[str], keep: Path | None = None) -> Found:
 
 def _kept(file: Path) -> Found:
     kept = json.loads(file.read_text())
-    return Found(tuple(Training(**one) for one in kept["trainings"]), tuple(kept["best"]))
+    trainings = (Training(**one | {"design": tuple(one["design"])}) for one in kept["trainings"])
+    return Found(tuple(trainings), tuple(kept["best"]))
 
 
 def _training(run: Run, outcome: Outcome) -> Training:
     rungs = (0, *run.settings.fidelity.rungs)
-    rung = run.records.trials[outcome.number].rung
+    trial = run.records.trials[outcome.number]
     is_rung = len(rungs) > 1
-    epochs = rungs[rung + 1] - rungs[rung] if is_rung else run.settings.training.epochs
+    epochs = rungs[trial.rung + 1] - rungs[trial.rung] if is_rung else run.settings.training.epochs
     return Training(
         0 if outcome.is_free else epochs,
         outcome.busy_seconds,
         outcome.measures["accuracy"] if outcome.status == "complete" else None,
         "inherited_from" in outcome.details,
+        trial.chromosome,
     )
 
 
