@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from record import report
-from trainings import Found, best_within, checked, search_parser, searches, words_of
+from trainings import SIDE, Found, best_within, checked, search_parser, searches, words_of
 
 from evonas.blueprint import Blueprint
 from evonas.driver.rungs import Rungs
 from evonas.evaluation import OBJECTIVES
+from evonas.evaluation.segments import expected_epochs
 from evonas.runs.records import Records
 from evonas.settings import FidelitySettings
 from evonas.trial import Outcome, Trial
@@ -69,7 +70,7 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
     with_rungs = words_of(given, f"fidelity.rungs={given.rungs}")
     settings = checked(with_rungs).settings
     designs = given.stretch * settings.budget.evaluations * amounts[-1]
-    designs /= mean_cost(amounts, settings.fidelity.reduction)
+    designs /= expected_epochs(settings.fidelity, settings.training, SIDE)
     with_rungs = (*with_rungs, f"budget.evaluations={math.ceil(designs)}")
     tasks = [
         (*way, f"run.seed={seed}") for seed in range(given.seeds) for way in (with_rungs, plain)
@@ -128,12 +129,6 @@ def reaching(curves: Sequence[Bests], target: float) -> float:
 
 def numbers(text: str) -> list[int]:
     return [int(number) for number in text.split(",")]
-
-
-def mean_cost(rungs: Sequence[int], reduction: float) -> float:
-    """Of a design, if one in `reduction` goes on to each next rung."""
-    added = np.diff([0, *rungs])
-    return float(sum(more / reduction**rung for rung, more in enumerate(added)))
 
 
 def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from record import parser, report
 from rungs import finite, numbers, of_means
-from trainings import Found, Training, best_within
+from trainings import Found, Training, added_epochs, best_within
 
 from evonas.driver.loop import trial_seed
 from evonas.driver.rungs import Rungs
@@ -28,7 +28,7 @@ from evonas.evaluation import OBJECTIVES
 from evonas.evolution import evolver_class
 from evonas.evolution.features import ends
 from evonas.runs.records import Records
-from evonas.settings import EvolverSettings, FidelitySettings
+from evonas.settings import EvolverSettings, FidelitySettings, TrainingSettings
 from evonas.space import SearchSpace, load_space
 from evonas.trial import Chromosome, Outcome, Trial
 
@@ -142,6 +142,7 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
     trainings: list[Training] = []
     best: tuple[float, Chromosome] = (-math.inf, ())
     fidelity = FidelitySettings(rungs=() if is_plain else tuple(rungs), reduction=given.reduction)
+    costs = rungs[-1:] if is_plain else added_epochs(fidelity, TrainingSettings())
     records = Records([OBJECTIVES["accuracy"]], {})
     promotions = Rungs(records, fidelity)
     for trial in trials(land.space, records, promotions, seed):
@@ -150,7 +151,7 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
         accuracy = float(land.accuracies(trial.chromosome)[place] + noise[place] * luck)
         outcome = Outcome(trial.number, "complete", {"accuracy": accuracy})
         records.add_outcome(promotions.judged(outcome))
-        epochs = amounts[trial.rung] - (0, *amounts)[trial.rung]
+        epochs = costs[trial.rung]
         is_whole = place == len(rungs) - 1
         trainings.append(Training(epochs, epochs, accuracy if is_whole else None, False))
         if is_whole:

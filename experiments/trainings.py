@@ -18,14 +18,16 @@ from record import parser
 from evonas.cache_folder import write_atomically
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check, set_up
+from evonas.evaluation.segments import added_segments
 from evonas.executors.executor import run_trial
 from evonas.key import key_of
 from evonas.runs import Run
 from evonas.runs.folder import environment
-from evonas.settings import Words
+from evonas.settings import FidelitySettings, TrainingSettings, Words
 from evonas.trial import Chromosome, Outcome, Trial
 
 Result = TypeVar("Result")
+SIDE = 32  # px; rungs of epochs cost the same at any
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,8 @@ def _kept(file: Path) -> Found:
 
 
 def _training(run: Run, outcome: Outcome) -> Training:
-    rungs = (0, *run.settings.fidelity.rungs)
     trial = run.records.trials[outcome.number]
-    is_rung = len(rungs) > 1
-    epochs = rungs[trial.rung + 1] - rungs[trial.rung] if is_rung else run.settings.training.epochs
+    epochs = added_epochs(run.settings.fidelity, run.settings.training)[trial.rung]
     return Training(
         0 if outcome.is_free else epochs,
         outcome.busy_seconds,
@@ -153,6 +153,12 @@ def _training(run: Run, outcome: Outcome) -> Training:
         "inherited_from" in outcome.details,
         trial.chromosome,
     )
+
+
+def added_epochs(fidelity: FidelitySettings, training: TrainingSettings) -> list[int]:
+    """What a training on each rung of epochs costs; without rungs there is one."""
+    added = added_segments(fidelity, training, 0, SIDE)
+    return [segment.recipe.epochs for segment in added]
 
 
 def outcome_of(words: tuple[str, ...], seed: int, chromosome: Chromosome = ()) -> Outcome:

@@ -3,6 +3,9 @@
 Every segment anneals to its end, as between warm restarts (Loshchilov and Hutter 2017, arXiv
 1608.03983), and begins with nothing but the weights that the one before left. So designs of one
 rung compare, and going on from weights on the disk equals training all segments in a row.
+
+Of a few steps, several short schedules teach less than one long one. So the last rung is by default
+one training that begins anew: what a search without rungs would have found out.
 """
 
 from dataclasses import dataclass
@@ -34,6 +37,9 @@ def segments_of(
     """All segments of a training up to a rung; without rungs there is one."""
     if not fidelity.rungs:
         return [Segment(recipe, seed, resolution_px)]
+    if begins_anew(fidelity, recipe, rung):
+        whole = recipe.model_copy(update={"epochs": fidelity.rungs[rung]})
+        return [Segment(whole, seed, resolution_px)]
     segments, epochs = [], 0
     for place, amount in enumerate(fidelity.rungs[: rung + 1]):
         own = seed_of(seed, place)
@@ -58,15 +64,31 @@ def expected_epochs(
     Of the designs that begin a rung, one in `reduction` goes on. An epoch on a share of the images
     or pixels takes that share of the time.
     """
-    segments = segments_of(fidelity, recipe, len(fidelity.rungs), 0, resolution_px)
     return sum(
         own.recipe.epochs
         * own.percent
         / 100
         * (own.resolution_px / resolution_px) ** 2
         / fidelity.reduction**rung
-        for rung, own in enumerate(segments)
+        for rung, own in enumerate(added_segments(fidelity, recipe, 0, resolution_px))
     )
+
+
+def added_segments(
+    fidelity: FidelitySettings, recipe: TrainingSettings, seed: int, resolution_px: int
+) -> list[Segment]:
+    """What each rung adds to the one below, if that left its weights."""
+    rungs = range(max(1, len(fidelity.rungs)))
+    return [segments_of(fidelity, recipe, rung, seed, resolution_px)[-1] for rung in rungs]
+
+
+def begins_anew(fidelity: FidelitySettings, recipe: TrainingSettings, rung: int) -> bool:
+    """True if a promotion to this rung does not go on from the weights of the rung below.
+
+    What was inherited is in these weights, so then it does.
+    """
+    is_last = 0 < rung == len(fidelity.rungs) - 1
+    return is_last and fidelity.of == "epochs" and fidelity.whole and not recipe.inherit
 
 
 def seed_of(seed: int, rung: int) -> int:

@@ -18,7 +18,13 @@ from evonas.data.dataset import SPLIT_SEED, stratified
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.objectives import OBJECTIVES, is_trained, measure_scale
 from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
-from evonas.evaluation.segments import Segment, segments_of, weights_in
+from evonas.evaluation.segments import (
+    Segment,
+    added_segments,
+    begins_anew,
+    segments_of,
+    weights_in,
+)
 from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.model_folder import write_weights
@@ -54,8 +60,7 @@ class TrainEvaluator(Evaluator):
     def prepare(self) -> None:
         """See `Evaluator.prepare`."""
         fidelity, recipe = self.settings.fidelity, self.settings.training
-        top, side = len(fidelity.rungs), self.proxy.resolution_px
-        for segment in segments_of(fidelity, recipe, top, 0, side):
+        for segment in added_segments(fidelity, recipe, 0, self.proxy.resolution_px):
             _images(self.settings.data, segment.resolution_px, segment.percent)
         if "latency_ms" in self.measured:
             _clock(self.settings.latency, self.reference_ms)
@@ -237,10 +242,13 @@ class TrainEvaluator(Evaluator):
     ) -> tuple[list[Segment], dict[str, Any]]:
         """Puts in the weights that the trial begins with; segments to train, and what was taken.
 
-        A promotion goes on with its own weights, a new design may inherit those of a parent.
+        A promotion goes on with its own weights unless its rung begins anew; a new design may
+        inherit those of a parent.
         """
         recipe, side = self.recipe(trial.blueprint), self.proxy.resolution_px
         segments = segments_of(self.settings.fidelity, recipe, trial.rung, trial.seed, side)
+        if begins_anew(self.settings.fidelity, recipe, trial.rung):
+            return segments, {}
         state = weights_in(self.trials / str(trial.begins_with) / WEIGHTS)
         if state is None:
             return segments, {}
