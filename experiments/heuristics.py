@@ -8,38 +8,16 @@ test images, which no search has seen. Errors are standard errors over searches.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 import yaml
 from record import report
-from trainings import Found, checked, search_parser, searches, side_by_side, words_of
-
-from evonas.data import load_data
-from evonas.driver.preparation import set_up
-from evonas.evaluation import TrainEvaluator
-from evonas.evaluation.segments import weights_in
-from evonas.executors.executor import run_trial
-from evonas.exporters.file_names import WEIGHTS
-from evonas.models import build
-from evonas.training import Normalisation, evaluate
-from evonas.trial import Chromosome, Trial
+from trainings import Found, checked, search_parser, searches, trained_again, words_of
 
 NETWORK = Path(__file__).parent / "spaces" / "fixed_convnet.yaml"
-FRESH = 100_000  # above all seeds that are given to searches
-
-
-@dataclass(frozen=True)
-class Again:
-    """A recipe to train the network by."""
-
-    words: tuple[str, ...]
-    seed: int
-    chromosome: Chromosome = ()  # none: the default recipe
 
 
 def main() -> None:
@@ -55,13 +33,9 @@ def main() -> None:
         searched = words_of(given, f"space={network}+image_heuristics")
         tasks = [(*searched, f"run.seed={seed}") for seed in range(given.seeds)]
         found = searches(tasks, given)
-        seeds = range(FRESH, FRESH + given.fresh)
-        again = [Again(default, seed) for seed in seeds]
-        again += [Again(searched, seed, each.best) for each in found for seed in seeds]
-        # (recipes, seeds, parts): the default recipe first; validation and test
-        accuracies = np.array(side_by_side(accuracies_of, again, given))
+        again = [(default, ()), *((searched, each.best) for each in found)]  # default recipe first
+        accuracies = trained_again(again, given.fresh, given)
         recipes = [recipe_of(searched, each) for each in found]
-    accuracies = accuracies.reshape(1 + given.seeds, given.fresh, 2)
     report(given, compared(accuracies, found, recipes))
 
 
@@ -73,29 +47,6 @@ def at_resolution(folder: Path, resolution_px: int) -> Path:
     file = folder / NETWORK.name
     file.write_text(yaml.safe_dump(space, sort_keys=False))
     return file
-
-
-def accuracies_of(again: Again) -> tuple[float, float]:
-    """On the validation and on the test images; 0 if the training failed."""
-    parts = checked(again.words)
-    with TemporaryDirectory() as folder:
-        setup = set_up(parts, Path(folder), parts.facts)
-        trial = Trial(0, again.chromosome, setup.space.decode(again.chromosome), again.seed)
-        outcome = run_trial(setup.evaluator, trial)
-        if outcome.status != "complete":
-            return 0.0, 0.0
-        assert isinstance(setup.evaluator, TrainEvaluator), "these words ask for trainings"
-        return outcome.measures["accuracy"], test_accuracy(setup.evaluator, trial)
-
-
-def test_accuracy(evaluator: TrainEvaluator, trial: Trial) -> float:
-    """Of the weights that the evaluation of the trial has left."""
-    torch.set_num_threads(1)
-    network = build(trial.blueprint, evaluator.proxy, trial.seed)
-    network.load_state_dict(weights_in(evaluator.trials / str(trial.number) / WEIGHTS) or {})
-    data = load_data(evaluator.settings.data, evaluator.proxy.resolution_px)
-    normalisation = Normalisation(data.mean, data.deviation)
-    return evaluate(network, data.test, normalisation, torch.device("cpu")).accuracy
 
 
 def recipe_of(words: tuple[str, ...], found: Found) -> dict[str, Any]:

@@ -8,7 +8,6 @@ are also trained anew, without weights of others: `difference_of_designs`, at eq
 over `--fresh` seeds that no search had. Errors are standard errors of the mean over seeds.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,26 +15,12 @@ from record import report
 from trainings import (
     Found,
     best_within,
-    outcome_of,
     search_parser,
     searches,
-    side_by_side,
     total,
+    trained_again,
     words_of,
 )
-
-from evonas.trial import Chromosome
-
-FRESH = 100_000  # above all seeds that are given to searches
-
-
-@dataclass(frozen=True)
-class Again:
-    """A design to train from scratch."""
-
-    words: tuple[str, ...]
-    seed: int
-    chromosome: Chromosome
 
 
 def main() -> None:
@@ -53,23 +38,12 @@ def main() -> None:
     pairs = list(zip(found[::2], found[1::2], strict=True))
     each = [compared(*pair) for pair in pairs]
     if given.fresh:
-        again = [
-            Again(plain, FRESH + seed, one.best)
-            for pair in pairs
-            for one in pair
-            for seed in range(given.fresh)
-        ]
-        accuracies = np.array(side_by_side(accuracy_of, again, given))
-        for row, values in zip(each, accuracies.reshape(-1, 2, given.fresh).mean(2), strict=True):
+        again = [(plain, one.best) for pair in pairs for one in pair]
+        accuracies = trained_again(again, given.fresh, given)[:, :, 0].mean(1)
+        for row, values in zip(each, accuracies.reshape(-1, 2), strict=True):
             row["designs_inherited"], row["designs_plain"] = values.round(4).tolist()
             row["difference_of_designs"] = round(float(values[0] - values[1]), 4)
     report(given, summary(each) | {"each": each, "subset": given.subset})
-
-
-def accuracy_of(again: Again) -> float:
-    """On the validation images; 0 if the training failed."""
-    outcome = outcome_of(again.words, again.seed, again.chromosome)
-    return float(outcome.measures.get("accuracy", 0.0))
 
 
 def compared(inheriting: Found, plain: Found) -> dict[str, Any]:

@@ -10,6 +10,12 @@ luck of both with the seed is in that, and `median_seconds_ratio` is the median,
 `difference_at_equal_seconds` and `_epochs` are of the best accuracies, when the one with rungs has
 spent as much as the other in all, or what it has if that is less.
 
+The best of 27 accuracies owes more to luck than the best of the few that rungs let through. So what
+was found is trained again, whole, from `--fresh` seeds that no search had. In
+`again_at_half_the_seconds` the design that led with rungs after half of the seconds that the other
+search took in all is compared to the best design of that; one that had none by then has 0. Both
+have accuracies on the validation and on the test images. Errors are of means over pairs.
+
 `curves` (of `--curves FILE.npz`) is the same promotion rule on recorded losses, in random order,
 against whole trainings in random order. A diverged curve costs the steps to where
 it diverged, for both, and counts as the worst of the others. The
@@ -26,7 +32,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from record import report
-from trainings import SIDE, Found, best_within, checked, search_parser, searches, words_of
+from trainings import (
+    SIDE,
+    Found,
+    best_within,
+    checked,
+    leader_within,
+    search_parser,
+    searches,
+    total,
+    trained_again,
+    words_of,
+)
 
 from evonas.blueprint import Blueprint
 from evonas.driver.rungs import Rungs
@@ -34,7 +51,7 @@ from evonas.evaluation import OBJECTIVES
 from evonas.evaluation.segments import expected_epochs
 from evonas.runs.records import Records
 from evonas.settings import FidelitySettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Chromosome, Outcome, Trial
 
 COSTS = "seconds", "epochs"
 RESAMPLED = 1000
@@ -50,6 +67,7 @@ def main() -> None:
     words.add_argument(
         "--stretch", type=float, default=1.25, help="epochs with rungs, at most (%(default)s)"
     )
+    words.add_argument("--fresh", type=int, default=3, help="seeds to train again by (%(default)s)")
     words.add_argument("--curves", type=Path, metavar="FILE", help="recorded ones (.npz)")
     words.add_argument("--steps", default="6,17,51", help="rungs of the curves (%(default)s)")
     words.add_argument("--at", default="10,20,50,100", help="whole trainings (%(default)s)")
@@ -83,12 +101,55 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
         result |= of_means(pairs, cost)
         result[f"median_{cost}_ratio"] = median([row[f"{cost}_ratio"] for row in each])
         differences = np.array([row[f"difference_at_equal_{cost}"] for row in each])
-        result[f"difference_at_equal_{cost}"] = round(float(differences.mean()), 4)
-        if given.seeds > 1:
-            error = differences.std(ddof=1) / np.sqrt(given.seeds)
-            result[f"error_at_equal_{cost}"] = round(float(error), 4)
+        result |= mean_of(differences, f"_at_equal_{cost}")
     reached = sum(row["epochs_ratio"] is not None for row in each)
-    return result | {"reached": f"{reached} of {given.seeds}", "each": each}
+    result["reached"] = f"{reached} of {given.seeds}"
+    if given.fresh:
+        result |= again_at_half(pairs, plain, given)
+    return result | {"each": each}
+
+
+def mean_of(differences: NDArray[np.float64], suffix: str) -> dict[str, float]:
+    """Over pairs, and its error."""
+    result = {f"difference{suffix}": round(float(differences.mean()), 4)}
+    if len(differences) > 1:
+        error = differences.std(ddof=1) / np.sqrt(len(differences))
+        result[f"error{suffix}"] = round(float(error), 4)
+    return result
+
+
+def again_at_half(
+    pairs: Sequence[tuple[Found, Found]], words: tuple[str, ...], given: argparse.Namespace
+) -> dict[str, Any]:
+    """What designs are worth that led after half of either cost, and those found without rungs."""
+    ends = [plain.best for _, plain in pairs]
+    leaders = {cost: [at_half(*pair, cost) for pair in pairs] for cost in COSTS}
+    designs = list(dict.fromkeys([*ends, *(own for row in leaders.values() for own in row if own)]))
+    accuracies = trained_again([(words, own) for own in designs], given.fresh, given).mean(1)
+    worth = dict(zip(designs, accuracies, strict=True)) | {(): np.zeros(2)}
+    return {
+        f"again_at_half_the_{cost}": compared_again(
+            np.array([worth[own] for own in row]), np.array([worth[own] for own in ends])
+        )
+        for cost, row in leaders.items()
+    }
+
+
+def compared_again(with_rungs: NDArray[np.float64], plain: NDArray[np.float64]) -> dict[str, Any]:
+    """Both are (pairs, parts): validation and test."""
+    result: dict[str, Any] = {}
+    for part, suffix in enumerate(("", "_on_test")):
+        result |= mean_of(with_rungs[:, part] - plain[:, part], suffix)
+    return result | {
+        "each_with_rungs": with_rungs.round(4).tolist(),
+        "each_plain": plain.round(4).tolist(),
+    }
+
+
+def at_half(with_rungs: Found, plain: Found, cost: str) -> Chromosome:
+    """The design that led when half of what the other search took was spent; none is ()."""
+    leader = leader_within(with_rungs.trainings, total(plain.trainings, cost) / 2, cost)
+    return () if leader is None else leader.design
 
 
 def of_means(pairs: Sequence[tuple[Found, Found]], cost: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,20 +14,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from record import parser
 
 from evonas.cache_folder import write_atomically
+from evonas.data import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check, set_up
-from evonas.evaluation.segments import added_segments
+from evonas.evaluation import TrainEvaluator
+from evonas.evaluation.segments import added_segments, weights_in
 from evonas.executors.executor import run_trial
+from evonas.exporters.file_names import WEIGHTS
 from evonas.key import key_of
+from evonas.models import build
 from evonas.runs import Run
 from evonas.runs.folder import environment
 from evonas.settings import FidelitySettings, TrainingSettings, Words
+from evonas.training import Normalisation, evaluate
 from evonas.trial import Chromosome, Outcome, Trial
 
 Result = TypeVar("Result")
+FRESH = 100_000  # above all seeds that are given to searches
 SIDE = 32  # px; rungs of epochs cost the same at any
 
 
@@ -170,16 +180,73 @@ def outcome_of(words: tuple[str, ...], seed: int, chromosome: Chromosome = ()) -
         return run_trial(setup.evaluator, Trial(0, chromosome, blueprint, seed))
 
 
+@dataclass(frozen=True)
+class _Again:
+    """A design to train once more."""
+
+    words: tuple[str, ...]
+    seed: int
+    chromosome: Chromosome
+
+
+def trained_again(
+    designs: Sequence[tuple[tuple[str, ...], Chromosome]], seeds: int, given: argparse.Namespace
+) -> NDArray[np.float64]:
+    """(designs, seeds, parts): accuracies on the validation and on the test images.
+
+    So luck with a training does not count that had the design chosen, nor, on the test images,
+    with the images.
+
+    Args:
+        designs: The words of a search each, and a design of its space.
+        seeds: How many there are that no search had.
+    """
+    again = [
+        _Again(words, FRESH + seed, design) for words, design in designs for seed in range(seeds)
+    ]
+    accuracies = np.array(side_by_side(_accuracies_of, again, given), dtype=float)
+    return accuracies.reshape(len(designs), seeds, 2)
+
+
+def _accuracies_of(again: _Again) -> tuple[float, float]:
+    """On the validation and on the test images; 0 if the training failed."""
+    parts = checked(again.words)
+    with TemporaryDirectory() as folder:
+        setup = set_up(parts, Path(folder), parts.facts)
+        trial = Trial(0, again.chromosome, setup.space.decode(again.chromosome), again.seed)
+        outcome = run_trial(setup.evaluator, trial)
+        if outcome.status != "complete":
+            return 0.0, 0.0
+        assert isinstance(setup.evaluator, TrainEvaluator), "these words ask for trainings"
+        return outcome.measures["accuracy"], _test_accuracy(setup.evaluator, trial)
+
+
+def _test_accuracy(evaluator: TrainEvaluator, trial: Trial) -> float:
+    """Of the weights that the evaluation of the trial has left."""
+    torch.set_num_threads(1)
+    network = build(trial.blueprint, evaluator.proxy, trial.seed)
+    network.load_state_dict(weights_in(evaluator.trials / str(trial.number) / WEIGHTS) or {})
+    data = load_data(evaluator.settings.data, evaluator.proxy.resolution_px)
+    normalisation = Normalisation(data.mean, data.deviation)
+    return evaluate(network, data.test, normalisation, torch.device("cpu")).accuracy
+
+
 def best_within(trainings: Sequence[Training], limit: float, cost: str) -> float | None:
     """The best accuracy before `cost` (`epochs` or `seconds`) has summed up to more."""
-    spent, best = 0.0, None
+    leader = leader_within(trainings, limit, cost)
+    return None if leader is None else leader.accuracy
+
+
+def leader_within(trainings: Sequence[Training], limit: float, cost: str) -> Training | None:
+    """The first of those with the best accuracy before the cost has summed up to more."""
+    spent, leader, best = 0.0, None, -math.inf
     for training in trainings:
         spent += getattr(training, cost)
         if spent > limit * (1 + 1e-9):
             break
-        if training.accuracy is not None and (best is None or training.accuracy > best):
-            best = training.accuracy
-    return best
+        if training.accuracy is not None and training.accuracy > best:
+            leader, best = training, training.accuracy
+    return leader
 
 
 def total(trainings: Sequence[Training], cost: str) -> float:

@@ -23,7 +23,7 @@ from evonas.trial import Finished, History, Outcome, Trial
 
 ONE = (OBJECTIVES["accuracy"],)
 TWO = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
-THREE_RUNGS = FidelitySettings(rungs=(1, 3, 9))
+THREE_RUNGS = FidelitySettings(rungs=(1, 3, 9), reduction=3)
 
 
 class Halving:
@@ -338,7 +338,7 @@ def toy_setup(name: str, **more: Any) -> Setup:
             "executor": {"name": "inline"},
             "evaluator": {"name": "python"},
             "display": "none",
-            "fidelity": {"rungs": [1, 3, 9]},
+            "fidelity": {"rungs": [1, 3, 9], "reduction": 3},
             "budget": {"evaluations": 30},
             "evolver": {"population": 6},
             **more,

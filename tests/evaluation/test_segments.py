@@ -18,9 +18,11 @@ RECIPE = TrainingSettings(epochs=9)
 DIGITS = {"channels": 1, "classes": list("0123456789")}
 
 
-def shares(of: str, rungs: tuple[int, ...], side: int = 16) -> list[tuple[int, int, int]]:
+def shares(
+    of: str, rungs: tuple[int, ...], side: int = 16, whole: bool = False
+) -> list[tuple[int, int, int]]:
     """Epochs, percent of the images and resolution of each segment up to the top."""
-    fidelity = FidelitySettings.model_validate({"of": of, "rungs": rungs})
+    fidelity = FidelitySettings.model_validate({"of": of, "rungs": rungs, "whole": whole})
     found = segments_of(fidelity, RECIPE, len(rungs) - 1, 7, side)
     return [(own.recipe.epochs, own.percent, own.resolution_px) for own in found]
 
@@ -32,32 +34,44 @@ def test_segments_add_up_to_the_rungs() -> None:
     assert shares("resolution", (1, 90, 100), 30) == [(9, 100, 4), (9, 100, 28), (9, 100, 30)]
 
 
+def test_the_last_rung_of_epochs_is_one_training_if_nothing_is_inherited() -> None:
+    assert shares("epochs", (1, 3, 9), whole=True) == [(9, 100, 16)]
+    assert len(shares("data", (11, 33, 100), whole=True)) == 3
+    fidelity = FidelitySettings(rungs=(1, 3, 9))
+    assert [own.recipe.epochs for own in segments_of(fidelity, RECIPE, 1, 7, 16)] == [1, 2]
+    (whole,) = segments_of(fidelity, RECIPE, 2, 7, 16)
+    assert (whole.seed, whole.recipe) == (7, RECIPE)
+    heir = RECIPE.model_copy(update={"inherit": True})
+    assert [own.recipe.epochs for own in segments_of(fidelity, heir, 2, 7, 16)] == [1, 2, 6]
+
+
 def test_without_rungs_there_is_one_training_as_ever() -> None:
     (only,) = segments_of(FidelitySettings(), RECIPE, 0, 7, 16)
     assert (only.recipe, only.seed, only.resolution_px, only.percent) == (RECIPE, 7, 16, 100)
 
 
 @pytest.mark.parametrize(
-    ("of", "rungs", "epochs"),
+    ("of", "rungs", "whole", "epochs"),
     [
-        ("epochs", (), 9),
-        ("epochs", (1, 3, 9), 1 + 2 / 3 + 6 / 9),
-        ("data", (10, 30, 100), 9 * (0.1 + 0.3 / 3 + 1 / 9)),
-        ("resolution", (25, 50, 100), 9 * (1 / 16 + 1 / 4 / 3 + 1 / 9)),
+        ("epochs", (), True, 9),
+        ("epochs", (1, 3, 9), True, 1 + 2 / 4 + 9 / 16),
+        ("epochs", (1, 3, 9), False, 1 + 2 / 4 + 6 / 16),
+        ("data", (10, 30, 100), True, 9 * (0.1 + 0.3 / 4 + 1 / 16)),
+        ("resolution", (25, 50, 100), True, 9 * (1 / 16 + 1 / 4 / 4 + 1 / 16)),
     ],
 )
-def test_a_third_of_the_designs_goes_on_to_the_next_segment(
-    of: str, rungs: tuple[int, ...], epochs: float
+def test_a_quarter_of_the_designs_goes_on_to_the_next_segment(
+    of: str, rungs: tuple[int, ...], whole: bool, epochs: float
 ) -> None:
-    fidelity = FidelitySettings.model_validate({"of": of, "rungs": rungs})
+    fidelity = FidelitySettings.model_validate({"of": of, "rungs": rungs, "whole": whole})
     assert expected_epochs(fidelity, RECIPE, 16) == pytest.approx(epochs)
 
 
 def test_each_segment_has_a_seed_of_its_own_that_does_not_depend_on_the_rung() -> None:
-    fidelity = FidelitySettings(rungs=(1, 3, 9))
-    whole = segments_of(fidelity, RECIPE, 2, 7, 16)
-    assert segments_of(fidelity, RECIPE, 1, 7, 16) == whole[:2]
-    assert len({segment.seed for segment in whole}) == 3
+    fidelity = FidelitySettings(rungs=(1, 3, 9), whole=False)
+    top = segments_of(fidelity, RECIPE, 2, 7, 16)
+    assert segments_of(fidelity, RECIPE, 1, 7, 16) == top[:2]
+    assert len({segment.seed for segment in top}) == 3
 
 
 @pytest.fixture
@@ -68,14 +82,16 @@ def trial() -> Trial:
     return Trial(0, chromosome, space.decode(chromosome), seed=11)
 
 
-def evaluator(folder: str, of: str, rungs: list[int]) -> TrainEvaluator:
+def evaluator(
+    folder: str, of: str, rungs: list[int], epochs: int = 2, **more: bool
+) -> TrainEvaluator:
     settings = Settings.model_validate(
         {
             "space": "nano",
             "objectives": ["accuracy", "macs"],
             "data": {"subset": 200},
-            "training": {"epochs": 2, "translate": 0.1},
-            "fidelity": {"of": of, "rungs": rungs},
+            "training": {"epochs": epochs, "translate": 0.1},
+            "fidelity": {"of": of, "rungs": rungs, **more},
         }
     )
     proxy, full = run_scales(load_space("nano"), settings, DIGITS)
@@ -96,12 +112,12 @@ def said(outcome: Outcome) -> tuple[object, ...]:
     [("epochs", [1, 2, 4]), ("data", [20, 50, 100]), ("resolution", [50, 75, 100])],
 )
 def test_going_on_equals_training_all_in_a_row(of: str, rungs: list[int], trial: Trial) -> None:
-    evaluate = evaluator("steps", of, rungs)
+    evaluate = evaluator("steps", of, rungs, whole=False)
     first = evaluate(trial)
     second = evaluate(replace(trial, number=1, rung=1, continues=0, begins_with=0))
     third = evaluate(replace(trial, number=2, rung=2, continues=1, begins_with=1))
     assert first.curve != second.curve
-    anew = evaluator("anew", of, rungs)
+    anew = evaluator("anew", of, rungs, whole=False)
     top = replace(trial, number=2, rung=2, continues=1, begins_with=1)  # whose weights are gone
     assert said(anew(top)) == said(third)
     for name, tensor in weights("anew", 2).items():
@@ -117,8 +133,20 @@ def test_the_first_rung_is_the_plain_training(trial: Trial) -> None:
         assert torch.equal(tensor, weights("rungs", 0)[name]), name
 
 
+def test_the_last_rung_is_the_plain_training_too(trial: Trial) -> None:
+    evaluate = evaluator("rungs", "epochs", [1, 2, 4])
+    evaluate(trial)
+    second = replace(trial, number=1, rung=1, continues=0, begins_with=0)
+    assert len(evaluate(second).curve) == 1
+    last = evaluate(replace(trial, number=2, rung=2, continues=1, begins_with=1))
+    plain = evaluator("plain", "epochs", [], epochs=4)(replace(trial, number=2))
+    assert said(last) == said(plain)
+    for name, tensor in weights("plain", 2).items():
+        assert torch.equal(tensor, weights("rungs", 2)[name]), name
+
+
 def test_damaged_weights_are_trained_anew(trial: Trial) -> None:
-    evaluate = evaluator("steps", "epochs", [1, 2])
+    evaluate = evaluator("steps", "epochs", [1, 2], whole=False)
     evaluate(trial)
     promotion = replace(trial, number=1, rung=1, continues=0, begins_with=0)
     whole = evaluate(promotion)
