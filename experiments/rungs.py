@@ -222,7 +222,7 @@ def simulated(given: argparse.Namespace) -> dict[str, Any]:
     steps, at = numbers(given.steps), numbers(given.at)
     with np.load(given.curves) as file:
         tasks = {name.removesuffix("__valid"): file[name] for name in file if "__valid" in name}
-    settings = FidelitySettings(rungs=tuple(steps), whole=False)  # what was recorded went on
+    settings = FidelitySettings(rungs=tuple(steps))
     result: dict[str, Any] = {"rungs": steps, "at": at, "orders": given.orders}
     for name, curves in tasks.items():
         result[name] = on_curves(np.asarray(curves[:, : steps[-1]]), settings, at, given.orders)

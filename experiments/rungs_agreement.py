@@ -37,7 +37,7 @@ def main() -> None:
     words.add_argument("--rungs", default="1,3,9", help="epochs (%(default)s)")
     words.add_argument("--designs", type=int, default=16, help="random ones (%(default)s)")
     given = words.parse_args()
-    own = words_of(given, f"fidelity.rungs={given.rungs}")
+    own = words_of(given, f"fidelity.rungs={given.rungs}", "fidelity.whole=true")
     made = side_by_side(trained, [Task(own, design) for design in range(given.designs)], given)
     *lower, whole, chained = (list(rung) for rung in zip(*made, strict=True))
     gains = accuracies(whole) - accuracies(chained)

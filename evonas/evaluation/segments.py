@@ -4,8 +4,8 @@ Every segment anneals to its end, as between warm restarts (Loshchilov and Hutte
 1608.03983), and begins with nothing but the weights that the one before left. So designs of one
 rung compare, and going on from weights on the disk equals training all segments in a row.
 
-Of a few steps, several short schedules teach less than one long one. So the last rung is by default
-one training that begins anew: what a search without rungs would have found out.
+Several short schedules of few steps may teach less than a long one. With `fidelity.whole` the last
+rung is one training that begins anew: what a search without rungs would have found out.
 """
 
 from dataclasses import dataclass

@@ -187,13 +187,13 @@ class FidelitySettings(Group):
     A rung is a number of epochs, as in 1,3,9; with `of` set it is a share of the images or of
     the resolution, in percent, and each rung trains for `training.epochs`. One design in
     `reduction` is promoted. A promotion goes on from the weights of the rung below; with `whole`,
-    the last rung of epochs is one whole training instead, the same as without rungs.
+    the last rung of epochs is one training that begins anew instead, the same as without rungs.
     """
 
     rungs: Annotated[tuple[Count, ...], BeforeValidator(split_commas)] = ()
     of: Literal["epochs", "data", "resolution"] = "epochs"
     reduction: Annotated[float, Field(gt=1)] = 4.0
-    whole: bool = True
+    whole: bool = False
 
 
 class FilterSettings(Group):

@@ -38,8 +38,7 @@ def test_a_search_with_rungs_is_told_in_words_and_in_numbers(
     assert records.evaluations == 8
     assert {run.records.trials[number].rung for number in records.front} == {2}
     assert run.settings.training.epochs == 3
-    curves = {(t.rung, len(o.curve)) for t, o in run.trials() if o and o.source is None}
-    assert curves == {(0, 1), (1, 1), (2, 3)}  # the last one begins anew
+    assert {len(o.curve) for t, o in run.trials() if o and o.source is None} == {1}
     assert kept("halved") >= set(records.front)
     assert kept("halved") < set(records.trials)
     summary = run_summary(run)

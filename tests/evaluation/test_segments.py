@@ -37,7 +37,7 @@ def test_segments_add_up_to_the_rungs() -> None:
 def test_the_last_rung_of_epochs_is_one_training_if_nothing_is_inherited() -> None:
     assert shares("epochs", (1, 3, 9), whole=True) == [(9, 100, 16)]
     assert len(shares("data", (11, 33, 100), whole=True)) == 3
-    fidelity = FidelitySettings(rungs=(1, 3, 9))
+    fidelity = FidelitySettings(rungs=(1, 3, 9), whole=True)
     assert [own.recipe.epochs for own in segments_of(fidelity, RECIPE, 1, 7, 16)] == [1, 2]
     (whole,) = segments_of(fidelity, RECIPE, 2, 7, 16)
     assert (whole.seed, whole.recipe) == (7, RECIPE)
@@ -68,7 +68,7 @@ def test_a_quarter_of_the_designs_goes_on_to_the_next_segment(
 
 
 def test_each_segment_has_a_seed_of_its_own_that_does_not_depend_on_the_rung() -> None:
-    fidelity = FidelitySettings(rungs=(1, 3, 9), whole=False)
+    fidelity = FidelitySettings(rungs=(1, 3, 9))
     top = segments_of(fidelity, RECIPE, 2, 7, 16)
     assert segments_of(fidelity, RECIPE, 1, 7, 16) == top[:2]
     assert len({segment.seed for segment in top}) == 3
@@ -112,12 +112,12 @@ def said(outcome: Outcome) -> tuple[object, ...]:
     [("epochs", [1, 2, 4]), ("data", [20, 50, 100]), ("resolution", [50, 75, 100])],
 )
 def test_going_on_equals_training_all_in_a_row(of: str, rungs: list[int], trial: Trial) -> None:
-    evaluate = evaluator("steps", of, rungs, whole=False)
+    evaluate = evaluator("steps", of, rungs)
     first = evaluate(trial)
     second = evaluate(replace(trial, number=1, rung=1, continues=0, begins_with=0))
     third = evaluate(replace(trial, number=2, rung=2, continues=1, begins_with=1))
     assert first.curve != second.curve
-    anew = evaluator("anew", of, rungs, whole=False)
+    anew = evaluator("anew", of, rungs)
     top = replace(trial, number=2, rung=2, continues=1, begins_with=1)  # whose weights are gone
     assert said(anew(top)) == said(third)
     for name, tensor in weights("anew", 2).items():
@@ -133,8 +133,8 @@ def test_the_first_rung_is_the_plain_training(trial: Trial) -> None:
         assert torch.equal(tensor, weights("rungs", 0)[name]), name
 
 
-def test_the_last_rung_is_the_plain_training_too(trial: Trial) -> None:
-    evaluate = evaluator("rungs", "epochs", [1, 2, 4])
+def test_a_last_rung_that_begins_anew_is_the_plain_training(trial: Trial) -> None:
+    evaluate = evaluator("rungs", "epochs", [1, 2, 4], whole=True)
     evaluate(trial)
     second = replace(trial, number=1, rung=1, continues=0, begins_with=0)
     assert len(evaluate(second).curve) == 1
@@ -146,7 +146,7 @@ def test_the_last_rung_is_the_plain_training_too(trial: Trial) -> None:
 
 
 def test_damaged_weights_are_trained_anew(trial: Trial) -> None:
-    evaluate = evaluator("steps", "epochs", [1, 2], whole=False)
+    evaluate = evaluator("steps", "epochs", [1, 2])
     evaluate(trial)
     promotion = replace(trial, number=1, rung=1, continues=0, begins_with=0)
     whole = evaluate(promotion)
