@@ -66,6 +66,13 @@ def shown(table: Callable[[Any, Console], None], summary: dict[str, Any]) -> str
     return console.file.getvalue()
 
 
+def test_the_last_rung_can_begin_anew() -> None:
+    words = [*WORDS, "executor=inline", "budget.evaluations=4", "display=none"]
+    run = search([*words, "fidelity.whole=true", "run.name=whole"])
+    curves = {(t.rung, len(o.curve)) for t, o in run.trials() if o and o.source is None}
+    assert curves == {(0, 1), (1, 1), (2, 3)}
+
+
 def test_promotions_do_not_depend_on_what_weights_were_kept() -> None:
     words = [*WORDS, "executor=inline", "budget.evaluations=4", "display=none"]
     whole = search([*words, "run.name=whole"])
