@@ -97,7 +97,7 @@ def main() -> None:
     words = parser(__doc__)
     words.add_argument("--space", default="mobile_cells", help="(%(default)s)")
     words.add_argument("--rungs", default="1,3,9", help="epochs (%(default)s)")
-    words.add_argument("--reduction", type=float, default=3, help="(%(default)s)")
+    words.add_argument("--reduction", type=float, default=4, help="(%(default)s)")
     words.add_argument("--agreement", default="0.8,0.9,1", help="of each rung (%(default)s)")
     words.add_argument("--spread", default="0.012,0.013,0.0145", help="(%(default)s)")
     words.add_argument("--noise", default="0.003,0.003,0.003", help="(%(default)s)")
