@@ -133,7 +133,6 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
     """What a search finds, and what its best design is really worth."""
     given, seed, is_plain = task
     rungs = numbers(given.rungs)
-    amounts = rungs[-1:] if is_plain else rungs
     agreement, spread, noise = (
         tuple(float(part) for part in text.split(","))
         for text in (given.agreement, given.spread, given.noise)
@@ -142,11 +141,11 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
     trainings: list[Training] = []
     best: tuple[float, Chromosome] = (-math.inf, ())
     fidelity = FidelitySettings(rungs=() if is_plain else tuple(rungs), reduction=given.reduction)
-    costs = rungs[-1:] if is_plain else added_epochs(fidelity, TrainingSettings())
+    costs = added_epochs(fidelity, TrainingSettings(epochs=rungs[-1]))
     records = Records([OBJECTIVES["accuracy"]], {})
     promotions = Rungs(records, fidelity)
     for trial in trials(land.space, records, promotions, seed):
-        place = len(rungs) - len(amounts) + trial.rung
+        place = len(rungs) - len(costs) + trial.rung
         luck = np.random.default_rng([trial.seed, place]).standard_normal()
         accuracy = float(land.accuracies(trial.chromosome)[place] + noise[place] * luck)
         outcome = Outcome(trial.number, "complete", {"accuracy": accuracy})

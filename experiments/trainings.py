@@ -167,7 +167,7 @@ def _training(run: Run, outcome: Outcome) -> Training:
 
 def added_epochs(fidelity: FidelitySettings, training: TrainingSettings) -> list[int]:
     """What a training on each rung of epochs costs; without rungs there is one."""
-    added = added_segments(fidelity, training, 0, SIDE)
+    added = added_segments(fidelity, training, SIDE)
     return [segment.recipe.epochs for segment in added]
 
 

@@ -70,16 +70,16 @@ def expected_epochs(
         / 100
         * (own.resolution_px / resolution_px) ** 2
         / fidelity.reduction**rung
-        for rung, own in enumerate(added_segments(fidelity, recipe, 0, resolution_px))
+        for rung, own in enumerate(added_segments(fidelity, recipe, resolution_px))
     )
 
 
 def added_segments(
-    fidelity: FidelitySettings, recipe: TrainingSettings, seed: int, resolution_px: int
+    fidelity: FidelitySettings, recipe: TrainingSettings, resolution_px: int
 ) -> list[Segment]:
-    """What each rung adds to the one below, if that left its weights."""
+    """What each rung adds to the one below, if that left its weights; of no design's seed."""
     rungs = range(max(1, len(fidelity.rungs)))
-    return [segments_of(fidelity, recipe, rung, seed, resolution_px)[-1] for rung in rungs]
+    return [segments_of(fidelity, recipe, rung, 0, resolution_px)[-1] for rung in rungs]
 
 
 def begins_anew(fidelity: FidelitySettings, recipe: TrainingSettings, rung: int) -> bool:

@@ -60,7 +60,7 @@ class TrainEvaluator(Evaluator):
     def prepare(self) -> None:
         """See `Evaluator.prepare`."""
         fidelity, recipe = self.settings.fidelity, self.settings.training
-        for segment in added_segments(fidelity, recipe, 0, self.proxy.resolution_px):
+        for segment in added_segments(fidelity, recipe, self.proxy.resolution_px):
             _images(self.settings.data, segment.resolution_px, segment.percent)
         if "latency_ms" in self.measured:
             _clock(self.settings.latency, self.reference_ms)
