@@ -5,8 +5,11 @@ seed. `seconds_ratio` is how many busy seconds those with rungs needed for the a
 others had in the end, over how many the others needed for it, where accuracy is the best so far and
 the mean over seeds; `epochs_ratio` the same of epochs. The intervals hold 90 % of what other seeds
 would give (bootstrap over pairs). Null is that those with rungs spent `--stretch` times the epochs
-and did not get there. In `each` it is one search with rungs and its own pair that are compared: the
-luck of both with the seed is in that, and `median_seconds_ratio` is the median, null the worst.
+and did not get there. The others may have had it long before their end, which nobody knows before:
+`seconds_share` and `epochs_share` are of all that they spent, each pair by its own. In `each` it is
+one search with rungs and its own pair that are compared: the luck of both with the seed is in that,
+and `median_seconds_ratio` is the median, null the worst; `best_*` are epochs and seconds spent and
+the accuracy at each improvement, so that pairs of several records can be put together.
 `difference_at_equal_seconds` and `_epochs` are of the best accuracies, when the one with rungs has
 spent as much as the other in all, or what it has if that is less.
 
@@ -54,6 +57,7 @@ from evonas.settings import FidelitySettings
 from evonas.trial import Chromosome, Outcome, Trial
 
 COSTS = "seconds", "epochs"
+NAMES = "with_rungs", "plain"
 RESAMPLED = 1000
 
 Curves = NDArray[np.float64]  # (configurations, steps), lower is better
@@ -64,6 +68,7 @@ def main() -> None:
     words = search_parser(__doc__, 10000, "space=mobile_cells", "budget.evaluations=27")
     words.add_argument("--rungs", default="1,3,9", help="epochs (%(default)s)")
     words.add_argument("--seeds", type=int, default=5, help="pairs of searches (%(default)s)")
+    words.add_argument("--first", type=int, default=0, help="seed of the first pair (%(default)s)")
     words.add_argument(
         "--stretch", type=float, default=1.25, help="epochs with rungs, at most (%(default)s)"
     )
@@ -91,7 +96,9 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
     designs /= expected_epochs(settings.fidelity, settings.training, SIDE)
     with_rungs = (*with_rungs, f"budget.evaluations={math.ceil(designs)}")
     tasks = [
-        (*way, f"run.seed={seed}") for seed in range(given.seeds) for way in (with_rungs, plain)
+        (*way, f"run.seed={seed}")
+        for seed in range(given.first, given.first + given.seeds)
+        for way in (with_rungs, plain)
     ]
     found = searches(tasks, given)
     pairs = list(zip(found[::2], found[1::2], strict=True))
@@ -99,7 +106,8 @@ def searched(given: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for cost in COSTS:
         result |= of_means(pairs, cost)
-        result[f"median_{cost}_ratio"] = median([row[f"{cost}_ratio"] for row in each])
+        for name in ("ratio", "share"):
+            result[f"median_{cost}_{name}"] = median([row[f"{cost}_{name}"] for row in each])
         differences = np.array([row[f"difference_at_equal_{cost}"] for row in each])
         result |= mean_of(differences, f"_at_equal_{cost}")
     reached = sum(row["epochs_ratio"] is not None for row in each)
@@ -153,23 +161,34 @@ def at_half(with_rungs: Found, plain: Found, cost: str) -> Chromosome:
 
 
 def of_means(pairs: Sequence[tuple[Found, Found]], cost: str) -> dict[str, Any]:
-    """The ratio of the mean over seeds, and its interval."""
+    """The ratio and the share of the means over seeds, and their intervals."""
     rng = np.random.default_rng(0)
     draws = rng.integers(len(pairs), size=(RESAMPLED, len(pairs)))
     curves = [(bests(with_rungs, cost), bests(plain, cost)) for with_rungs, plain in pairs]
-    resampled = [ratio_of_means([curves[seed] for seed in draw]) for draw in draws]
-    ends = np.quantile(resampled, [0.05, 0.95], method="nearest")
-    return {
-        f"{cost}_ratio": finite(ratio_of_means(curves)),
-        f"{cost}_ratio_interval": [finite(float(end)) for end in ends],
-    }
+    result: dict[str, Any] = {}
+    for name, of in (("ratio", ratio_of_means), ("share", share_of_means)):
+        resampled = [of([curves[seed] for seed in draw]) for draw in draws]
+        ends = np.quantile(resampled, [0.05, 0.95], method="nearest")
+        result[f"{cost}_{name}"] = finite(of(curves))
+        result[f"{cost}_{name}_interval"] = [finite(float(end)) for end in ends]
+    return result
 
 
 def ratio_of_means(curves: Sequence[tuple[Bests, Bests]]) -> float:
     """Infinite if those with rungs do not get there."""
     with_rungs, plain = zip(*curves, strict=True)
-    target = float(np.mean([best[-1] for _, best in plain]))
+    target = mean_end(plain)
     return reaching(with_rungs, target) / reaching(plain, target)
+
+
+def share_of_means(curves: Sequence[tuple[Bests, Bests]]) -> float:
+    """Of all that the others spent; infinite if those with rungs do not get there."""
+    shares = [(spent / plain[0][-1], best) for (spent, best), plain in curves]
+    return reaching(shares, mean_end([plain for _, plain in curves]))
+
+
+def mean_end(curves: Sequence[Bests]) -> float:
+    return float(np.mean([best[-1] for _, best in curves]))
 
 
 def bests(found: Found, cost: str) -> Bests:
@@ -199,13 +218,24 @@ def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:
     for cost in COSTS:
         curves = bests(with_rungs, cost), bests(plain, cost)
         row[f"{cost}_ratio"] = finite(ratio_of_means([curves]))
-        for name, curve in zip(("with_rungs", "plain"), curves, strict=True):
+        row[f"{cost}_share"] = finite(share_of_means([curves]))
+        for name, curve in zip(NAMES, curves, strict=True):
             row[f"{cost}_{name}"] = finite(reaching([curve], target))
         spent = [float(own[-1]) for own, _ in curves]
         row[f"{cost}_in_all"] = [round(own, 1) for own in spent]
         equal = best_within(with_rungs.trainings, spent[1], cost)
         row[f"difference_at_equal_{cost}"] = round((equal or 0.0) - target, 4)
+    for name, found in zip(NAMES, (with_rungs, plain), strict=True):
+        row[f"best_{name}"] = improvements(found)
     return row
+
+
+def improvements(found: Found) -> list[list[float]]:
+    """Epochs and seconds that were spent, and the accuracy, whenever there was a better one."""
+    (epochs, best), (seconds, _) = (bests(found, cost) for cost in reversed(COSTS))
+    better = np.flatnonzero(np.diff(best) > 0) + 1
+    rows: list[list[float]] = np.column_stack([epochs, seconds.round(1), best.round(4)]).tolist()
+    return [rows[place] for place in better]
 
 
 def median(ratios: Sequence[float | None]) -> float | None:

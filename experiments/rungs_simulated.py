@@ -5,12 +5,14 @@ effect of each allele, and of some pairs of alleles. `--agreement` is how these 
 of the last rung, over random designs, `--spread` their standard deviation, and `--noise` that of
 one training. Evolver, records and promotions are those of a real search; searches with rungs and
 without are paired by seed and spend as many epochs. `epochs_ratio` and what else is told are as in
-`rungs.py`; `true_*` are the means of what the best designs are really worth.
+`rungs.py`. `true_*` are the means of what the best designs are really worth, and `true_share` is
+how much of their epochs the others had spent when those with rungs came to that for good: the best
+of many accuracies owes more to luck than the best of few.
 """
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,7 +113,7 @@ def main() -> None:
         ]
         found = list(pool.map(searched, tasks))
     pairs = [(own[0], other[0]) for own, other in zip(found[::2], found[1::2], strict=True)]
-    true = np.array([worth for _, worth in found]).reshape(-1, 2)
+    true = np.array([worths[-1] for _, worths in found]).reshape(-1, 2)
     best = np.array([best_within(one.trainings, math.inf, "epochs") for one, _ in found])
     best = best.astype(float).reshape(-1, 2)
     report(
@@ -122,6 +124,7 @@ def main() -> None:
             "best_plain": finite(float(best[:, 1].mean())),
             "true_with_rungs": finite(float(true[:, 0].mean())),
             "true_plain": finite(float(true[:, 1].mean())),
+            "true_share": finite(true_share(found)),
             "error_of_true_difference": finite(
                 float((true[:, 0] - true[:, 1]).std(ddof=1) / math.sqrt(given.seeds))
             ),
@@ -129,8 +132,8 @@ def main() -> None:
     )
 
 
-def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
-    """What a search finds, and what its best design is really worth."""
+def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, list[float]]:
+    """What a search finds, and what its best design is really worth, after each training."""
     given, seed, is_plain = task
     rungs = numbers(given.rungs)
     agreement, spread, noise = (
@@ -139,6 +142,7 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
     )
     land = Landscape(load_space(given.space), seed, agreement, spread)
     trainings: list[Training] = []
+    worths: list[float] = []
     best: tuple[float, Chromosome] = (-math.inf, ())
     fidelity = FidelitySettings(rungs=() if is_plain else tuple(rungs), reduction=given.reduction)
     costs = added_epochs(fidelity, TrainingSettings(epochs=rungs[-1]))
@@ -155,9 +159,32 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, float]:
         trainings.append(Training(epochs, epochs, accuracy if is_whole else None, False))
         if is_whole:
             best = max(best, (accuracy, trial.chromosome))
+        worths.append(float(land.accuracies(best[1])[-1]) if best[1] else -math.inf)
         if sum(training.epochs for training in trainings) >= given.designs * rungs[-1]:
             break
-    return Found(tuple(trainings), best[1]), float(land.accuracies(best[1])[-1])
+    return Found(tuple(trainings), best[1]), worths
+
+
+def true_share(found: Sequence[tuple[Found, list[float]]]) -> float:
+    """Of the epochs of the others; infinite if those with rungs are not there in the end."""
+    plain, with_rungs = found[1::2], found[::2]
+    target = np.mean([worths[-1] for _, worths in plain])
+    epochs = np.unique(np.concatenate([spent(one) for one, _ in with_rungs]))
+    at = np.array([worths_at(epochs, *own) for own in with_rungs]).mean(0)
+    there = np.logical_and.accumulate((at >= target - 1e-12)[::-1])[::-1]
+    if not there.any():
+        return math.inf
+    return float(epochs[there.argmax()] / np.mean([spent(one)[-1] for one, _ in plain]))
+
+
+def spent(found: Found) -> Array:
+    return np.cumsum([training.epochs for training in found.trainings], dtype=float)
+
+
+def worths_at(epochs: Array, found: Found, worths: list[float]) -> Array:
+    """Of the best design when so many epochs were spent."""
+    known = np.array([-math.inf, *worths])
+    return known[np.searchsorted(spent(found), epochs, side="right")]
 
 
 def trials(space: SearchSpace, records: Records, promotions: Rungs, seed: int) -> Iterator[Trial]:
