@@ -200,10 +200,11 @@ def bests(found: Found, cost: str) -> Bests:
 
 
 def reaching(curves: Sequence[Bests], target: float) -> float:
-    """What each had spent when the mean of the best came to the target; else infinite."""
+    """What each had spent when the mean of the best came to the target for good; else infinite."""
     spent = np.unique(np.concatenate([own for own, _ in curves]))
     at = [best[np.searchsorted(own, spent, side="right") - 1] for own, best in curves]
     there = np.mean(at, axis=0) >= target - 1e-12
+    there = np.logical_and.accumulate(there[::-1])[::-1]
     return float(spent[there.argmax()]) if there.any() else math.inf
 
 
@@ -232,7 +233,8 @@ def compared(with_rungs: Found, plain: Found) -> dict[str, Any]:
 
 def improvements(found: Found) -> list[list[float]]:
     """Epochs and seconds that were spent, and the accuracy, whenever there was a better one."""
-    (epochs, best), (seconds, _) = (bests(found, cost) for cost in reversed(COSTS))
+    epochs, best = bests(found, "epochs")
+    seconds, _ = bests(found, "seconds")
     better = np.flatnonzero(np.diff(best) > 0) + 1
     rows: list[list[float]] = np.column_stack([epochs, seconds.round(1), best.round(4)]).tolist()
     return [rows[place] for place in better]

@@ -12,7 +12,7 @@ of many accuracies owes more to luck than the best of few.
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from record import parser, report
-from rungs import finite, numbers, of_means
+from rungs import Bests, bests, finite, numbers, of_means, share_of_means
 from trainings import Found, Training, added_epochs, best_within
 
 from evonas.driver.loop import trial_seed
@@ -113,6 +113,8 @@ def main() -> None:
         ]
         found = list(pool.map(searched, tasks))
     pairs = [(own[0], other[0]) for own, other in zip(found[::2], found[1::2], strict=True)]
+    curves = [worth_curve(*own) for own in found]
+    worth_share = share_of_means(list(zip(curves[::2], curves[1::2], strict=True)))
     true = np.array([worths[-1] for _, worths in found]).reshape(-1, 2)
     best = np.array([best_within(one.trainings, math.inf, "epochs") for one, _ in found])
     best = best.astype(float).reshape(-1, 2)
@@ -124,7 +126,7 @@ def main() -> None:
             "best_plain": finite(float(best[:, 1].mean())),
             "true_with_rungs": finite(float(true[:, 0].mean())),
             "true_plain": finite(float(true[:, 1].mean())),
-            "true_share": finite(true_share(found)),
+            "true_share": finite(worth_share),
             "error_of_true_difference": finite(
                 float((true[:, 0] - true[:, 1]).std(ddof=1) / math.sqrt(given.seeds))
             ),
@@ -142,7 +144,7 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, list[fl
     )
     land = Landscape(load_space(given.space), seed, agreement, spread)
     trainings: list[Training] = []
-    worths: list[float] = []
+    worth, worths = -math.inf, list[float]()
     best: tuple[float, Chromosome] = (-math.inf, ())
     fidelity = FidelitySettings(rungs=() if is_plain else tuple(rungs), reduction=given.reduction)
     costs = added_epochs(fidelity, TrainingSettings(epochs=rungs[-1]))
@@ -159,32 +161,17 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, list[fl
         trainings.append(Training(epochs, epochs, accuracy if is_whole else None, False))
         if is_whole:
             best = max(best, (accuracy, trial.chromosome))
-        worths.append(float(land.accuracies(best[1])[-1]) if best[1] else -math.inf)
+            worth = float(land.accuracies(best[1])[-1])
+        worths.append(worth)
         if sum(training.epochs for training in trainings) >= given.designs * rungs[-1]:
             break
     return Found(tuple(trainings), best[1]), worths
 
 
-def true_share(found: Sequence[tuple[Found, list[float]]]) -> float:
-    """Of the epochs of the others; infinite if those with rungs are not there in the end."""
-    plain, with_rungs = found[1::2], found[::2]
-    target = np.mean([worths[-1] for _, worths in plain])
-    epochs = np.unique(np.concatenate([spent(one) for one, _ in with_rungs]))
-    at = np.array([worths_at(epochs, *own) for own in with_rungs]).mean(0)
-    there = np.logical_and.accumulate((at >= target - 1e-12)[::-1])[::-1]
-    if not there.any():
-        return math.inf
-    return float(epochs[there.argmax()] / np.mean([spent(one)[-1] for one, _ in plain]))
-
-
-def spent(found: Found) -> Array:
-    return np.cumsum([training.epochs for training in found.trainings], dtype=float)
-
-
-def worths_at(epochs: Array, found: Found, worths: list[float]) -> Array:
-    """Of the best design when so many epochs were spent."""
-    known = np.array([-math.inf, *worths])
-    return known[np.searchsorted(spent(found), epochs, side="right")]
+def worth_curve(found: Found, worths: list[float]) -> Bests:
+    """What the best design is really worth, over the epochs spent; it may fall again."""
+    spent, _ = bests(found, "epochs")
+    return spent, np.array([-math.inf, *worths])
 
 
 def trials(space: SearchSpace, records: Records, promotions: Rungs, seed: int) -> Iterator[Trial]:
