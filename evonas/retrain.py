@@ -1,7 +1,6 @@
 """An exported model trained with its own recipe, and only then shown the test images."""
 
 import json
-import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +28,7 @@ from evonas.key import key_of
 from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
+from evonas.reports.escape import tell
 from evonas.reports.format import duration
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.training import (
@@ -167,7 +167,7 @@ def _train(
     _begin(folder, recipe, network)
     progress = load_checkpoint(file, network, key)
     if progress is not None:
-        print(f"Going on after epoch {progress.epochs_done}.", file=sys.stderr)
+        tell(f"Going on after epoch {progress.epochs_done}.")
     images = data.development
     since, first = time.monotonic(), progress.epochs_done if progress else 0
 
@@ -175,10 +175,7 @@ def _train(
         save_checkpoint(file, network, progress, key)
         done, epochs = progress.epochs_done, recipe.training.epochs
         left = (time.monotonic() - since) / (done - first) * (epochs - done)
-        print(
-            f"epoch {done}/{epochs} · loss {progress.curve[-1]:.4f} · {duration(left)} left",
-            file=sys.stderr,
-        )
+        tell(f"epoch {done}/{epochs} · loss {progress.curve[-1]:.4f} · {duration(left)} left")
 
     try:
         return train(
@@ -209,7 +206,7 @@ def _begin(folder: Path, recipe: Recipe, network: nn.Module) -> None:
     initialise(network, recipe.seed, recipe.training.initialisation or own)
     found = prepare(network, recipe.training, recipe.seed)
     if recipe.training.weights is not None:
-        print(f"{recipe.training.weights}: {found}.", file=sys.stderr)
+        tell(f"{recipe.training.weights}: {found}.")
 
 
 def _bfloat16(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from evonas.errors import EvonasError, SettingsError
+from evonas.reports.escape import tell
 
 Parameters = ParamSpec("Parameters")
 
@@ -53,10 +54,10 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
         try:
             function(*arguments, **options)
         except EvonasError as error:
-            print("\n".join(error.problems), file=sys.stderr)
+            tell("\n".join(error.problems))
             raise typer.Exit(USER_MISTAKE) from None
         except KeyboardInterrupt:
-            print("Stopped.", file=sys.stderr)
+            tell("Stopped.")
             raise typer.Exit(INTERRUPTED) from None
 
     return wrapped
@@ -69,10 +70,10 @@ def say(values: Any, as_json: bool, table: Callable[[Any, Any], None]) -> None:
 
         sys.stdout.write(text(values))
         return
-    from rich.console import Console
+    from evonas.reports.console import PlainConsole
 
     # Not a terminal: wide enough that no column is cut.
-    table(values, Console(highlight=False, width=None if sys.stdout.isatty() else 160))
+    table(values, PlainConsole(width=None if sys.stdout.isatty() else 160))
 
 
 @command
@@ -108,7 +109,7 @@ def _report(run: Any, as_json: bool) -> None:
         print(f"\nNext: evonas export {run.name} --to DIR")
     if not summary["front"]:
         ended = f"The search found no feasible design: {run.facts['ended']}."
-        print(f"{ended} {nearest_miss(run)}".rstrip(), file=sys.stderr)
+        tell(f"{ended} {nearest_miss(run)}".rstrip())
         raise typer.Exit(WORK_FAILED)
 
 
@@ -124,7 +125,7 @@ def runs(json: Json = False) -> None:
         try:
             found.append(runs_summary(load_run(folder)))
         except EvonasError as error:  # one damaged run must not hide the others
-            print(f"{folder}: {error}", file=sys.stderr)
+            tell(f"{folder}: {error}")
     say(found, json, print_runs)
 
 
@@ -149,7 +150,7 @@ def inspect(
         from evonas.reports.csv_file import write_csv
 
         write_csv(found.rows(), csv)
-        print(f"{len(found.records.trials)} trials written to {csv}.", file=sys.stderr)
+        tell(f"{len(found.records.trials)} trials written to {csv}.")
     if trial is not None:
         say(summary.trial_summary(found, *found.pair(trial)), json, tables.print_trial)
     elif top is not None:
@@ -190,7 +191,7 @@ def spaces(
         try:
             found.append(spaces_summary(load(known)))
         except EvonasError as error:  # one damaged file must not hide the others
-            print(error, file=sys.stderr)
+            tell(str(error))
     say(found, json, print_spaces)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunError
+from evonas.reports.escape import csv_cell
 
 
 def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -18,7 +19,7 @@ def write_csv(rows: Sequence[dict[str, Any]], path: Path) -> None:
     try:
         with open(path, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(rows)
+            writer.writerow({name: csv_cell(name) for name in columns})
+            writer.writerows({k: csv_cell(v) for k, v in row.items()} for row in rows)
     except OSError as problem:
         raise RunError(f"{path} cannot be written: {problem.strerror}.") from None

@@ -125,7 +125,6 @@ def print_latency(summary: Mapping[str, Any], console: Console) -> None:
     console.print(
         f"{summary['name']}: {number(summary['ms'])} ms +- {100 * summary['spread']:.1f} % "
         f"for {images} of {shape}",
-        markup=False,
         soft_wrap=True,
     )
     grid = Table.grid(padding=(0, 2))

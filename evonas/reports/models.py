@@ -10,6 +10,7 @@ from rich.table import Table
 from evonas.errors import BuildError
 from evonas.models import LayerCount, count, count_layers, plan_network
 from evonas.models.presets import Preset
+from evonas.reports.escape import printable
 from evonas.reports.format import duration, measure, number
 from evonas.space import Scale
 
@@ -96,7 +97,7 @@ def print_model_table(model: dict[str, Any], console: Console) -> None:
     for layer in model["layers"]:
         figures = [_figure(layer[key]) for key in COLUMNS]
         table.add_row(layer["name"], layer["kind"], _shape(layer["output"]), *figures)
-    console.print(f"{model['title']}, input {_shape(model['input'])}", markup=False)
+    console.print(f"{model['title']}, input {_shape(model['input'])}")
     console.print(table)
 
 
@@ -114,7 +115,6 @@ def print_export(result: dict[str, Any], console: Console) -> None:
     console.print(
         f"Trial {result['number']} of run {result['run']} written to {result['folder']} "
         f"at {result['scale']} scale, with {weights}.",
-        markup=False,
         soft_wrap=True,
     )
     for name, value in result["measures"].items():
@@ -130,7 +130,7 @@ def print_export(result: dict[str, Any], console: Console) -> None:
             "  That is with 64 bits. With 32 the difference is "
             f"{checks['onnx_rounding']:.1g}: this network multiplies rounding, in torch as well."
         )
-    console.print(f"\nNext: evonas retrain {result['folder']}", markup=False, soft_wrap=True)
+    console.print(f"\nNext: evonas retrain {result['folder']}", soft_wrap=True)
 
 
 def print_retrain(result: dict[str, Any], console: Console) -> None:
@@ -139,14 +139,16 @@ def print_retrain(result: dict[str, Any], console: Console) -> None:
         f"Test accuracy {result['test_accuracy']:.4f} on {result['test_images']} images, after "
         f"{result['epochs']} epochs in {duration(result['seconds'])}. "
         f"Weights, ONNX and card are in {result['folder']}.",
-        markup=False,
         soft_wrap=True,
     )
 
 
 def print_predictions(results: list[dict[str, Any]], console: Console) -> None:
     """One line an image."""
-    table = Table("image", "class", "probability")
+    table = Table()
+    for head in ("image", "class", "probability"):
+        table.add_column(head, overflow="fold")
     for result in results:
-        table.add_row(result["image"], result["class"], f"{result['probability']:.3f}")
+        names = (printable(result["image"]), printable(result["class"]))
+        table.add_row(*names, f"{result['probability']:.3f}")
     console.print(table)

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
+from evonas.reports.console import PlainConsole
 from evonas.reports.format import duration, objective_value
 from evonas.runs.records import Records
 from evonas.settings import Settings
@@ -30,7 +32,7 @@ class Display:
         self.clock: Callable[[], float] = time.monotonic
         self.name = name
         self.settings = settings
-        self.console = Console(stderr=True, highlight=False)
+        self.console = PlainConsole(stderr=True)
         self.before_s = sum(seconds for _, seconds in sessions)
         self.since: float | None = None  # when the workers were ready
         self.done_before = 0
@@ -90,7 +92,7 @@ class Display:
 
     def line(self, text: str) -> None:
         """Prints one line."""
-        self.console.print(text, soft_wrap=True, markup=False)
+        self.console.print(text, soft_wrap=True)
 
     def summary(self) -> list[str]:
         """Where the search stands, in a few short pieces."""
@@ -155,7 +157,7 @@ class LiveDisplay(Display):
     def panel(self) -> RenderableType:
         """Bar, figures, running trials."""
         if self.records is None:
-            return Panel("starting workers ...", title=self.name, title_align="left")
+            return Panel("starting workers ...", title=Text(self.name), title_align="left")
         bar = ProgressBar(self.settings.budget.evaluations, self.records.evaluations)
         now = self.clock()
         running = [f"{n} ({duration(now - since)})" for n, since in list(self.running.items())]
@@ -165,7 +167,7 @@ class LiveDisplay(Display):
         table.add_row("running", ", ".join(running) or "-")
         counts = {name: n for name, n in self.records.counts().items() if n and name != "running"}
         table.add_row("trials", ", ".join(f"{n} {name}" for name, n in counts.items()) or "-")
-        return Panel(table, title=self.name, title_align="left")
+        return Panel(table, title=Text(self.name), title_align="left")
 
 
 def make_display(name: str, settings: Settings, sessions: Sequence[tuple[int, float]]) -> Display:

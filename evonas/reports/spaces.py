@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from evonas.blueprint import Blueprint
 from evonas.errors import BuildError, EvonasError, SettingsError
@@ -245,7 +244,7 @@ def _print_design(place: int, design: dict[str, Any], is_network: bool, console:
     counts = ", ".join(f"{number(design[name])} {name}" for name in COUNTED if design[name])
     said = f": {counts or 'cannot be built'}" if is_network else ""
     text = f"\nDesign {place}, {design['fingerprint']}{said}"
-    console.print(Text(text), soft_wrap=True)
+    console.print(text, soft_wrap=True)
     homes: dict[str, list[str]] = {}
     for name, allele in design["genes"].items():
         home, _, short = name.rpartition(".")
@@ -299,5 +298,5 @@ def _table(first: str, *heads: str) -> Table:
 
 
 def _add(table: Table, *cells: Any) -> None:
-    """A row of plain texts: brackets in a user's file are no markup."""
-    table.add_row(*(Text(str(cell)) for cell in cells))
+    """A row of values as texts."""
+    table.add_row(*map(str, cells))

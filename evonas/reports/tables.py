@@ -65,9 +65,7 @@ def print_trial(summary: dict[str, Any], console: Console) -> None:
     console.print(grid)
     for parent in summary["parents"]:
         changes = ", ".join(f"{k} {a} → {b}" for k, (a, b) in parent["changed"].items())
-        console.print(
-            f"from trial {parent['number']}: {changes or 'nothing changed'}", markup=False
-        )
+        console.print(f"from trial {parent['number']}: {changes or 'nothing changed'}")
     genes = Table("gene", "allele")
     for name, allele in summary["genes"].items():
         genes.add_row(name, str(allele))

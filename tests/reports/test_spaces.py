@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from evonas.errors import SettingsError
 from evonas.models import count, plan_network
+from evonas.reports.console import PlainConsole
 from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
 from evonas.space import load_space
 
@@ -45,7 +45,7 @@ def infinite(working_folder: Path) -> str:
 
 def shown(print_it: Any, values: Any, width: int = 160) -> str:
     text = io.StringIO()
-    print_it(values, Console(file=text, width=width, highlight=False))
+    print_it(values, PlainConsole(file=text, width=width, highlight=False))
     return text.getvalue()
 
 
