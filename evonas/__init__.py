@@ -1,4 +1,4 @@
-"""Search neural architectures, training and compression together, and export what was found.
+"""Search neural architectures and training recipes together, and export what was found.
 
 The names below load what they need when they are first used; importing evonas loads nothing.
 """

@@ -1,8 +1,11 @@
 """Who may import whom, which libraries load where, and that importing evonas is light."""
 
 import ast
+import importlib.metadata
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -106,6 +109,28 @@ def test_libraries_stay_in_their_rooms(path: Path) -> None:
         assert library not in NEVER
         homes = HOMES.get(library)
         assert homes is None or any(place == home or place.startswith(f"{home}/") for home in homes)
+
+
+def looked_for(path: Path) -> Iterator[str]:
+    """Packages whose presence the code asks about: `find_spec("name")`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "find_spec":
+            yield from (part.value for part in node.args if isinstance(part, ast.Constant))
+
+
+def test_each_package_that_the_code_names_can_be_installed_with_evonas() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    extras = {k: v for k, v in project["optional-dependencies"].items() if k != "dev"}
+    wanted = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    installable = {re.split(r"[<>=~! ]", line)[0].lower().replace("-", "_") for line in wanted}
+    installs = importlib.metadata.packages_distributions()
+    for path in modules():
+        for name in {full.split(".")[0] for full in [*imports(path), *looked_for(path)]}:
+            names = {known.lower().replace("-", "_") for known in installs.get(name, [name])}
+            is_own = name == "evonas" or name in sys.stdlib_module_names
+            assert is_own or names & installable, f"{path}: no extra installs {name}"
+        for extra in re.findall(r"evonas\[(\w+)\]", path.read_text()):
+            assert extra in extras, f"{path} names the extra {extra}"
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -26,11 +26,6 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
     if settings.evaluator.name != "train":
         return
     is_on_gpu = settings.executor.gpus_per_trial != 0
-    if own.sync_bn:
-        yield (
-            "training.sync_bn=true has no effect in a search: a trial trains in one process. "
-            "Leave it out, or give it to evonas retrain."
-        )
     if own.cuda_graphs and not is_on_gpu:
         yield (
             "training.cuda_graphs=true has no effect where trials train on the processor. Leave "

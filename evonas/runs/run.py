@@ -68,8 +68,18 @@ class Run:
         return self.records.trials[number], self.records.outcomes[number]
 
     def frame(self) -> Any:
-        """All trials as a pandas table: number, status, measures, genes (needs pandas)."""
-        import pandas
+        """All trials as a pandas table: number, status, measures, genes.
+
+        Raises:
+            RunError: The package pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise RunError(
+                "Run.frame needs pandas, which is not installed. Install it by pip install "
+                "'evonas[frame]'."
+            ) from None
 
         return pandas.DataFrame(self.rows())
 

@@ -3,9 +3,9 @@
 Names are those that users of Ultralytics know, where they have one.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from evonas.settings.values import (
     Count,
@@ -20,6 +20,8 @@ from evonas.settings.values import (
 
 Part = Annotated[float, Field(ge=0, lt=1)]  # of a whole, never all of it
 Degrees = Annotated[float, Field(ge=0, le=180)]
+
+RETIRED = (("sync_bn", False),)  # keys that are no more, with their defaults
 
 
 class TrainingSettings(Group):
@@ -56,8 +58,8 @@ class TrainingSettings(Group):
     begins with the parent's weights.
 
     `patience` epochs without a better loss end a training, `plateau` epochs lower its rate by
-    ten. `amp` computes in bfloat16 where that is faster (`auto`). `compile`, `cuda_graphs` and
-    `sync_bn` are for long trainings, on a GPU, on several. `log` writes curves.
+    ten. `amp` computes in bfloat16 where that is faster (`auto`). `compile` and `cuda_graphs`
+    are for long trainings, and on a GPU. `log` writes curves.
     """
 
     epochs: Count = 5
@@ -131,5 +133,12 @@ class TrainingSettings(Group):
     amp: Literal["auto", "on", "off"] = "auto"
     compile: bool = False
     cuda_graphs: bool = False
-    sync_bn: bool = False
     log: Annotated[tuple[Literal["csv", "tensorboard"], ...], BeforeValidator(split_commas)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired(cls, values: Any) -> Any:
+        """What runs and recipes of earlier versions say of settings that did nothing."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if (key, value) not in RETIRED}

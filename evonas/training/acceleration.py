@@ -53,18 +53,6 @@ def make_pass(
     return step
 
 
-def synchronised(network: nn.Module, recipe: TrainingSettings, device: torch.device) -> nn.Module:
-    """The network with batch norms over all processes, if the recipe and a process group are there.
-
-    Its weights and their names stay.
-    """
-    distributed = torch.distributed
-    together = distributed.is_available() and distributed.is_initialized()
-    if recipe.sync_bn and together and device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    return network
-
-
 def _compiled(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
     torch.compiler.reset()  # what was compiled before takes no notice of other hooks
     compiled = torch.compile(network)

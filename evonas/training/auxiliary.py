@@ -50,13 +50,13 @@ class Auxiliary:
         self.logits: torch.Tensor | None = None
 
     def listen(self, unit: nn.Module, given: tuple[Any, ...], maps: torch.Tensor) -> None:
-        """Hook behind the block whose maps the head sees."""
-        if unit.training:
+        """Hook behind the block whose maps the head sees, for passes that gradients go back."""
+        if maps.requires_grad:
             self.logits = self.head(maps)
 
     def loss(self, targets: torch.Tensor, label_smoothing: float) -> torch.Tensor:
         """What the pass that was just made adds to the loss."""
-        assert self.logits is not None, "the network has not been run in training mode"
+        assert self.logits is not None, "the network has not been run with gradients"
         logits, self.logits = self.logits.float(), None
         return self.weight * functional.cross_entropy(
             logits, targets, label_smoothing=label_smoothing
@@ -80,8 +80,9 @@ def attached(
 
     In NASNet that is the last cell before the second reduction (slim's code); networks of
     neither blocks nor cells have it behind the part at two thirds. What gives no maps does not
-    count, and a network without any has no such head. The network itself stays as it is, so its
-    weights are those of one without.
+    count. There is no such head where it would teach nothing: in a network without maps, or
+    behind what is frozen. The network itself stays as it is, so its weights are those of one
+    without.
 
     Args:
         image: One as the network gets them, (1, channels, height, width).
@@ -91,14 +92,14 @@ def attached(
         yield None
         return
     found = units(network) or [part for _, part in parts(network)[:-1]]
-    channels, classes = _channels(network, found, image)
-    if not channels:
+    seen, classes = _maps(network, found, image)
+    places = list(seen)
+    place = places[max(0, round(len(places) * 2 / 3) - 1)] if places else None
+    if place is None or not seen[place].requires_grad:
         yield None
         return
-    places = list(channels)
-    place = places[max(0, round(len(places) * 2 / 3) - 1)]
     with torch.device("meta"):  # draws nothing from torch's own generator
-        head = AuxiliaryHead(channels[place], classes)
+        head = AuxiliaryHead(seen[place].shape[1], classes)
     head.to_empty(device="cpu")
     initialise(head, seed, recipe.initialisation)
     head.load_state_dict({**head.state_dict(), **_own(state)})
@@ -114,16 +115,15 @@ def _own(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {n.removeprefix(PREFIX): t for n, t in state.items() if n.startswith(PREFIX)}
 
 
-@torch.no_grad()
-def _channels(
+def _maps(
     network: nn.Module, modules: list[nn.Module], image: torch.Tensor
-) -> tuple[dict[nn.Module, int], int]:
-    """Of those that give maps, in the order in which they do: how many. And the classes."""
-    seen: dict[nn.Module, int] = {}
+) -> tuple[dict[nn.Module, torch.Tensor], int]:
+    """Of those that give maps, in the order in which they do: the maps. And the classes."""
+    seen: dict[nn.Module, torch.Tensor] = {}
 
     def look(module: nn.Module, given: tuple[Any, ...], maps: torch.Tensor) -> None:
         if maps.dim() == 4:
-            seen[module] = maps.shape[1]
+            seen[module] = maps
 
     handles = [module.register_forward_hook(look) for module in modules]
     was_training = network.training

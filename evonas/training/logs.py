@@ -69,8 +69,8 @@ class TensorBoardLog:
     def __init__(self, folder: Path, epochs_done: int) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise SettingsError(
-                "training.log: tensorboard is not installed here. Install it (pip install "
-                "tensorboard), or write training.log=csv."
+                "training.log: tensorboard is not installed here. Install it by pip install "
+                "'evonas[tensorboard]', or write training.log=csv."
             )
         from torch.utils.tensorboard import SummaryWriter
 

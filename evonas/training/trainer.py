@@ -11,7 +11,7 @@ from torch import nn
 
 from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
-from evonas.training.acceleration import Pass, make_pass, synchronised
+from evonas.training.acceleration import Pass, make_pass
 from evonas.training.allocator import keep_freed_memory
 from evonas.training.auxiliary import Auxiliary, attached
 from evonas.training.averaging import Average
@@ -69,7 +69,6 @@ def train(
     progress = progress or Progress(bfloat16=in_bfloat16(recipe, bfloat16))
     last = recipe.epochs if until is None else min(recipe.epochs, until)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network = synchronised(network, recipe, device)
     batches = resident_batches(network, split, normalisation, recipe, device)
     image = torch.zeros(1, *split.images.shape[1:], device=device)
     with (

@@ -27,7 +27,6 @@ def problems_of(*words: str) -> list[str]:
     [
         (["training.weights=none.safetensors"], "training.weights: there is no file "),
         (["training.freeze=99"], "training.freeze=99: the network has "),
-        (["training.sync_bn=true"], "training.sync_bn=true has no effect in a search"),
         (["training.cuda_graphs=true"], "training.cuda_graphs=true has no effect where trials"),
         (["filter.proxy=synflo"], 'filter.proxy: There is no score called "synflo".'),
         (["filter.share=0.3"], "filter.share has no effect without a score."),
@@ -39,7 +38,7 @@ def test_it_is_told_before_a_folder_is_made(words: list[str], message: str) -> N
     assert any(problem.startswith(message) for problem in problems_of(*words)), problems_of(*words)
 
 
-@pytest.mark.parametrize("key", ["compile", "cuda_graphs", "sync_bn"])
+@pytest.mark.parametrize("key", ["compile", "cuda_graphs"])
 @pytest.mark.parametrize("value", ["true", "{choice: [false, true]}"])
 def test_how_a_training_runs_is_no_part_of_a_design(
     key: str, value: str, working_folder: Path

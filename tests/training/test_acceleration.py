@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -8,7 +6,7 @@ from torch import nn
 from evonas.data import Split
 from evonas.settings import TrainingSettings
 from evonas.training import Normalisation, Progress, train
-from evonas.training.acceleration import make_pass, synchronised
+from evonas.training.acceleration import make_pass
 
 CPU = torch.device("cpu")
 
@@ -49,26 +47,6 @@ def test_hard_and_soft_targets_of_one_meaning_give_one_loss() -> None:
     images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
     soft = step(images, nn.functional.one_hot(labels, 4).float())
     torch.testing.assert_close(step(images, labels), soft)
-
-
-def test_norms_are_synchronised_where_several_processes_train_on_gpus(tmp_path: Path) -> None:
-    recipe, gpu = TrainingSettings(sync_bn=True), torch.device("cuda")
-    network = small_network()
-    names = list(network.state_dict())
-    assert type(synchronised(network, recipe, gpu)[1]) is nn.BatchNorm2d, "one process alone"
-    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        assert type(synchronised(network, recipe, CPU)[1]) is nn.BatchNorm2d
-        off = TrainingSettings()
-        assert type(synchronised(network, off, gpu)[1]) is nn.BatchNorm2d
-        weights = network[1].weight
-        converted = synchronised(network, recipe, gpu)
-    finally:
-        torch.distributed.destroy_process_group()
-    assert type(converted[1]) is nn.SyncBatchNorm
-    assert converted[1].weight is weights
-    assert list(converted.state_dict()) == names
 
 
 @pytest.mark.slow

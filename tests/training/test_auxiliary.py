@@ -14,7 +14,9 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 from evonas.training import Normalisation, train
 from evonas.training.auxiliary import PREFIX, attached
+from evonas.training.parts import parts
 from evonas.training.progress import Progress
+from evonas.training.transfer import prepare
 
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)
 RECIPE = TrainingSettings(epochs=2, batch_size=32, lr0=0.05, auxiliary=0.4)
@@ -114,3 +116,55 @@ def test_a_network_without_maps_has_none() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(256, 6), nn.ReLU(), nn.Linear(6, 10))
     with attached(network, RECIPE, torch.rand(1, *SCALE.input_shape), 0, {}) as auxiliary:
         assert auxiliary is None
+
+
+# One block or many, cells, a chain: (space or published network, pixels).
+NETWORKS = [("nano", 16), ("mobile_cells", 16), ("nas_bench_201", 16), ("lenet5", 32)]
+HEURISTICS = [
+    {},
+    {"optimizer": "muon", "ema": 0.9, "layer_decay": 0.7},
+    {"drop_connect": 0.2, "drop_path": 0.2, "reset_last": 2, "amp": "on", "optimizer": "adagrad"},
+]
+
+
+def design(name: str, side: int) -> tuple[Blueprint, Scale]:
+    if name == "lenet5":
+        found = preset(name)
+        return found.blueprint, replace(found.scale, input_channels=1)
+    space = load_space(name)
+    scale = replace(space.scales["proxy"], resolution_px=side, input_channels=1, classes=10)
+    return space.decode([gene.default_number for gene in space.genes]), scale
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("heuristics", HEURISTICS, ids=lambda each: ",".join(each) or "plain")
+@pytest.mark.parametrize(("name", "side"), NETWORKS, ids=lambda each: str(each))
+def test_however_much_is_frozen_the_rest_learns(
+    name: str, side: int, heuristics: dict[str, object]
+) -> None:
+    blueprint, scale = design(name, side)
+    data = load_data(DataSettings(subset=60), scale.resolution_px)
+    depth = len(parts(build(blueprint, scale, seed=0)))
+    for freeze in (1, max(1, depth * 2 // 3), depth - 1, "all"):
+        words = {"epochs": 1, "batch_size": 24, "freeze": freeze, **heuristics}
+        recipe = TrainingSettings.model_validate(words)
+        network = build(blueprint, scale, seed=0)
+        prepare(network, recipe)
+        before = {name: tensor.clone() for name, tensor in network.named_parameters()}
+        train(network, data.train, Normalisation(data.mean, data.deviation), recipe, 1)
+        moved = {n for n, t in network.named_parameters() if not torch.equal(t, before[n])}
+        trainable = {name for name, tensor in network.named_parameters() if tensor.requires_grad}
+        assert moved <= trainable, freeze
+        assert moved, freeze
+
+
+def test_behind_what_is_frozen_there_is_none() -> None:
+    blueprint, scale = design("mobile_cells", 16)
+    image = torch.zeros(1, *scale.input_shape)
+    heads = []
+    for freeze in (0, 1, "all"):
+        network = build(blueprint, scale, seed=0)
+        prepare(network, RECIPE.model_copy(update={"freeze": freeze}))
+        with attached(network, RECIPE, image, 0, {}) as auxiliary:
+            heads.append(auxiliary is not None)
+    assert heads == [True, True, False]

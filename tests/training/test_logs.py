@@ -69,7 +69,7 @@ def test_without_a_folder_or_a_name_nothing_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not WITHOUT_TENSORBOARD, reason="it is installed")
 def test_without_tensorboard_its_log_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="pip install tensorboard"):
+    with pytest.raises(SettingsError, match=r"pip install 'evonas\[tensorboard\]'"):
         train_a_little(tmp_path, ("tensorboard",))
 
 
