@@ -1,6 +1,8 @@
 """What the documents say of networks is so."""
 
 import re
+from collections.abc import Iterator
+from typing import get_args, get_origin
 
 import pytest
 import yaml
@@ -12,6 +14,7 @@ from evonas.models.blocks import BLOCK_KEYS
 from evonas.models.presets import presets
 from evonas.networks import Scale, tidied
 from evonas.networks.chain_layers import DEFAULTS
+from evonas.settings import EvolverSettings, Group, Settings, TrainingSettings
 from evonas.space import known_spaces
 
 NETWORKS = (REPOSITORY / "docs" / "networks.md").read_text()
@@ -49,3 +52,52 @@ def test_the_checklist_names_what_is_there() -> None:
         assert f"`{name}`" in CHECKLIST
     for path in re.findall(r"`((?:evonas|tests|experiments)/[\w/.]+)`", CHECKLIST):
         assert (REPOSITORY / path).exists(), path
+
+
+def test_the_checklist_has_a_row_for_each_number_up_to_153_but_those_that_follow() -> None:
+    detection = {102, 107, 108, 110, 111, 112, 120, 121}
+    compression = {100}
+    numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", CHECKLIST, re.MULTILINE)]
+    assert numbers == [n for n in range(1, 154) if n not in detection | compression]
+    assert all(re.findall(r"^\| \d+ \| [^|]+ \| [^|]+ \|$", CHECKLIST, re.MULTILINE))
+
+
+def _settings(group: type[Group], prefix: str = "") -> Iterator[str]:
+    for name, field in group.model_fields.items():
+        yield f"{prefix}{name}"
+        kind = field.annotation
+        if isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, Group):
+            yield from _settings(kind, f"{prefix}{name}.")
+
+
+def test_each_setting_that_the_checklist_names_exists() -> None:
+    known = set(_settings(Settings))
+    groups = {name.split(".")[0] for name in known if "." in name}
+    named = set(re.findall(r"`([a-z_]+\.[a-z0-9_]+)[`=]", CHECKLIST))
+    settings = {name for name in named if name.split(".")[0] in groups}
+    assert len(settings) > 60
+    assert settings <= known, settings - known
+
+
+@pytest.mark.parametrize(
+    ("number", "group", "name"),
+    [
+        (89, EvolverSettings, "selection"),
+        (90, EvolverSettings, "crossover"),
+        (91, EvolverSettings, "mutation"),
+        (103, TrainingSettings, "schedule"),
+        (128, TrainingSettings, "initialisation"),
+        (138, TrainingSettings, "optimizer"),
+    ],
+)
+def test_the_checklist_names_all_choices_and_no_other(
+    number: int, group: type[Group], name: str
+) -> None:
+    row = re.search(rf"^\| {number} \|.*$", CHECKLIST, re.MULTILINE)
+    assert row is not None
+    told = re.search(rf"`\w+\.{name}`: ([^;.]*)", row.group())
+    assert told is not None
+    literals = [group.model_fields[name].annotation]
+    while literals and not all(isinstance(value, str) for value in literals):
+        literals = [v for kind in literals for v in get_args(kind) if v is not type(None)]
+    assert set(re.findall(r"`(\w+)`", told.group(1))) == set(literals)
