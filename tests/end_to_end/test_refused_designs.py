@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from conftest import QUICK
-from rich.console import Console
 
 from evonas.driver import resume, search
 from evonas.driver.preparation import check, set_up
+from evonas.reports.console import PlainConsole
 from evonas.reports.summary import trial_summary
 from evonas.reports.tables import print_trial
 from evonas.runs import Run, load_run
@@ -66,7 +66,7 @@ def test_designs_with_a_bad_score_are_not_trained_and_cost_nothing() -> None:
         assert run.records.fitness(outcome) is None
         assert trial.number not in run.records.front
         assert not (run.folder / "trials" / str(trial.number)).exists()
-    console = Console(file=io.StringIO(), width=160)
+    console = PlainConsole(file=io.StringIO(), width=160)
     print_trial(trial_summary(run, *left_out[0]), console)
     assert "filter: grad_norm is " in console.file.getvalue()  # type: ignore[attr-defined]
     for events in (left_out[0][0].number, left_out[-1][0].number):

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from conftest import EVONAS, QUICK, evonas, finished, table
-from rich.console import Console
 
 from evonas.driver import resume, search
+from evonas.reports.console import PlainConsole
 from evonas.reports.csv_file import write_csv
 from evonas.reports.summary import run_summary, trial_summary
 from evonas.reports.tables import print_run, print_trial
@@ -59,8 +59,8 @@ def test_a_search_with_rungs_is_told_in_words_and_in_numbers(
     assert rows[best.number]["continues"] == str(best.continues)
 
 
-def shown(table: Callable[[Any, Console], None], summary: dict[str, Any]) -> str:
-    console = Console(file=io.StringIO(), width=160)
+def shown(table: Callable[[Any, PlainConsole], None], summary: dict[str, Any]) -> str:
+    console = PlainConsole(file=io.StringIO(), width=160)
     table(summary, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

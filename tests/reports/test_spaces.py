@@ -45,7 +45,7 @@ def infinite(working_folder: Path) -> str:
 
 def shown(print_it: Any, values: Any, width: int = 160) -> str:
     text = io.StringIO()
-    print_it(values, PlainConsole(file=text, width=width, highlight=False))
+    print_it(values, PlainConsole(file=text, width=width))
     return text.getvalue()
 
 
