@@ -1,7 +1,9 @@
 """What lies in a run's folder, who makes it, and which of it is kept."""
 
+import errno
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import shutil
@@ -23,6 +25,8 @@ from evonas.yaml_file import write_yaml
 PACKAGES = ("evonas", "numpy", "onnxruntime", "pygad", "ray", "torch")
 DATABASE = "run.db"
 SPACE = "space.yaml"
+TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)  # where a folder is to be renamed to
+_OTHER_FOLDER = "Give run.folder=DIR, a folder in which you may write."
 IN_MEMORY = Path(":memory:")  # where a run without a folder says it lies, in the words of SQLite
 
 
@@ -34,25 +38,62 @@ def new_run_folder(
     Args:
         space: What the space's files say (`SpaceDocument.values`), kept in one file from now on.
 
+    Without `run.name`, it gets the next free one, also of searches that start at the same time.
+
     Raises:
-        RunError: A run of that name is there already.
+        RunError: A run of that name is there already, or no folder can be made there.
     """
-    final = run_path(settings.run, settings.run.name or _free_name(settings))
-    if final.exists():
-        raise RunError(
-            f"There is a run {final} already. Go on with it by evonas resume {final.name}, "
-            "or give another run.name."
-        )
-    final.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    named = settings.run.name
+    if named is not None and os.path.lexists(run_path(settings.run, named)):
+        raise _taken(run_path(settings.run, named))
+    unfinished = _unfinished_folder(settings.run.folder)
     try:
-        _fill(folder, settings, words, space, facts)
-        folder.chmod(0o755)
-        folder.rename(final)
+        _fill(unfinished, settings, words, space, facts)
+        unfinished.chmod(0o755)
+        return _moved(unfinished, settings)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    return final
+
+
+def _unfinished_folder(runs: Path) -> Path:
+    """A new folder that no reader takes for a run, because its name begins with a dot."""
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=".new-run-", dir=runs))
+    except (FileExistsError, NotADirectoryError):
+        raise RunError(f"run.folder={runs} is a file, or lies below one. {_OTHER_FOLDER}") from None
+    except OSError as problem:
+        why = (problem.strerror or str(problem)).lower()
+        raise RunError(
+            f"run.folder={runs}: no run can be made there: {why}. {_OTHER_FOLDER}"
+        ) from None
+
+
+def _moved(unfinished: Path, settings: Settings) -> Path:
+    """Gives a filled folder its name; the system sees to it that no two get the same.
+
+    Only an empty folder is replaced by a folder that takes its name.
+    """
+    named = settings.run.name
+    while True:
+        final = run_path(settings.run, named or _free_name(settings))
+        try:
+            return unfinished.rename(final)
+        except OSError as problem:
+            if problem.errno not in TAKEN:
+                raise
+            if named:
+                raise _taken(final) from None
+
+
+def _taken(folder: Path) -> RunError:
+    if not (folder / DATABASE).exists():
+        return RunError(f"{folder} is there already, and is no run. Give another run.name.")
+    return RunError(
+        f"There is a run {folder} already. Go on with it by evonas resume {folder}, "
+        "or give another run.name."
+    )
 
 
 def _fill(
@@ -134,7 +175,7 @@ def _free_name(settings: Settings) -> str:
     space = re.sub(r"[^A-Za-z0-9._-]+", "-", space_name(settings.space)).strip("._-") or "run"
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     number = 1
-    while run_path(settings.run, f"{space}-{day}-{number}").exists():
+    while os.path.lexists(run_path(settings.run, f"{space}-{day}-{number}")):
         number += 1
     return f"{space}-{day}-{number}"
 
