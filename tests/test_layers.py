@@ -36,7 +36,7 @@ LAYERS = [
     {"blueprint"},
     {"networks"},
     {"yaml_file"},
-    {"registry", "cache_folder", "key", "pareto"},
+    {"registry", "cache_folder", "key", "pareto", "standard_output", "user_code"},
     {"errors", "facade"},
 ]
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}

@@ -1,8 +1,10 @@
 """Commands and their help. Each loads what it needs only when it is called."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
@@ -11,6 +13,7 @@ import typer
 
 from evonas.errors import EvonasError, SettingsError
 from evonas.reports.escape import tell
+from evonas.standard_output import STDERR, STDOUT, led_to
 
 Parameters = ParamSpec("Parameters")
 
@@ -38,11 +41,17 @@ INTERRUPTED = 130
 USER_MISTAKE = 2
 WORK_FAILED = 1
 
+documents: list[str] = []  # what a command with --json has to say
+
 
 def main() -> None:
     """The console script `evonas`."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly as on Ctrl-C
-    app(prog_name="evonas")
+    try:
+        app(prog_name="evonas")
+    finally:  # standard output is complete: what is printed while Python ends is no part of it
+        sys.stdout.flush()
+        os.dup2(STDERR, STDOUT)
 
 
 def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
@@ -51,8 +60,10 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     @app.command()
     @wraps(function)
     def wrapped(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
+        alone = documents_alone() if options.get("json") else nullcontext()
         try:
-            function(*arguments, **options)
+            with alone:
+                function(*arguments, **options)
         except EvonasError as error:
             tell("\n".join(error.problems))
             raise typer.Exit(USER_MISTAKE) from None
@@ -63,12 +74,23 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     return wrapped
 
 
+@contextmanager
+def documents_alone() -> Iterator[None]:
+    """Standard output gets what `say` says as JSON; all else that is printed, standard error."""
+    documents.clear()
+    try:
+        with led_to(STDERR), redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.stdout.write("".join(documents))
+
+
 def say(values: Any, as_json: bool, table: Callable[[Any, Any], None]) -> None:
     """Prints plain values as JSON, or by the function that makes a table of them."""
     if as_json:
         from evonas.runs.folder import as_json as text
 
-        sys.stdout.write(text(values))
+        documents.append(text(values))
         return
     from evonas.reports.console import PlainConsole
 

@@ -3,20 +3,26 @@
 import importlib
 import math
 import os
+import pkgutil
 import reprlib
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from evonas.blueprint import Blueprint
 from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.objectives import how_computed
+from evonas.registry import did_you_mean, unknown_name
 from evonas.trial import Outcome, Trial
+from evonas.user_code import place_of, summary_of
 
 UserFunction = Callable[[Blueprint], Any]
+NEEDS = "evaluator=python needs evaluator.function=package.module:name"
 
 
 @dataclass(frozen=True)
@@ -105,19 +111,51 @@ def find_function(place: str | None) -> UserFunction:
     """The function that `package.module:name` means, with the working folder importable.
 
     Raises:
-        SettingsError: No such module or function.
+        SettingsError: No such module or function, or the module cannot be imported: with the line
+            of the user's own code that failed.
     """
     module_name, colon, name = (place or "").partition(":")
     if not colon:
-        raise SettingsError(
-            "evaluator=python needs evaluator.function=package.module:name, the function to call."
-        )
+        raise SettingsError(f"{NEEDS}{f', got {place}' if place else ', the function to call'}.")
+    is_dotted = all(map(str.isidentifier, module_name.split(".")))
+    if not (name.isidentifier() and is_dotted) or module_name.endswith(".py"):
+        raise SettingsError(_ill_written(place, module_name, name))
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    where = f"evaluator.function={place}"
+    module = _imported(module_name, where)
+    if not hasattr(module, name):
+        functions = [
+            key for key, value in vars(module).items() if key[0] != "_" and callable(value)
+        ]
+        file = getattr(module, "__file__", None) or "no file"
+        raise SettingsError(f"{where}: {unknown_name(functions, name, f'function in {file}')}")
+    function = getattr(module, name)
+    if not callable(function):
+        raise SettingsError(f"{where}: {name} is no function, but {reprlib.repr(function)}.")
+    return function  # type: ignore[no-any-return]
+
+
+def _ill_written(place: str | None, module_name: str, name: str) -> str:
+    """The message for what is no module and name, with what may have been meant."""
+    parts = [*Path(module_name.removesuffix(".py")).parts]
+    is_meant = name.isidentifier() and parts and all(map(str.isidentifier, parts))
+    hint = f" Did you mean {'.'.join(parts)}:{name}?" if is_meant else ""
+    return f"{NEEDS}, got {place}.{hint} The module lies in the working folder or is installed."
+
+
+def _imported(name: str, where: str) -> ModuleType:
     try:
-        found = getattr(importlib.import_module(module_name), name)
-    except (ImportError, AttributeError) as problem:
-        raise SettingsError(f"evaluator.function={place}: {problem}.") from None
-    if not callable(found):
-        raise SettingsError(f"evaluator.function={place} is no function.")
-    return found  # type: ignore[no-any-return]
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:  # it is the user's code that runs here
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{name}.".startswith(f"{missing}."):
+            here = [module.name for module in pkgutil.iter_modules([os.getcwd()])]
+            text = f"{where}: there is no module {missing}, neither in {os.getcwd()} nor installed."
+            raise SettingsError(f"{text} {did_you_mean(here, missing)}".strip()) from None
+        place = place_of(error)
+        at = f", in {place}" if place else ""
+        text = f"{where}: importing {name} failed{at}:\n  {summary_of(error)}"
+        if isinstance(error, SystemExit):
+            text += '. Put what makes it a program below if __name__ == "__main__":'
+        raise SettingsError(text) from None

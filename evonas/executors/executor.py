@@ -16,6 +16,7 @@ from evonas.executors.gpu_memory import forget_peak, peak_details
 from evonas.executors.packing import Packing, Place
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
+from evonas.user_code import place_of, traceback_of
 
 # The processor's allocator, CUDA itself and its libraries raise a plain RuntimeError.
 MEMORY_ERRORS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
@@ -241,4 +242,7 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _text(error: BaseException) -> str:
     """What was raised, and where: the last line first, for tables that show one line."""
     summary = "".join(traceback.format_exception_only(error)).strip()
-    return f"{summary}\n{''.join(traceback.format_tb(error.__traceback__))}".strip()
+    place = place_of(error)
+    first, *more = summary.splitlines()
+    summary = "\n".join([f"{first}, in {place}" if place else first, *more])
+    return f"{summary}\n{traceback_of(error)}".strip()

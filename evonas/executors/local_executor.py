@@ -1,13 +1,16 @@
 """Trials in processes of our own on this machine: no service, no scheduler, no port."""
 
 import contextlib
+import io
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 
 import torch
 
@@ -50,10 +53,22 @@ class LocalExecutor(Executor):
         if gpus:
             slots = slots_of(self.workers, gpus)
             self.packing = Packing(self.settings.gpus_per_trial, slots)
+        self._check_evaluate()
         numbers = [index % gpus if gpus else None for index in range(self.workers)]
         self._workers = [self._start_worker(gpu) for gpu in numbers]
         for worker in self._workers:
             self._await_ready(worker)
+
+    def _check_evaluate(self) -> None:
+        """Raises unless the evaluation can be sent to another process."""
+        try:
+            ForkingPickler.dumps(self.evaluate)
+        except Exception as error:  # whatever the user's objects raise
+            raise ExecutorError(
+                f"executor=local cannot send the evaluation to another process: {error}. Let it be "
+                "a function that a def at the left margin of a module makes, or take "
+                "executor=inline."
+            ) from None
 
     def _gpus(self) -> int:
         """How many GPUs trials are dealt out to; 0 if they need none."""
@@ -133,6 +148,9 @@ def _serve(pipe: Connection, evaluate: Evaluate, gpu: int | None) -> None:
     """A worker's life: prepare, then one trial after the other until the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # What a trial printed is out when it ends, because its worker is killed in the end.
+    assert isinstance(sys.stdout, io.TextIOWrapper), "a spawned process has the system's"
+    sys.stdout.reconfigure(line_buffering=True)
     os.environ["OMP_NUM_THREADS"] = "1"
     if gpu is not None:
         os.environ[VISIBLE] = visible_gpu(gpu, os.environ.get(VISIBLE))

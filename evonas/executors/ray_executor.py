@@ -4,18 +4,21 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from tempfile import TemporaryFile
 from typing import Any
 
 from evonas.errors import ExecutorError
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
 from evonas.executors.packing import Packing, Place
 from evonas.settings import ExecutorSettings
+from evonas.standard_output import led_to
 from evonas.trial import Outcome, Trial
 
 # Read by Ray when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
+MOST_PRINTED = 100_000  # bytes of what a trial prints that the driver passes on
 LOADING_GPUS = 0.001  # so little that all workers load at the same time, where the GPUs are
 
 
@@ -113,11 +116,12 @@ class RayExecutor(Executor):
     def _result(self, reference: Any) -> Outcome | Lost:
         errors = self._ray.exceptions
         try:
-            outcome: Outcome = self._ray.get(reference)
+            outcome, printed = self._ray.get(reference)
         except errors.OutOfMemoryError as error:
             return Lost(f"stopped by Ray for lack of memory ({_first_line(error)})")
         except errors.RayError as error:
             return Lost(_first_line(error))
+        sys.stderr.write(printed)
         return outcome
 
     def _stop(self, number: int) -> None:
@@ -126,12 +130,16 @@ class RayExecutor(Executor):
         self._ray.cancel(reference, force=True)
 
 
-def _evaluate_in_worker(evaluate: Evaluate, trial: Trial | None) -> Outcome | None:
-    """The task; without a trial it loads what trials need."""
+def _evaluate_in_worker(evaluate: Evaluate, trial: Trial | None) -> tuple[Outcome, str] | None:
+    """The task: an outcome, and what was printed; without a trial it loads what trials need."""
     if trial is None:
         evaluate.prepare()
         return None
-    return run_trial(evaluate, trial)
+    with TemporaryFile() as file:
+        with led_to(file.fileno()):
+            outcome = run_trial(evaluate, trial)
+        file.seek(0)
+        return outcome, file.read(MOST_PRINTED).decode(errors="replace")
 
 
 def start_ray(workers: int, address: str = "local") -> Any:

@@ -1,4 +1,4 @@
-"""Where a new run lies: names that many searches ask for at once, and folders that cannot be had."""
+"""Where a new run lies: names that several searches want, and folders that cannot be made."""
 
 import multiprocessing
 import os
