@@ -116,11 +116,12 @@ class RayExecutor(Executor):
     def _result(self, reference: Any) -> Outcome | Lost:
         errors = self._ray.exceptions
         try:
-            outcome, printed = self._ray.get(reference)
+            done: tuple[Outcome, str] = self._ray.get(reference)
         except errors.OutOfMemoryError as error:
             return Lost(f"stopped by Ray for lack of memory ({_first_line(error)})")
         except errors.RayError as error:
             return Lost(_first_line(error))
+        outcome, printed = done
         sys.stderr.write(printed)
         return outcome
 

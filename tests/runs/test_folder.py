@@ -86,7 +86,8 @@ def test_what_a_killed_start_leaves_is_no_run_and_stands_in_nobody_s_way() -> No
     Path("runs", ".new-run-x").mkdir(parents=True)
     Path("runs", ".new-run-x", "run.db").write_bytes(b"half")
     assert run_folders(Path("runs")) == []
-    assert run_folders(Path("runs")) == [made("named")]
+    named = made("named")
+    assert run_folders(Path("runs")) == [named]
 
 
 @pytest.mark.slow
