@@ -5,6 +5,7 @@ EvonasError                 a mistake outside the program: shown without a trace
 ├── UnknownName             a name that is in no table
 ├── SpaceError              a search-space file that does not hold together
 ├── DataError               a data set that is missing, empty or damaged
+│   └── ImageError          a file that is no image that can be read
 ├── BuildError              a blueprint that gives no network at this scale
 ├── RunError                a run folder that is missing, locked, finished or of another kind
 ├── ExportError             a model folder that cannot be written, or does not check out
@@ -13,6 +14,7 @@ TrialFailure                a trial that failed by itself: becomes an outcome, n
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class EvonasError(Exception):
@@ -41,6 +43,23 @@ class SpaceError(EvonasError):
 
 class DataError(EvonasError):
     """A data set is missing, empty or damaged."""
+
+
+class ImageError(DataError):
+    """A file is no image that can be read.
+
+    Args:
+        file: Which.
+        reason: Why, as the end of a sentence.
+    """
+
+    def __init__(self, file: Path, reason: str) -> None:
+        self.file = file
+        self.reason = reason.rstrip(".")
+        super().__init__(f"{file} is no image that can be read: {self.reason}.")
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        return type(self), (self.file, self.reason)
 
 
 class BuildError(EvonasError):

@@ -10,6 +10,7 @@ from evonas.cache_folder import cache_folder
 from evonas.data.dataset import Dataset, Source, Split, split_source
 from evonas.data.readers import DATA_SETS, Reader
 from evonas.data.store import Stored, stored
+from evonas.errors import DataError
 from evonas.key import key_of
 from evonas.registry import pick
 from evonas.settings import DataSettings
@@ -34,7 +35,7 @@ def load_data(settings: DataSettings, resolution_px: int) -> Dataset:
 
     def source() -> Source:
         images = folder / "images"
-        return _source(stored(images, lambda: _flat(reader.read(settings, resolution_px))))
+        return _source(stored(images, lambda: _flat(_read(reader, settings, resolution_px))))
 
     def split() -> Stored:
         return _flat_split(split_source(source(), settings.validation_share, settings.subset))
@@ -55,6 +56,8 @@ def _content_key(settings: DataSettings) -> str:
 
 def _content(reader: Reader, settings: DataSettings) -> Iterator[Any]:
     """Names, sizes and times of all files: touching the data makes it be read again."""
+    if reader.decoding:
+        yield reader.decoding
     if "path" in reader.settings and settings.path is not None:
         root = settings.path.resolve()
         yield str(root)
@@ -64,6 +67,17 @@ def _content(reader: Reader, settings: DataSettings) -> Iterator[Any]:
                 yield f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}"
     if "synthetic" in reader.settings:
         yield settings.synthetic.model_dump()
+
+
+def _read(reader: Reader, settings: DataSettings, resolution_px: int) -> Source:
+    source = reader.read(settings, resolution_px)
+    images = source.development.images
+    if not any((image != images[0]).any() for image in images):
+        raise DataError(
+            f"All {len(images):,} images of {settings.path or settings.name} are alike at "
+            f"{resolution_px} px: there is nothing to learn from them."
+        )
+    return source
 
 
 def _flat(source: Source) -> Stored:

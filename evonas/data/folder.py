@@ -1,14 +1,14 @@
 """Folders of images, one folder a class."""
 
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from evonas.data.dataset import FEWEST, Images, Source, Split
-from evonas.data.image import image_to_array
-from evonas.errors import DataError
+from evonas.data.decode import is_grey, read_image
+from evonas.errors import DataError, ImageError
 from evonas.settings import DataSettings
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -37,7 +37,7 @@ def read_folder(settings: DataSettings, resolution_px: int) -> Source:
     classes = _classes(root)
     if is_divided and (strange := set(_class_names(path / "test")) - set(classes)):
         raise DataError(f"{path / 'test'} has classes that train has not: {', '.join(strange)}.")
-    channels = _channels(root, classes)
+    channels = _channels(path)
     development = _read_part(root, classes, resolution_px, channels)
     test = _read_part(path / "test", classes, resolution_px, channels) if is_divided else None
     return Source(classes, development, test)
@@ -60,16 +60,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
-def _channels(root: Path, classes: tuple[str, ...]) -> int:
-    """1 if the first image of every class is grey, else 3."""
-    firsts = [files[0] for name in classes if (files := _files(root / name))]
-    for file in firsts:
-        try:
-            with Image.open(file) as image:
-                if image.mode not in ("1", "L"):
-                    return 3
-        except (OSError, UnidentifiedImageError):
-            continue  # reported with all others when they are read
+def _channels(path: Path) -> int:
+    """1 if all images are grey, else 3."""
+    for file in _files(path):
+        with suppress(ImageError):  # reported with all others when they are read
+            if not is_grey(file):
+                return 3
     return 1
 
 
@@ -84,10 +80,9 @@ def _read_part(root: Path, classes: tuple[str, ...], resolution_px: int, channel
     images: Images = np.empty((len(labels), channels, resolution_px, resolution_px), np.uint8)
     for index, file in enumerate(chain.from_iterable(files)):
         try:
-            with Image.open(file) as image:
-                images[index] = image_to_array(image, resolution_px, channels)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as problem:
-            problems.append(f"{file} is no image that can be read: {problem}.")
+            images[index] = read_image(file, resolution_px, channels)
+        except ImageError as error:
+            problems += error.problems
     if problems:
         more = len(problems) - SHOWN
         rest = [f"... and {more} more like these."] if more > 0 else []

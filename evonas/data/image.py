@@ -6,18 +6,33 @@ from PIL import Image
 
 from evonas.data.dataset import Images
 
+# Modes that Pillow converts to these only, and from these to any.
+PLAIN = {"La": "LA", "LAB": "RGB", "RGBa": "RGBA"}
+
 
 def image_to_array(image: Image.Image, resolution_px: int, channels: int) -> Images:
     """The central square at the resolution, as (channels, height, width) of 0..255."""
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
-    square = image.convert("L" if channels == 1 else "RGB").crop(
-        (left, top, left + side, top + side)
+    square = (
+        image if image.width == image.height else image.crop((left, top, left + side, top + side))
     )
-    resized = square.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
+    opaque = _opaque(square, "L" if channels == 1 else "RGB")
+    resized = opaque.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(
         np.asarray(resized).reshape(resolution_px, resolution_px, -1).transpose(2, 0, 1)
     )
+
+
+def _opaque(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in the mode, on a white background where it is transparent."""
+    known = image.convert(PLAIN[image.mode]) if image.mode in PLAIN else image
+    if not known.has_transparency_data:
+        return known.convert(mode)
+    picture = known.convert("RGBA")
+    background = Image.new(mode, image.size, "white")
+    background.paste(picture.convert(mode), mask=picture.getchannel("A"))
+    return background
 
 
 def arrays_to_images(arrays: NDArray[np.uint8], resolution_px: int) -> Images:

@@ -21,11 +21,13 @@ class Reader:
         read: Gives all images at a resolution in pixels, or raises an EvonasError.
         description: What the set is, in a line.
         settings: Keys of `DataSettings` that say which images these are; it ignores others.
+        decoding: Another number when the same files give other images than they did.
     """
 
     read: Callable[[DataSettings, int], Source]
     description: str
     settings: tuple[str, ...] = ()
+    decoding: int = 0
 
 
 DATA_SETS: Mapping[str, Reader] = {
@@ -34,6 +36,7 @@ DATA_SETS: Mapping[str, Reader] = {
         read_folder,
         "images in a folder a class: `DIR/cat/*.png`, or `DIR/train/cat/*.png` and `DIR/test/...`",
         ("path",),
+        decoding=1,
     ),
     "npz": Reader(
         read_npz,

@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from evonas.data import load_data
 from evonas.data.cache import data_key
 from evonas.data.dataset import Source
-from evonas.data.readers import DATA_SETS, Reader
+from evonas.data.readers import DATA_SETS
 from evonas.errors import DataError, UnknownName
 from evonas.settings import DataSettings, SyntheticSettings
 
@@ -128,11 +129,11 @@ from evonas.data import folder, load_data
 from evonas.settings import DataSettings
 print("ready", flush=True)
 sys.stdin.readline()
-image_to_array = folder.image_to_array
+read_image = folder.read_image
 def told(image, *given):
     print("decoding", end=" ", file=sys.stderr)
-    return image_to_array(image, *given)
-folder.image_to_array = told
+    return read_image(image, *given)
+folder.read_image = told
 dataset = load_data(DataSettings(name="folder", path=sys.argv[1]), 64)
 print(dataset.train.images.sum(), len(dataset.train))
 """
@@ -180,7 +181,7 @@ def test_images_are_decoded_once_for_all_splits(
 ) -> None:
     settings = DataSettings(name="folder", path=images)
     load_data(settings, 4)
-    monkeypatch.setitem(DATA_SETS, "folder", Reader(never, "", ("path",)))
+    monkeypatch.setitem(DATA_SETS, "folder", replace(DATA_SETS["folder"], read=never))
     load_data(settings, 4)
     other = load_data(settings.model_copy(update={"validation_share": 0.8}), 4)
     assert len(other.validation) > len(other.train)
@@ -261,3 +262,20 @@ def test_two_processes_at_once_read_the_same(decoded: Path, images: Path) -> Non
     (folder,) = decoded.iterdir()
     assert sorted(part.name.partition("-")[0] for part in folder.iterdir()) == ["images", "split"]
     assert sorted(error.count("decoding") for error in errors) == [0, 10]
+
+
+def test_images_that_are_all_alike_are_refused(decoded: Path, tmp_path: Path) -> None:
+    """Whatever they lie in; one that differs, even the last, is enough."""
+    for name in ("a", "b"):
+        (tmp_path / "alike" / name).mkdir(parents=True)
+        for index in range(4):
+            paint(tmp_path / "alike" / name / f"{index}.png", 7)
+    levels = np.zeros((9, 4, 4), np.uint8)
+    np.savez(tmp_path / "alike.npz", images=levels, labels=np.arange(9) % 2)
+    for name, file, count in (("folder", "alike", 8), ("npz", "alike.npz", 9)):
+        message = rf"All {count} images of .*/{file} are alike at 4 px: there is nothing to learn"
+        with pytest.raises(DataError, match=message):
+            load_data(DataSettings(name=name, path=tmp_path / file), 4)
+    assert not [file for file in decoded.rglob("*") if file.is_file()]
+    paint(tmp_path / "alike" / "b" / "3.png", 8)
+    assert shades(tmp_path / "alike") == {7, 8}

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,34 @@ def test_one_class_in_colour_gives_all_images_three_channels(folder: Path) -> No
     assert images.shape == (10, 3, 4, 4)
     assert images[0, :, 0, 0].tolist() == [200, 200, 200]
     assert images[-1, :, 0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("place", ["bright/9.png", "dark/deep/0.png", "dark/9.gif"])
+def test_any_image_in_colour_gives_all_three_channels(folder: Path, place: str) -> None:
+    paint(folder / place, (255, 0, 0))
+    images = read_folder(folder, 4).development.images
+    assert images.shape == (8, 3, 4, 4)
+    assert sorted(map(tuple, images[:, :, 0, 0].tolist()))[-1] == (255, 0, 0)
+
+
+def test_colour_of_the_test_part_counts(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "test/a"):
+        paint_class(tmp_path / name, 5)
+    paint_class(tmp_path / "test" / "b", (0, 0, 255))
+    source = read_folder(tmp_path, 4)
+    assert source.development.images.shape[1] == 3
+    assert source.test is not None
+    assert source.test.images[-1, :, 0, 0].tolist() == [0, 0, 255]
+
+
+def test_a_bomb_and_a_pipe_are_named_with_all_others(folder: Path) -> None:
+    os.mkfifo(folder / "bright" / "0.bmp")
+    Image.new("1", (10_000, 10_000)).save(folder / "dark" / "00.png")
+    assert problems(folder) == [
+        f"{folder}/bright/0.bmp is no image that can be read: it is a pipe.",
+        f"{folder}/dark/00.png is no image that can be read: it has more than 89,478,485 pixels, "
+        "make it smaller.",
+    ]
 
 
 def test_an_image_is_cut_to_its_central_square() -> None:
