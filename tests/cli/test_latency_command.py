@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import evonas
+from conftest import typed
 
 from evonas.hardware import device_fingerprint
 
@@ -12,7 +12,7 @@ QUICK = ["full.resolution_px=32", "latency.limit_s=0.2"]
 
 
 def test_a_published_network_has_the_keys_that_scripts_rely_on() -> None:
-    result = evonas("latency", "mobilenet_v1_025", *QUICK, "latency.batch=2", "--json")
+    result = typed("latency", "mobilenet_v1_025", *QUICK, "latency.batch=2", "--json")
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["ms"] == pytest.approx(found["ratio"] * found["reference_ms"])
@@ -24,7 +24,7 @@ def test_a_published_network_has_the_keys_that_scripts_rely_on() -> None:
 
 
 def test_the_table_says_milliseconds_spread_runtime_and_device() -> None:
-    shown = evonas("latency", "mobilenet_v1_025", *QUICK).stdout
+    shown = typed("latency", "mobilenet_v1_025", *QUICK).stdout
     assert "mobilenet_v1_025: " in shown
     assert " ms +- " in shown
     assert "for 1 image of 3x32x32" in shown
@@ -37,12 +37,12 @@ def test_the_table_says_milliseconds_spread_runtime_and_device() -> None:
 def test_an_exported_model_is_measured_in_the_form_that_the_runtime_takes(
     run_copy: Path, runtime: str
 ) -> None:
-    assert evonas("export", "finished", "--to", "model").returncode == 0
+    assert typed("export", "finished", "--to", "model").returncode == 0
     words = [f"latency.runtime={runtime}", "latency.limit_s=0.2", "--json"]
-    found = json.loads(evonas("latency", "model", *words).stdout)
+    found = json.loads(typed("latency", "model", *words).stdout)
     assert found["runtime"] == runtime
     assert found["ms"] > 0
-    refused = evonas("latency", "model", "latency.resolution_px=64")
+    refused = typed("latency", "model", "latency.resolution_px=64")
     assert refused.returncode == 2
     assert "an exported model has its own resolution" in refused.stderr
 
@@ -60,14 +60,14 @@ def test_an_exported_model_is_measured_in_the_form_that_the_runtime_takes(
     ],
 )
 def test_mistakes_are_told(words: list[str], message: str) -> None:
-    result = evonas("latency", *words)
+    result = typed("latency", *words)
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_a_search_asks_for_its_runtime_before_it_makes_a_folder(working_folder: Path) -> None:
-    result = evonas("search", "space=nano", "latency.precision=fp16", "budget.evaluations=1")
+    result = typed("search", "space=nano", "latency.precision=fp16", "budget.evaluations=1")
     assert result.returncode == 2
     assert "latency.precision=fp16: onnxruntime has no kernels for it" in result.stderr
     assert not (working_folder / "runs").exists()

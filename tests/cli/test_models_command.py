@@ -3,22 +3,22 @@
 import json
 
 import pytest
-from conftest import evonas
+from conftest import typed
 
 
 def test_one_model_has_the_keys_that_scripts_rely_on() -> None:
-    found = json.loads(evonas("models", "mobilenet_v2", "--json").stdout)
+    found = json.loads(typed("models", "mobilenet_v2", "--json").stdout)
     assert found["parameters"] == 3_504_872
     assert found["macs"] == 300_774_272
     assert found["input"] == [3, 224, 224]
     assert found["classes"] == 1000
     assert {"name", "fingerprint"} <= found.keys()
-    assert "3,504,872" in evonas("models", "mobilenet_v2").stdout
+    assert "3,504,872" in typed("models", "mobilenet_v2").stdout
 
 
 def test_another_input_and_other_classes_are_counted() -> None:
     words = ["--input", "3x96x96", "--classes", "10", "--json"]
-    found = json.loads(evonas("models", "mobilenet_v2", *words).stdout)
+    found = json.loads(typed("models", "mobilenet_v2", *words).stdout)
     assert found["parameters"] == 2_236_682
     assert found["macs"] < 300_774_272 / 4
     assert found["input"] == [3, 96, 96]
@@ -26,7 +26,7 @@ def test_another_input_and_other_classes_are_counted() -> None:
 
 def test_the_table_has_a_line_a_layer_and_the_sums_of_the_network() -> None:
     words = ["models", "mobilenet_v1", "--table", "--input", "3x64x64", "--classes", "10"]
-    found = json.loads(evonas(*words, "--json").stdout)
+    found = json.loads(typed(*words, "--json").stdout)
     layers = {layer["name"]: layer for layer in found["layers"]}
     assert list(layers)[:2] == ["stem", "stage_1"]
     assert layers["stage_7.4"] == {
@@ -42,19 +42,19 @@ def test_the_table_has_a_line_a_layer_and_the_sums_of_the_network() -> None:
     assert layers["head"]["receptive_field_px"] is None
     for key in ("parameters", "macs"):
         assert sum(layer[key] for layer in found["layers"]) == found[key]
-    shown = evonas(*words).stdout
+    shown = typed(*words).stdout
     assert all(name in shown for name in layers)
     assert f"{found['macs']:,}" in shown
-    assert json.loads(evonas(*words[:2], *words[3:], "--json").stdout)["macs"] == found["macs"]
+    assert json.loads(typed(*words[:2], *words[3:], "--json").stdout)["macs"] == found["macs"]
 
 
 @pytest.mark.slow
 def test_all_models_are_listed() -> None:
-    listed = json.loads(evonas("models", "--json").stdout)
+    listed = json.loads(typed("models", "--json").stdout)
     names = [model["name"] for model in listed]
     assert {"mnasnet_a1", "efficientnet_b7", "mobilenet_v3_small", "fbnet_c"} <= set(names)
     assert len(names) == len(set(names))
-    shown = evonas("models").stdout
+    shown = typed("models").stdout
     assert all(name in shown for name in names)
 
 
@@ -68,7 +68,7 @@ def test_all_models_are_listed() -> None:
     ],
 )
 def test_mistakes_are_told(words: list[str], message: str) -> None:
-    result = evonas("models", *words)
+    result = typed("models", *words)
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr

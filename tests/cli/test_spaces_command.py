@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, evonas
+from conftest import REPOSITORY, typed
 
 from evonas.reports.spaces import space_summary
 
@@ -21,7 +21,7 @@ def broken_nano(path: Path, right: str, wrong: str) -> int:
 
 def test_all_spaces_are_listed_and_a_damaged_one_hides_none() -> None:
     line = broken_nano(Path("search_spaces/broken.yaml"), "int: [1, 2]", "int: [2, 1]")
-    result = evonas("spaces", "--json")
+    result = typed("spaces", "--json")
     assert result.returncode == 0
     listed = {space["name"]: space for space in json.loads(result.stdout)}
     assert {"nano", "mobile_cells"} <= set(listed)
@@ -32,7 +32,7 @@ def test_all_spaces_are_listed_and_a_damaged_one_hides_none() -> None:
 
 def test_one_space_has_the_keys_that_scripts_rely_on_and_repeats() -> None:
     words = ["constraints.parameters.max=20000", "run.seed=1"]
-    result = evonas("spaces", "nano", *words, "--sample", "2", "--json")
+    result = typed("spaces", "nano", *words, "--sample", "2", "--json")
     assert result.stderr == ""
     found = json.loads(result.stdout)
     keys = ["name", "title", "source", "size", "genes", "scales", "sample", "designs"]
@@ -47,7 +47,7 @@ def test_one_space_has_the_keys_that_scripts_rely_on_and_repeats() -> None:
 
 
 def test_the_terminal_shows_all_of_a_space() -> None:
-    shown = evonas("spaces", "nano", "--sample", "1").stdout
+    shown = typed("spaces", "nano", "--sample", "1").stdout
     assert "designs  12288" in shown
     assert "│ network.stages.1.operation │ choice │ conv, depthwise_separable, inverted_" in shown
     assert "designs drawn at random, 100% are feasible" in shown
@@ -57,7 +57,7 @@ def test_the_terminal_shows_all_of_a_space() -> None:
 
 def test_a_file_with_mistakes_names_their_lines() -> None:
     line = broken_nano(Path("mine.yaml"), "kernel: {choice: [3, 5]}", "kernel: 4")
-    result = evonas("spaces", "./mine.yaml", "--json")
+    result = typed("spaces", "./mine.yaml", "--json")
     assert result.returncode == 2
     assert result.stdout == ""
     assert f"mine.yaml, network.stages.0.kernel (line {line}): 4 is not" in result.stderr
@@ -72,7 +72,7 @@ def test_a_file_with_mistakes_names_their_lines() -> None:
     ],
 )
 def test_mistakes_are_told(words: list[str], message: str) -> None:
-    result = evonas("spaces", *words)
+    result = typed("spaces", *words)
     assert result.returncode == 2
     assert result.stdout == ""
     assert message in result.stderr

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import evonas
+from conftest import typed
 
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
@@ -91,7 +91,7 @@ def test_training_genes_that_training_does_not_take_are_refused() -> None:
     text = SPACE.replace("lr0: {log: [0.01, 0.3]}", "lr: {log: [0.01, 0.3]}")
     text = text.replace("[cosine, one_cycle]", "[cosine, stairs]") + "compression: {bits: 8}\n"
     Path("joint.yaml").write_text(text)
-    result = evonas("search", "space=./joint.yaml")
+    result = typed("search", "space=./joint.yaml")
     assert result.returncode == 2
     lines = result.stderr.splitlines()
     assert len(lines) == 3

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, evonas
+from conftest import REPOSITORY, typed
 
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
@@ -178,7 +178,7 @@ def test_a_wrong_start_is_found_with_all_other_problems_before_a_folder_is_made(
 
 
 def test_a_wrong_start_ends_the_command_line_with_2() -> None:
-    result = evonas("search", "evolver.start=mobilnet_v2,efficientnet_b0", "display=plain")
+    result = typed("search", "evolver.start=mobilnet_v2,efficientnet_b0", "display=plain")
     assert result.returncode == 2
     assert result.stdout == ""
     first, second = result.stderr.splitlines()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, evonas
+from conftest import QUICK, typed
 
 from evonas.errors import SpaceError
 from evonas.yaml_file import read_yaml, write_yaml
@@ -52,7 +52,7 @@ network:
     ],
 )
 def test_wrong_words(words: list[str], messages: list[str], working_folder: Path) -> None:
-    result = evonas("search", *words)
+    result = typed("search", *words)
     assert result.returncode == 2
     assert result.stdout == ""
     for message in messages:
@@ -63,7 +63,7 @@ def test_wrong_words(words: list[str], messages: list[str], working_folder: Path
 
 def test_a_space_file_with_wrong_alleles_names_every_line(working_folder: Path) -> None:
     Path("mine.yaml").write_text(WRONG_ALLELE)
-    result = evonas("search", "space=./mine.yaml")
+    result = typed("search", "space=./mine.yaml")
     assert result.returncode == 2
     lines = result.stderr.splitlines()
     assert len(lines) == 3
@@ -77,12 +77,12 @@ def test_a_space_file_with_wrong_alleles_names_every_line(working_folder: Path) 
 def test_a_joined_space_names_the_file_of_every_mistake() -> None:
     Path("mine.yaml").write_text("training:\n  lr: 0.1\n  lr0: {log: [0.1, 1]}\n")
     Path("twice.yaml").write_text("training: {lr0: 0.1}\ncompression: {bits: 8}\n")
-    result = evonas("search", "space=nano+./mine.yaml")
+    result = typed("search", "space=nano+./mine.yaml")
     assert result.returncode == 2
     assert result.stderr.startswith(
         'mine.yaml, training.lr (line 2): there is no key "lr". Did you'
     )
-    result = evonas("search", "space=nano+./mine.yaml+twice.yaml")
+    result = typed("search", "space=nano+./mine.yaml+twice.yaml")
     assert result.returncode == 2
     assert result.stderr == (
         "training.lr0 stands in mine.yaml (line 3) and in twice.yaml (line 1). Keep one.\n"
@@ -92,14 +92,14 @@ def test_a_joined_space_names_the_file_of_every_mistake() -> None:
 
 def test_a_settings_file_is_read_and_its_mistakes_have_lines() -> None:
     Path("mine.yaml").write_text("space: nano\nbudget:\n  evaluatons: 3\n")
-    result = evonas("search", "config=mine.yaml")
+    result = typed("search", "config=mine.yaml")
     assert result.returncode == 2
     assert "mine.yaml, budget.evaluatons (line 3)" in result.stderr
 
 
 def test_an_existing_name_is_refused(run_copy: Path) -> None:
     before = {path: path.read_bytes() for path in run_copy.glob("*.yaml")}
-    result = evonas("search", *QUICK, "run.name=finished")
+    result = typed("search", *QUICK, "run.name=finished")
     assert result.returncode == 2
     assert "There is a run" in result.stderr
     assert {path: path.read_bytes() for path in run_copy.glob("*.yaml")} == before
@@ -116,7 +116,7 @@ def test_an_existing_name_is_refused(run_copy: Path) -> None:
 def test_resume_changes_only_budget_executor_and_display(
     run_copy: Path, words: list[str], message: str
 ) -> None:
-    result = evonas("resume", "finished", *words)
+    result = typed("resume", "finished", *words)
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
@@ -127,7 +127,7 @@ def test_resume_with_another_space_file_is_refused(run_copy: Path) -> None:
     values, _ = read_yaml(file, SpaceError)
     values["network"]["stages"][0]["channels"]["choice"] = [16, 32]
     write_yaml(file, values)
-    result = evonas("resume", "finished")
+    result = typed("resume", "finished")
     assert result.returncode == 2
     assert "was made with another space (fingerprint" in result.stderr
 
@@ -136,7 +136,7 @@ def test_resume_with_another_space_file_is_refused(run_copy: Path) -> None:
     "command", [["resume", "nope"], ["inspect", "nope"], ["export", "nope", "--to", "x"]]
 )
 def test_an_unknown_run_is_named(run_copy: Path, command: list[str]) -> None:
-    result = evonas(*command)
+    result = typed(*command)
     assert result.returncode == 2
     assert 'There is no run "nope" in runs. Known: finished.' in result.stderr
 
@@ -146,7 +146,7 @@ def test_a_damaged_image_is_named(working_folder: Path) -> None:
         (working_folder / "images" / name).mkdir(parents=True)
         for number in range(4):
             (working_folder / "images" / name / f"{number}.png").write_bytes(b"no image")
-    result = evonas("search", "data=folder", "data.path=images")
+    result = typed("search", "data=folder", "data.path=images")
     assert result.returncode == 2
     assert "images/cat/0.png is no image that can be read" in result.stderr
     assert "... and 3 more like these." in result.stderr

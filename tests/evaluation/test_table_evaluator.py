@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import evonas
+from conftest import typed
 
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
@@ -338,14 +338,14 @@ def test_a_column_of_two_genes_is_told() -> None:
 
 
 def test_the_command_line_searches_a_table() -> None:
-    result = evonas(
+    result = typed(
         "search",
         *words("objectives=accuracy", "run.name=looked", "budget.evaluations=15"),
         "--json",
     )
     assert result.returncode == 0
     assert json.loads(result.stdout)["best"]["measures"] == {"accuracy": 14.5}
-    assert evonas("inspect", "looked").returncode == 0
+    assert typed("inspect", "looked").returncode == 0
 
 
 def test_noise_is_fair_over_seeds() -> None:

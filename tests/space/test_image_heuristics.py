@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, evonas
+from conftest import REPOSITORY, typed
 
 from evonas.errors import SpaceError
 from evonas.models import build, check_space
@@ -37,7 +37,7 @@ def test_it_is_a_part_and_no_space_by_itself(part: SearchSpace) -> None:
 
 
 def test_it_is_listed_behind_the_spaces() -> None:
-    result = evonas("spaces", "--json")
+    result = typed("spaces", "--json")
     *spaces, last = json.loads(result.stdout)
     assert [space["name"] for space in spaces] == list(known_spaces())
     assert (last["name"], last["size"]) == ("image_heuristics", None)

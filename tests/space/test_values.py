@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPOSITORY, evonas
+from conftest import REPOSITORY, typed
 
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
@@ -101,21 +101,21 @@ def test_networks_still_need_scales(file: Path) -> None:
 
 @pytest.mark.parametrize("space", ["./mine.yaml", "nano+./mine.yaml"])
 def test_a_training_does_nothing_with_values(space: str, working_folder: Path) -> None:
-    result = evonas("search", f"space={space}")
+    result = typed("search", f"space={space}")
     assert result.returncode == 2
     assert "mine.yaml, values (line 1): a training does nothing with values" in result.stderr
     assert not (working_folder / "runs").exists()
 
 
 def test_the_space_is_shown_without_counts() -> None:
-    found = json.loads(evonas("spaces", "./mine.yaml", "--sample", "1", "--json").stdout)
+    found = json.loads(typed("spaces", "./mine.yaml", "--sample", "1", "--json").stdout)
     assert (found["scales"], found["sample"], found["size"]) == ({}, None, None)
     assert found["designs"][0]["parameters"] is None
-    shown = evonas("spaces", "./mine.yaml", "--sample", "1")
+    shown = typed("spaces", "./mine.yaml", "--sample", "1")
     assert "values.optimiser" in shown.stdout
     assert "drawn at random" not in shown.stdout
     assert "cannot be built" not in shown.stdout
-    refused = evonas("spaces", "./mine.yaml", "constraints.parameters.max=3")
+    refused = typed("spaces", "./mine.yaml", "constraints.parameters.max=3")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "constraints.parameters: mine has values and no networks to count" in refused.stderr
 
@@ -129,5 +129,5 @@ def test_a_run_keeps_its_space_and_goes_on(file: Path) -> None:
     file.unlink()
     longer = resume(run.folder, ["budget.evaluations=+3"], rate)
     assert longer.records.evaluations == 8
-    assert evonas("inspect", run.name).returncode == 0
-    assert evonas("export", run.name, "--to", "model").returncode == 2
+    assert typed("inspect", run.name).returncode == 0
+    assert typed("export", run.name, "--to", "model").returncode == 2
