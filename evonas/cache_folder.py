@@ -1,35 +1,42 @@
 """The user's cache: what is slow to get and safe to lose."""
 
 import os
-import tempfile
-import threading
 from pathlib import Path
+
+from evonas.errors import FileError
+from evonas.files import refusal, write_atomically
+
+__all__ = ["cache_folder", "write_atomically"]
 
 
 def cache_folder(*parts: str) -> Path:
-    """A folder of this user's for `parts`; made if missing, in the temporary folder if need be.
+    """A folder of this user's for `parts`; made if missing.
 
     `EVONAS_CACHE` names another place; else `XDG_CACHE_HOME` or `~/.cache` counts.
+
+    Raises:
+        FileError: It cannot be made or written. No other place is taken without a word.
     """
-    base = os.environ.get("EVONAS_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base or Path(home) / "evonas").joinpath(*parts)
+    folder = _base().joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            return folder
-    except OSError:
-        pass
-    fallback = Path(tempfile.gettempdir(), f"evonas-{os.getuid()}").joinpath(*parts)
-    fallback.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return fallback
+    except OSError as problem:
+        raise FileError(f"{refusal(problem, folder)} {_advice()}") from None
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"{folder} cannot be written. {_advice()}")
+    return folder
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes all of `content` or nothing, also when the machine stops half-way."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def _base() -> Path:
+    if own := os.environ.get("EVONAS_CACHE"):
+        return Path(own).expanduser()
+    if home := os.environ.get("XDG_CACHE_HOME"):
+        return Path(home) / "evonas"
+    try:
+        return Path.home() / ".cache" / "evonas"
+    except RuntimeError:
+        raise FileError(f"There is no home folder for the cache. {_advice()}") from None
+
+
+def _advice() -> str:
+    return "Name a folder for the cache in the environment variable EVONAS_CACHE."

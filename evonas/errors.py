@@ -9,7 +9,9 @@ EvonasError                 a mistake outside the program: shown without a trace
 ├── BuildError              a blueprint that gives no network at this scale
 ├── RunError                a run folder that is missing, locked, finished or of another kind
 ├── ExportError             a model folder that cannot be written, or does not check out
-└── ExecutorError           no place to run trials
+├── ExecutorError           no place to run trials
+└── WorkFailed              what the work depends on broke down on the way: exit 1
+    └── FileError           a file that the disk or the system refuses to write
 TrialFailure                a trial that failed by itself: becomes an outcome, never ends a search
 """
 
@@ -76,6 +78,14 @@ class ExportError(EvonasError):
 
 class ExecutorError(EvonasError):
     """There is no place to run trials."""
+
+
+class WorkFailed(EvonasError):
+    """Something broke down in the midst of the work, and nobody's words are wrong."""
+
+
+class FileError(WorkFailed):
+    """A file cannot be written: the disk is full, may not be written, or has no file left."""
 
 
 FAILURE_KINDS = ("out_of_memory", "diverged", "timeout", "build_error", "worker_lost", "error")

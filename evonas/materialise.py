@@ -1,7 +1,6 @@
 """The winner as a full model: a design of a run, built at a scale and written as a folder."""
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from evonas.exporters.model_folder import (
     write_weights,
 )
 from evonas.exporters.source import network_source
+from evonas.files import make_folder, new_folder, told, write_atomically
 from evonas.hardware import Clock, check_runtime, reference_ms
 from evonas.hardware.runtimes import OnnxRuntime
 from evonas.models import Network, build, plan_network
@@ -61,13 +61,13 @@ def materialise(
     trial, outcome = picked(run, pick, where)
     chosen = run.scales[1] if scale == "full" else run.scales[0]
     blueprint, network = _network(run, trial, outcome, chosen)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    half_done = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
+    make_folder(to.parent)
+    with told(to):
+        half_done = new_folder(to.parent, f".{to.name[:100]}-")
     try:
         checks = _write(half_done, run, trial, outcome, chosen, blueprint, network)
         if to.exists():
             to.rmdir()
-        half_done.chmod(0o755)
         half_done.rename(to)
     except BaseException:
         shutil.rmtree(half_done, ignore_errors=True)
@@ -160,16 +160,16 @@ def _write(
     network: Network,
 ) -> dict[str, Any]:
     plan = plan_network(blueprint, scale)
-    (folder / BLUEPRINT).write_text(as_json(blueprint.to_dict()))
+    write_atomically(folder / BLUEPRINT, as_json(blueprint.to_dict()))
     title = f"Trial {trial.number} of run {run.name} at {scale.name} scale, written by evonas."
-    (folder / SOURCE).write_text(network_source(plan, title))
+    write_atomically(folder / SOURCE, network_source(plan, title))
     write_recipe(folder, _recipe(run, trial, scale))
     facts = {
         "measures": dict(outcome.measures),
         "scales": measure_scales(run, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
     }
-    (folder / FACTS).write_text(as_json(facts))
+    write_atomically(folder / FACTS, as_json(facts))
     write_weights(folder, network)
     checks = write_onnx_and_check(
         folder,

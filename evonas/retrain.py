@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from evonas.cache_folder import write_atomically
 from evonas.data import DATA_SETS, Dataset, Split, load_data
 from evonas.data.cache import data_key
 from evonas.errors import ExportError, SettingsError, TrialFailure
@@ -23,6 +22,7 @@ from evonas.exporters.model_folder import (
     write_recipe,
     write_weights,
 )
+from evonas.files import write_atomically
 from evonas.hardware import usable_cores
 from evonas.key import key_of
 from evonas.materialise import measured_latency

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from evonas.errors import EvonasError
+from evonas.files import write_atomically
 
 KeyPath = tuple[str | int, ...]
 
@@ -91,5 +92,9 @@ def _refuse_repeated_keys(
 
 
 def write_yaml(path: Path, value: Any) -> None:
-    """Writes plain values in the order they have."""
-    path.write_text(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    """Writes plain values in the order they have, all or nothing.
+
+    Raises:
+        FileError: The file cannot be written.
+    """
+    write_atomically(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True))

@@ -19,7 +19,6 @@ import torch
 from numpy.typing import NDArray
 from record import parser
 
-from evonas.cache_folder import write_atomically
 from evonas.data import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check, set_up
@@ -27,6 +26,7 @@ from evonas.evaluation import TrainEvaluator
 from evonas.evaluation.segments import added_segments, weights_in
 from evonas.executors.executor import run_trial
 from evonas.exporters.file_names import WEIGHTS
+from evonas.files import write_atomically
 from evonas.key import key_of
 from evonas.models import build
 from evonas.runs import Run

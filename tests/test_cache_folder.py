@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evonas.cache_folder import cache_folder, write_atomically
+from evonas.cache_folder import cache_folder
+from evonas.errors import FileError
+from evonas.files import write_atomically
 
 
 @pytest.fixture
@@ -33,11 +35,11 @@ def test_the_folder_is_there_and_may_be_asked_for_again(homes: Path) -> None:
     assert (cache_folder("data") / "file").read_text() == "kept"
 
 
-def test_where_the_cache_cannot_be_made_the_temporary_folder_serves(homes: Path) -> None:
+def test_a_cache_that_cannot_be_made_is_told_and_no_other_place_is_taken(homes: Path) -> None:
     (homes / "own").write_text("a file is in the way")
-    folder = cache_folder("data")
-    assert folder.is_dir()
-    assert folder.parent.parent == homes / "temporary"
+    with pytest.raises(FileError, match=r"own.* cannot be written: .*EVONAS_CACHE"):
+        cache_folder("data")
+    assert not (homes / "temporary").exists()
 
 
 def test_writing_replaces_the_content_and_leaves_no_other_file(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ LAYERS = [
     {"networks"},
     {"yaml_file"},
     {"registry", "cache_folder", "key", "pareto", "standard_output", "user_code"},
+    {"files"},
     {"errors", "facade"},
 ]
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}

@@ -11,7 +11,8 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from evonas.errors import EvonasError, SettingsError
+from evonas.errors import EvonasError, SettingsError, WorkFailed
+from evonas.files import EXHAUSTED, refusal
 from evonas.reports.escape import tell
 from evonas.standard_output import STDERR, STDOUT, led_to
 
@@ -66,7 +67,14 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
                 function(*arguments, **options)
         except EvonasError as error:
             tell("\n".join(error.problems))
-            raise typer.Exit(USER_MISTAKE) from None
+            raise typer.Exit(
+                WORK_FAILED if isinstance(error, WorkFailed) else USER_MISTAKE
+            ) from None
+        except OSError as problem:
+            if problem.errno not in EXHAUSTED:
+                raise
+            tell(str(refusal(problem)))
+            raise typer.Exit(WORK_FAILED) from None
         except KeyboardInterrupt:
             tell("Stopped.")
             raise typer.Exit(INTERRUPTED) from None

@@ -1,12 +1,10 @@
 """Arrays on the disk: made once, whole or not at all, and shared by all processes."""
 
-import fcntl
 import json
 import mmap
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.cache_folder import cache_folder
-from evonas.errors import DataError
+from evonas.errors import DataError, FileError
+from evonas.files import lock
 from evonas.key import key_of
 
 CONTENTS = "contents.json"
@@ -36,12 +35,14 @@ def stored(folder: Path, make: Callable[[], Stored]) -> Stored:
     """What lies in `folder`; made first, by one process for all, if it is missing or damaged.
 
     Raises:
-        DataError: The folder cannot be written, or what `make` raises.
+        FileError: The folder cannot be written.
+        EvonasError: What `make` raises.
     """
     found = _read(folder)
     if found is not None:
         return found
-    with _lock(folder):
+    name = f"data-{folder.parent.name}-{folder.name}"
+    with lock(cache_folder("locks") / name):
         found = _read(folder)  # another process may have made it meanwhile
         if found is None:
             _write(folder, make())
@@ -49,13 +50,6 @@ def stored(folder: Path, make: Callable[[], Stored]) -> Stored:
     if found is None:
         raise DataError(f"{folder} is damaged as soon as it is written. Is its disk in order?")
     return found
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    with open(cache_folder("locks") / f"data-{folder.parent.name}-{folder.name}", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file lets go
 
 
 def _read(folder: Path) -> Stored | None:
@@ -96,7 +90,7 @@ def _write(folder: Path, made: Stored) -> None:
         partial.rename(folder)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise DataError(
+        raise FileError(
             f"Decoded images cannot be kept in {folder.parent}: {error.strerror or error}. Make "
             "room there, or name another place in the environment variable EVONAS_CACHE."
         ) from None

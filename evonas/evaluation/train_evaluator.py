@@ -28,6 +28,7 @@ from evonas.evaluation.segments import (
 from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.model_folder import write_weights
+from evonas.files import make_folder
 from evonas.hardware import Clock, latency_scale
 from evonas.key import key_of
 from evonas.models import Plan, build, count, initialise, plan_network
@@ -262,9 +263,7 @@ class TrainEvaluator(Evaluator):
 
     def _folder(self, trial: Trial) -> Path:
         """Where files of the trial lie; the driver deletes those of all but the best."""
-        folder = self.trials / str(trial.number)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return make_folder(self.trials / str(trial.number))
 
 
 def recipe_of(settings: TrainingSettings, blueprint: Blueprint) -> TrainingSettings:

@@ -11,13 +11,15 @@ from typing import Protocol, Self
 
 import torch
 
-from evonas.errors import BuildError, TrialFailure
+from evonas.errors import BuildError, FileError, TrialFailure
 from evonas.executors.gpu_memory import forget_peak, peak_details
 from evonas.executors.packing import Packing, Place
+from evonas.files import EXHAUSTED, refusal
 from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 from evonas.user_code import place_of, traceback_of
 
+REFUSED = "refused"  # by the disk or the system: no design's fault, so the search stops for it
 # The processor's allocator, CUDA itself and its libraries raise a plain RuntimeError.
 MEMORY_ERRORS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
 
@@ -164,6 +166,8 @@ class Executor(ABC):
     def _settle(self, number: int, result: Outcome | Lost) -> Outcome | None:
         if isinstance(result, Lost):
             return self._settle_lost(number, result)
+        if result.error_kind == REFUSED:
+            raise FileError(result.error_text or "")
         self.packing.learn(result.details)
         if result.error_kind == "out_of_memory" and self.packing.is_shared(number):
             self._alone.add(number)
@@ -209,11 +213,15 @@ def _outcome(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
         kind, text = failure.kind, failure.text
     except BuildError as error:
         kind, text = "build_error", str(error)
+    except FileError as error:
+        kind, text = REFUSED, str(error)
     except (MemoryError, torch.OutOfMemoryError) as error:
         kind, text = "out_of_memory", _text(error)
     except Exception as error:
         kind = "out_of_memory" if _is_out_of_memory(error) else "error"
         text = _text(error)
+        if isinstance(error, OSError) and error.errno in EXHAUSTED:
+            kind, text = REFUSED, str(refusal(error))
     return failed(trial.number, kind, text, time.perf_counter() - start)
 
 

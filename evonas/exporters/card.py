@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evonas.cache_folder import write_atomically
 from evonas.exporters.file_names import CARD, CHECK, RECIPE, SOURCE
 from evonas.exporters.model_folder import Recipe, read_recipe
+from evonas.files import write_atomically
 
 TRAINING = "training.json"  # written by a retraining
 FACTS = "search.json"  # written by the export: measures of the search, with their scales

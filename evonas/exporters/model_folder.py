@@ -11,11 +11,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from evonas.cache_folder import write_atomically
 from evonas.errors import ExportError
 from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.onnx import onnx_model
+from evonas.files import write_atomically
 from evonas.settings import DataSettings, Group, TrainingSettings, validate
 from evonas.yaml_file import read_yaml, write_yaml
 

@@ -11,7 +11,6 @@ quantiles over two loads of each, and by 2.0 % in the median of pairs over three
 matters more than how often it is looked at. Of the wall's time it was 48 %.
 """
 
-import fcntl
 import json
 import math
 import time
@@ -27,7 +26,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from evonas.blueprint import Blueprint
-from evonas.cache_folder import cache_folder, write_atomically
+from evonas.cache_folder import cache_folder
+from evonas.files import lock, write_atomically
 from evonas.hardware.device import device_fingerprint, is_on_gpu
 from evonas.hardware.runtimes import Shape, Timed, check_runtime, clock_of
 from evonas.key import key_of
@@ -216,12 +216,8 @@ def _read_latency(file: Any, reference_ms: float) -> Latency | None:
 def device_slot(runtime: str = "onnxruntime") -> Iterator[None]:
     """Held while something is timed: one process at a time on the CPU, and one on the GPU."""
     device = device_fingerprint() + ("-gpu" if is_on_gpu(runtime) else "")
-    with open(cache_folder("locks") / f"{device}.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+    with lock(cache_folder("locks") / f"{device}.lock"):
+        yield
 
 
 def _ratio(times: Times) -> Times:

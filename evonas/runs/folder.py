@@ -8,23 +8,26 @@ import platform
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evonas.errors import RunError
+from evonas.errors import FileError, RunError
 from evonas.exporters.file_names import WEIGHTS
+from evonas.files import new_folder, write_atomically
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.runs.ledger import Ledger
 from evonas.settings import RunSettings, Settings
 from evonas.space.document import space_name
-from evonas.yaml_file import write_yaml
+from evonas.yaml_file import read_yaml, write_yaml
 
 PACKAGES = ("evonas", "numpy", "onnxruntime", "pygad", "ray", "torch")
 DATABASE = "run.db"
 SPACE = "space.yaml"
+SETTINGS = "config.yaml"
+WORDS = "overrides.yaml"
+ENVIRONMENT = "environment.json"
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)  # where a folder is to be renamed to
 _OTHER_FOLDER = "Give run.folder=DIR, a folder in which you may write."
 IN_MEMORY = Path(":memory:")  # where a run without a folder says it lies, in the words of SQLite
@@ -49,7 +52,6 @@ def new_run_folder(
     unfinished = _unfinished_folder(settings.run.folder)
     try:
         _fill(unfinished, settings, words, space, facts)
-        unfinished.chmod(0o755)
         return _moved(unfinished, settings)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -60,12 +62,12 @@ def _unfinished_folder(runs: Path) -> Path:
     """A new folder that no reader takes for a run, because its name begins with a dot."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=".new-run-", dir=runs))
+        return new_folder(runs, ".new-run-")
     except (FileExistsError, NotADirectoryError):
         raise RunError(f"run.folder={runs} is a file, or lies below one. {_OTHER_FOLDER}") from None
     except OSError as problem:
         why = (problem.strerror or str(problem)).lower()
-        raise RunError(
+        raise FileError(
             f"run.folder={runs}: no run can be made there: {why}. {_OTHER_FOLDER}"
         ) from None
 
@@ -103,10 +105,10 @@ def _fill(
     space: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> None:
-    write_yaml(folder / "config.yaml", settings.to_dict())
-    write_yaml(folder / "overrides.yaml", list(words))
+    write_yaml(folder / SETTINGS, settings.to_dict())
+    write_yaml(folder / WORDS, list(words))
     write_yaml(folder / SPACE, dict(space))
-    (folder / "environment.json").write_text(as_json(environment()))
+    write_atomically(folder / ENVIRONMENT, as_json(environment()))
     Ledger.create(folder / DATABASE, facts).close()
 
 
@@ -165,9 +167,9 @@ def weights_file(run: Path, number: int) -> Path:
 
 def write_config(folder: Path, settings: Settings, words: Iterable[str]) -> None:
     """Replaces the settings after a resume changed them; adds the words that did."""
-    write_yaml(folder / "config.yaml", settings.to_dict())
-    with open(folder / "overrides.yaml", "a", encoding="utf-8") as file:
-        file.writelines(f"- {json.dumps(word)}\n" for word in words)
+    write_yaml(folder / SETTINGS, settings.to_dict())
+    typed, _ = read_yaml(folder / WORDS, RunError)
+    write_yaml(folder / WORDS, [*(typed or []), *words])
 
 
 def _free_name(settings: Settings) -> str:

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from evonas.cache_folder import write_atomically
+from evonas.files import write_atomically
 from evonas.training.progress import Progress
 
 NETWORK, STATE = "network.", "state."

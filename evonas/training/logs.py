@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from evonas.cache_folder import write_atomically
 from evonas.errors import SettingsError
+from evonas.files import write_atomically
 
 CSV_FILE = "training.csv"
 TENSORBOARD_FOLDER = "tensorboard"

@@ -14,7 +14,7 @@ from evonas.data import load_data
 from evonas.data.cache import data_key
 from evonas.data.dataset import Source
 from evonas.data.readers import DATA_SETS
-from evonas.errors import DataError, UnknownName
+from evonas.errors import DataError, FileError, UnknownName
 from evonas.settings import DataSettings, SyntheticSettings
 
 
@@ -206,7 +206,7 @@ def test_a_cache_that_cannot_be_written_is_told_with_its_place(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(DataError, match=r"cannot be kept in .*: No space left.*EVONAS_CACHE"):
+    with pytest.raises(FileError, match=r"cannot be kept in .*: No space left.*EVONAS_CACHE"):
         shades(images)
     (folder,) = decoded.iterdir()
     assert list(folder.iterdir()) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import EVONAS, evonas
 
-from evonas.errors import RunError
+from evonas.errors import FileError, RunError
 from evonas.runs.folder import new_run_folder, run_folders
 from evonas.settings import RunSettings, Settings
 
@@ -107,7 +107,7 @@ def test_a_start_killed_at_any_moment_leaves_a_whole_run_or_none() -> None:
 
 
 def refusal(folder: str) -> str:
-    with pytest.raises(RunError) as failure:
+    with pytest.raises((RunError, FileError)) as failure:
         made(folder=folder)
     return str(failure.value)
 
