@@ -5,7 +5,7 @@ import re
 
 import pytest
 import torch
-from conftest import evonas
+from conftest import typed
 
 from evonas.data import load_data
 from evonas.settings import DataSettings
@@ -15,7 +15,7 @@ SMALL = ["space=nano", "data.subset=200", "executor=inline"]
 
 @pytest.fixture(scope="module")
 def healthy() -> dict[str, dict[str, object]]:
-    result = evonas("doctor", *SMALL, "budget.evaluations=300", "latency.spread=10", "--json")
+    result = typed("doctor", *SMALL, "budget.evaluations=300", "latency.spread=10", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
     return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
 
@@ -38,20 +38,20 @@ def test_the_estimate_is_of_the_search_that_is_meant(
 
 
 def test_it_leaves_no_run_behind() -> None:
-    evonas("doctor", *SMALL, "latency.spread=10")
-    assert evonas("runs", "--json").stdout.strip() == "[]"
+    typed("doctor", *SMALL, "latency.spread=10")
+    assert typed("runs", "--json").stdout.strip() == "[]"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_what_is_missing_is_named_and_the_exit_code_tells() -> None:
-    result = evonas("doctor", *SMALL, "executor.gpus_per_trial=1", "latency.spread=10")
+    result = typed("doctor", *SMALL, "executor.gpus_per_trial=1", "latency.spread=10")
     assert result.returncode == 1
     assert "bad  gpu" in result.stdout
     assert "executor.gpus_per_trial" in result.stdout
 
 
 def test_wrong_words_are_told_before_anything_is_tried() -> None:
-    result = evonas("doctor", "spaec=nano")
+    result = typed("doctor", "spaec=nano")
     assert result.returncode == 2
     assert 'Did you mean "space"?' in result.stderr
     assert result.stdout == ""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from conftest import EVONAS, QUICK, evonas
+from conftest import EVONAS, QUICK, evonas, typed
 from PIL import Image
 
 INSPECT_KEYS = {
@@ -30,7 +30,7 @@ TRAINED = ["data.subset=1000", "training.epochs=8"]
 
 
 def test_inspect_tells_all_that_scripts_rely_on(run_copy: Path) -> None:
-    result = evonas("inspect", "finished", "--json")
+    result = typed("inspect", "finished", "--json")
     assert result.returncode == 0
     summary = json.loads(result.stdout)
     assert summary.keys() >= INSPECT_KEYS
@@ -52,28 +52,28 @@ def test_inspect_tells_all_that_scripts_rely_on(run_copy: Path) -> None:
 
 
 def test_inspect_shows_tables_a_trial_the_top_and_csv(run_copy: Path) -> None:
-    assert "Pareto front" in evonas("inspect", "finished").stdout
-    trial = json.loads(evonas("inspect", "finished", "--trial", "3", "--json").stdout)
+    assert "Pareto front" in typed("inspect", "finished").stdout
+    trial = json.loads(typed("inspect", "finished", "--trial", "3", "--json").stdout)
     assert trial["number"] == 3
     assert trial["details"]["latency"]["spread"] > 0
     assert len(trial["curve"]) == 1
-    top = json.loads(evonas("inspect", "finished", "--top", "3", "--json").stdout)
+    top = json.loads(typed("inspect", "finished", "--top", "3", "--json").stdout)
     accuracies = [row["measures"]["accuracy"] for row in top]
     assert accuracies == sorted(accuracies, reverse=True)
     assert len(top) == 3
-    evonas("inspect", "finished", "--csv", "all.csv")
-    counts = json.loads(evonas("inspect", "finished", "--json").stdout)["counts"]
+    typed("inspect", "finished", "--csv", "all.csv")
+    counts = json.loads(typed("inspect", "finished", "--json").stdout)["counts"]
     trials = sum(counts.values())
     assert len(Path("all.csv").read_text().splitlines()) == 1 + trials
-    missing = evonas("inspect", "finished", "--trial", "99")
+    missing = typed("inspect", "finished", "--trial", "99")
     assert missing.returncode == 2
     assert f"Its trials are 0 to {trials - 1}" in missing.stderr
 
 
 def test_runs_lists_them(run_copy: Path) -> None:
-    listed = json.loads(evonas("runs", "--json").stdout)
+    listed = json.loads(typed("runs", "--json").stdout)
     assert [(run["run"], run["status"]) for run in listed] == [("finished", "finished")]
-    assert "finished" in evonas("runs").stdout
+    assert "finished" in typed("runs").stdout
 
 
 def test_the_folder_holds_what_is_needed_to_understand_the_run(run_copy: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_folder_holds_what_is_needed_to_understand_the_run(run_copy: Path) -
     assert "executor=inline" in (run_copy / "overrides.yaml").read_text()
     environment = json.loads((run_copy / "environment.json").read_text())
     assert environment["versions"]["torch"]
-    summary = json.loads(evonas("inspect", "finished", "--json").stdout)
+    summary = json.loads(typed("inspect", "finished", "--json").stdout)
     kept = {int(path.parent.name) for path in run_copy.glob("trials/*/weights.safetensors")}
     assert {member["number"] for member in summary["front"]} <= kept
     assert len(kept) <= 10 + len(summary["front"])
@@ -90,7 +90,7 @@ def test_the_folder_holds_what_is_needed_to_understand_the_run(run_copy: Path) -
 def test_resuming_a_finished_run_does_nothing_and_extending_it_does(run_copy: Path) -> None:
     again = evonas("resume", "finished")
     assert again.returncode == 0
-    assert json.loads(evonas("inspect", "finished", "--json").stdout)["counts"]["complete"] == 14
+    assert json.loads(typed("inspect", "finished", "--json").stdout)["counts"]["complete"] == 14
     more = evonas("resume", "finished", "budget.evaluations=+2", "--json")
     assert more.returncode == 0, more.stderr
     assert json.loads(more.stdout)["counts"]["complete"] == 16
@@ -99,7 +99,7 @@ def test_resuming_a_finished_run_does_nothing_and_extending_it_does(run_copy: Pa
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", ["proxy", "full"])
 def test_an_exported_model_needs_no_evonas(run_copy: Path, scale: str) -> None:
-    result = evonas("export", "finished", "--to", "model", "--scale", scale, "--json")
+    result = typed("export", "finished", "--to", "model", "--scale", scale, "--json")
     assert result.returncode == 0, result.stderr
     exported = json.loads(result.stdout)
     assert all(Path(file).exists() for file in exported["files"])
@@ -121,7 +121,7 @@ def test_an_exported_model_needs_no_evonas(run_copy: Path, scale: str) -> None:
 @pytest.mark.slow
 def test_proxy_export_has_the_accuracy_that_the_search_saw(run_copy: Path) -> None:
     exported = json.loads(
-        evonas(
+        typed(
             "export", "finished", "--to", "m", "--scale", "proxy", "--pick", "best", "--json"
         ).stdout
     )
@@ -143,7 +143,7 @@ def test_proxy_export_has_the_accuracy_that_the_search_saw(run_copy: Path) -> No
 
 @pytest.mark.slow
 def test_retraining_goes_on_from_its_checkpoint_after_a_kill(run_copy: Path) -> None:
-    evonas("export", "finished", "--to", "whole", "--scale", "proxy", "--pick", "best")
+    typed("export", "finished", "--to", "whole", "--scale", "proxy", "--pick", "best")
     shutil.copytree("whole", "killed")
     # Timed choices may turn out another way: precision is named.
     words = ["data.subset=300", "training.epochs=8", "training.amp=off"]
@@ -172,7 +172,7 @@ def test_retraining_goes_on_from_its_checkpoint_after_a_kill(run_copy: Path) -> 
 def test_predict_reads_image_files(run_copy: Path) -> None:
     from sklearn.datasets import load_digits
 
-    evonas("export", "finished", "--to", "model", "--scale", "proxy", "--pick", "best")
+    typed("export", "finished", "--to", "model", "--scale", "proxy", "--pick", "best")
     # Long enough that even a poor design of so short a search has learned most of its images.
     assert evonas("retrain", "model", *TRAINED, "training.epochs=12").returncode == 0
     digits = load_digits()
@@ -181,21 +181,21 @@ def test_predict_reads_image_files(run_copy: Path) -> None:
         grey = (digits.images[index] * 255 / 16).astype(np.uint8)
         names.append(f"{index}.png")
         Image.fromarray(grey).save(names[-1])
-    results = json.loads(evonas("predict", "model", *names, "--json").stdout)
+    results = json.loads(typed("predict", "model", *names, "--json").stdout)
     right = sum(r["class"] == str(digits.target[i]) for i, r in enumerate(results))
     assert right >= 13, "two would be chance"
     Path("no.png").write_text("no image")
-    wrong = evonas("predict", "model", "no.png")
+    wrong = typed("predict", "model", "no.png")
     assert wrong.returncode == 2
     assert "no.png is no image" in wrong.stderr
 
 
 @pytest.mark.slow
 def test_export_picks_within_limits_and_refuses_what_is_not_there(run_copy: Path) -> None:
-    front = json.loads(evonas("inspect", "finished", "--json").stdout)["front"]
+    front = json.loads(typed("inspect", "finished", "--json").stdout)["front"]
     limit = sorted(member["measures"]["latency_ms"] for member in front)[0] * 1.0001
     words = ["--pick", "best", "--where", f"latency_ms.max={limit}"]
-    result = evonas("export", "finished", "--to", "fast", *words, "--json")
+    result = typed("export", "finished", "--to", "fast", *words, "--json")
     assert json.loads(result.stdout)["measures"]["latency_ms"] <= limit
     for words, message in (
         (["--where", "accuracy.min=1.5"], "no complete design within accuracy.min=1.5"),
@@ -203,11 +203,11 @@ def test_export_picks_within_limits_and_refuses_what_is_not_there(run_copy: Path
         (["--pick", "worst"], "Write knee, best or a trial's number"),
         (["--scale", "half"], "Known: full, proxy"),
     ):
-        refused = evonas("export", "finished", "--to", "other", *words)
+        refused = typed("export", "finished", "--to", "other", *words)
         assert refused.returncode == 2
         assert message in refused.stderr
     assert not Path("other").exists()
-    again = evonas("export", "finished", "--to", "fast")
+    again = typed("export", "finished", "--to", "fast")
     assert again.returncode == 2
     assert "not empty" in again.stderr
 
@@ -224,11 +224,11 @@ def test_a_folder_of_colour_images_is_searched_exported_and_retrained(working_fo
     words = ["space=nano", "data=folder", "data.path=images", "training.epochs=2"]
     more = ["executor=inline", "budget.evaluations=4", "run.name=colours", "training.batch_size=8"]
     assert evonas("search", *words, *more).returncode == 0
-    assert evonas("export", "colours", "--to", "model").returncode == 0
+    assert typed("export", "colours", "--to", "model").returncode == 0
     result = evonas("retrain", "model", "training.epochs=10", "--json")
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["test_accuracy"] >= 0.9
-    predicted = json.loads(evonas("predict", "model", "images/red/0.png", "--json").stdout)
+    predicted = json.loads(typed("predict", "model", "images/red/0.png", "--json").stdout)
     assert predicted[0]["class"] == "red"
 
 
