@@ -319,14 +319,26 @@ def retrain(model: ModelFolder, words: Words = None, json: Json = False) -> None
 @command
 def predict(
     model: ModelFolder,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them."),
+    ],
+    csv: Annotated[Path | None, typer.Option(help="Write all predictions to this file.")] = None,
     json: Json = False,
 ) -> None:
     """Run an exported model on images."""
+    from evonas.predict import as_rows
     from evonas.predict import predict as predict_images
     from evonas.reports.models import print_predictions
 
-    say(predict_images(model, images), json, print_predictions)
+    results = predict_images(model, images)
+    if csv is not None:
+        from evonas.reports.csv_file import write_csv
+
+        write_csv(as_rows(results), csv)
+        tell(f"{len(results)} predictions written to {csv}.")
+    if csv is None or json:
+        say(results, json, print_predictions)
 
 
 @command

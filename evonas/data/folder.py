@@ -56,13 +56,14 @@ def _classes(root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """The files in a folder, at any depth, that are read as images, by name."""
     return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
 
 
 def _channels(path: Path) -> int:
     """1 if all images are grey, else 3."""
-    for file in _files(path):
+    for file in image_files(path):
         with suppress(ImageError):  # reported with all others when they are read
             if not is_grey(file):
                 return 3
@@ -70,7 +71,7 @@ def _channels(path: Path) -> int:
 
 
 def _read_part(root: Path, classes: tuple[str, ...], resolution_px: int, channels: int) -> Split:
-    files = [_files(root / name) for name in classes]
+    files = [image_files(root / name) for name in classes]
     problems = [
         f"{root / name} has {len(own)} images, and a class needs {FEWEST} or more."
         for name, own in zip(classes, files, strict=True)

@@ -1,20 +1,24 @@
 """A file of numpy arrays, as numpy.savez writes it."""
 
+import math
+import os
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format
 from numpy.typing import NDArray
 
 from evonas.data.arrays import Pairs, Pictures, source_of
 from evonas.data.dataset import Source
+from evonas.data.decode import MOST_PIXELS
 from evonas.errors import DataError
 from evonas.settings import DataSettings
 
 OWN = ("images", "labels", "test_images", "test_labels")
 KERAS = ("x_train", "y_train", "x_test", "y_test")
+GIB = 2**30
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -55,10 +59,44 @@ def _load(file: Path) -> Arrays:
     if not zipfile.is_zipfile(file):
         raise DataError(f"{file} is no npz file, or a truncated one. numpy.savez writes such.")
     try:
-        with np.load(file, allow_pickle=False) as opened:
-            return {name: opened[name] for name in opened.files}
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise DataError(f"{file} cannot be read: {str(error).rstrip('.')}.") from None
+        # Opened here: numpy forgets to close a file that it cannot read.
+        with open(file, "rb") as content, np.load(content, allow_pickle=False) as opened:
+            _check_sizes(opened.zip)
+            arrays = {name: opened[name] for name in opened.files}
+    except Exception as error:  # a damaged file makes zipfile and numpy stumble in many ways
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{file} cannot be read: {reason.rstrip('.')}.") from None
+    return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+
+
+def _check_sizes(archive: zipfile.ZipFile) -> None:
+    """Before memory is taken for what a few bytes may declare.
+
+    Raises:
+        ValueError: An array is not as large as it says, or does not fit into memory.
+    """
+    needed, memory = 0, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for member in archive.infolist():
+        if not member.filename.endswith(".npy"):
+            continue
+        with archive.open(member) as opened:
+            shape, dtype = _declared(opened)
+            size = member.file_size - opened.tell()
+        name, said = member.filename.removesuffix(".npy"), " x ".join(map(str, shape))
+        if len(shape) in (3, 4) and shape[1] * shape[2] > MOST_PIXELS:
+            raise ValueError(f"{name} are {said}, and an image has {MOST_PIXELS:,} pixels at most")
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"{name} says that it is {said} of {dtype}, and has {size:,} bytes")
+        needed += size
+    if needed > memory:
+        raise ValueError(f"it needs {needed / GIB:.1f} GiB, and memory has {memory / GIB:.1f}")
+
+
+def _declared(opened: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = format.read_magic(opened)
+    read = format.read_array_header_1_0 if version == (1, 0) else format.read_array_header_2_0
+    shape, _, dtype = read(opened)
+    return shape, dtype
 
 
 def _wrong_images(images: NDArray[Any], place: str) -> list[str]:

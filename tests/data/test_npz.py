@@ -1,9 +1,14 @@
+import re
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from small_sets import problems, read, write_npz
+
+from evonas.errors import DataError
 
 LEVELS = np.arange(12, dtype=np.uint8)
 
@@ -137,3 +142,76 @@ def test_a_damaged_array_is_told(tmp_path: Path) -> None:
     content[300] ^= 0xFF
     file.write_bytes(content)
     assert problems("npz", file)[0].startswith(f"{file} cannot be read: Bad CRC-32")
+
+
+def header(shape: str, descr: str = "|u1") -> bytes:
+    """The head of an array file that says whatever it is told to."""
+    text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text) + 1) + text.encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (header("(12, 1000000, 1000000)"), "images are 12 x 1000000 x 1000000, and an image has "),
+        (header("(10000000000, 6, 6)"), "images says that it is 10000000000 x 6 x 6 of uint8, and"),
+        (header("(-12, 6, 6)"), "images says that it is -12 x 6 x 6 of uint8, and has 432 bytes"),
+        (header(f"(12, 6, {10**400})"), "images are 12 x 6 x 1000"),
+        (header("(12, 6, 6)", "<f8"), "images says that it is 12 x 6 x 6 of float64, and has 432"),
+        (header("(12, 6, 6"), ""),
+        (header("(12, 6, 6)", "nonsense"), ""),
+        (b"\x93NUMPY\x09\x00", ""),
+        (b"no array", ""),
+    ],
+)
+def test_arrays_that_are_not_what_they_say_are_told(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
+    file = tmp_path / "set.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("images.npy", content + bytes(432))
+    (problem,) = problems("npz", file)
+    assert problem.startswith(f"{file} cannot be read: {message}")
+
+
+def test_an_archive_larger_than_memory_is_told_before_it_is_read(tmp_path: Path) -> None:
+    """A terabyte of zeros, as its directory says."""
+    file, count = write_npz(tmp_path / "set.npz"), 10**9
+    content = header(f"({count}, 32, 32)")
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("images.npy", content)
+    # The sizes of 32 bits in the directory give way to those of its ZIP64 field.
+    whole, size = file.read_bytes(), len(content) + count * 1024
+    start = whole.index(b"PK\x01\x02")
+    entry = bytearray(whole[start : start + 46 + len("images.npy")])
+    entry[24:28], entry[30:32] = b"\xff" * 4, struct.pack("<H", 12)
+    entry += struct.pack("<HHQ", 1, 8, size)
+    end = bytearray(whole[whole.index(b"PK\x05\x06") :])
+    end[12:16] = struct.pack("<I", len(entry))
+    file.write_bytes(whole[:start] + entry + end)
+    (problem,) = problems("npz", file)
+    assert re.search(r"cannot be read: it needs 953\.7 GiB, and memory has [\d.]+\.$", problem)
+
+
+def test_members_that_are_no_arrays_are_none(tmp_path: Path) -> None:
+    file = tmp_path / "set.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("images", "text")
+        archive.writestr("labels", "text")
+    assert problems("npz", file)[-1] == "Its arrays: none."
+
+
+def test_files_with_changed_bytes_are_read_or_told_by_name(tmp_path: Path) -> None:
+    rng, whole = np.random.default_rng(0), write_npz(tmp_path / "set.npz").read_bytes()
+    for number in range(300):
+        content = bytearray(whole)
+        for place in rng.integers(0, len(whole), 2):
+            content[place] = rng.integers(256)
+        file = tmp_path / f"{number}.npz"
+        file.write_bytes(content)
+        try:
+            read("npz", file, 6)
+        except DataError as error:
+            told = str(error)
+            if not told.startswith(str(file)):
+                raise
