@@ -3,7 +3,6 @@
 Training and `predict` read files here and nowhere else, so both see the same.
 """
 
-import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,19 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evonas.data.dataset import Images
+from evonas.data.files import irregular
 from evonas.data.image import image_to_array
 from evonas.errors import ImageError
 
 MOST_PIXELS = 89_478_485  # Pillow warns beyond them; a picture of four channels is then 360 MB
 # By content, whatever the suffix. Pillow knows more, and runs Ghostscript on some of them.
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 GREY = ("1", "L", "LA", "La", "I", "F")
 BITS, INTERPRETATION = 258, 262  # tags of a TIFF: bits a sample; 0: the lowest level is white
 SHALLOW = {"L;2": 85, "L;4": 17}  # of a PNG with less than 8 bits: what Pillow multiplies levels by
@@ -84,12 +77,9 @@ def _opened(file: Path) -> Iterator[Image.Image]:
 
 
 def _check_kind(file: Path) -> None:
-    """Opening a pipe would wait for ever."""
-    status = file.stat()
-    kind = stat.S_IFMT(status.st_mode)
-    if kind != stat.S_IFREG:
-        raise ImageError(file, f"it is {KINDS.get(kind, 'no regular file')}")
-    if not status.st_size:
+    if kind := irregular(file):
+        raise ImageError(file, f"it is {kind}")
+    if not file.stat().st_size:
         raise ImageError(file, "it is empty")
 
 

@@ -1,5 +1,6 @@
 """Files that a data set is expected to have."""
 
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +10,14 @@ from evonas.settings import DataSettings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def given_folder(settings: DataSettings, holds: str) -> Path:
@@ -29,6 +38,16 @@ def given_folder(settings: DataSettings, holds: str) -> Path:
     return settings.path
 
 
+def irregular(file: Path) -> str | None:
+    """What there is in place of a regular file; None: nothing. Opening a pipe waits for ever.
+
+    Raises:
+        OSError: There is no such file, or it cannot be looked at.
+    """
+    kind = stat.S_IFMT(file.stat().st_mode)
+    return None if kind == stat.S_IFREG else KINDS.get(kind, "no regular file")
+
+
 def read_bytes(file: Path) -> bytes:
     """All of a file.
 
@@ -36,13 +55,14 @@ def read_bytes(file: Path) -> bytes:
         DataError: It is missing, empty or cannot be read.
     """
     try:
-        content = file.read_bytes()
+        kind = irregular(file)
+        content = b"" if kind else file.read_bytes()
     except FileNotFoundError:
         raise DataError(f"{file} is missing.") from None
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror or error}.") from None
     if not content:
-        raise DataError(f"{file} is empty.")
+        raise DataError(f"{file} is {kind or 'empty'}.")
     return content
 
 

@@ -1,4 +1,6 @@
+import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +118,14 @@ def test_a_python_batch_of_something_else_is_told(
     file.write_bytes(pickle.dumps(content, protocol=2))
     (problem,) = problems("cifar10", python)
     assert problem.startswith(f"{file}{message}")
+
+
+@pytest.mark.parametrize(("make", "what"), [(os.mkfifo, "a pipe"), (os.mkdir, "a folder")])
+def test_what_is_no_file_is_told_without_waiting_for_it(
+    tmp_path: Path, make: Callable[[Path], None], what: str
+) -> None:
+    folder = write_binary_cifar(tmp_path / "cifar")
+    file = folder / "data_batch_2.bin"
+    file.unlink()
+    make(file)
+    assert problems("cifar10", folder) == [f"{file} is {what}."]

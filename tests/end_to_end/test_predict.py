@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EVONAS, evonas
+from conftest import EVONAS, typed
 from PIL import Image
 
 from evonas.errors import DataError, ExportError
@@ -72,14 +72,14 @@ def test_a_folder_stands_for_its_images(model: Path, working_folder: Path) -> No
     for name in ("b.png", "a.jpg", "deep/er/c.gif", "single.png"):
         paint(Path("images" if name != "single.png" else ".", name), len(name))
     Path("images/notes.txt").write_text("no image")
-    results = json.loads(evonas("predict", str(model), "images", "single.png", "--json").stdout)
+    results = json.loads(typed("predict", str(model), "images", "single.png", "--json").stdout)
     names = ["images/a.jpg", "images/b.png", "images/deep/er/c.gif", "single.png"]
     assert [result["image"] for result in results] == names
     assert all(sum(r["probabilities"].values()) == pytest.approx(1) for r in results)
     alone = predict(model, [Path("single.png")])
     assert alone[0]["probability"] == pytest.approx(results[-1]["probability"])
     Path("empty").mkdir()
-    refused = evonas("predict", str(model), "empty", "nowhere.png")
+    refused = typed("predict", str(model), "empty", "nowhere.png")
     assert refused.returncode == 2
     assert refused.stderr.splitlines()[0] == "The folder empty has no images."
 
@@ -88,7 +88,7 @@ def test_a_folder_stands_for_its_images(model: Path, working_folder: Path) -> No
 def test_predictions_are_written_as_csv(model: Path, working_folder: Path) -> None:
     for name in ("=1+1.png", "a[b].png", "c\x1b[2J.png"):
         paint(Path("images", name))
-    result = evonas("predict", str(model), "images", "--csv", "out.csv")
+    result = typed("predict", str(model), "images", "--csv", "out.csv")
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == "3 predictions written to out.csv.\n"
     with open("out.csv", newline="") as file:
@@ -102,7 +102,7 @@ def test_predictions_are_written_as_csv(model: Path, working_folder: Path) -> No
     assert len(columns) == 10
     assert sum(float(rows[0][name]) for name in columns) == pytest.approx(1)
     os.chdir("images")
-    evonas("predict", str(model), "=1+1.png", "--csv", "../out.csv")
+    typed("predict", str(model), "=1+1.png", "--csv", "../out.csv")
     assert Path("../out.csv").read_text().splitlines()[1].startswith("'=1+1.png,")
 
 
@@ -118,7 +118,7 @@ def test_names_of_files_and_classes_are_shown_as_they_are(
     for name in names:
         paint(Path(name))
     Path(os.fsdecode(b"byte\xff.png")).write_bytes(Path(names[0]).read_bytes())
-    result = evonas("predict", "named", *names, os.fsdecode(b"byte\xff.png"))
+    result = typed("predict", "named", *names, os.fsdecode(b"byte\xff.png"))
     assert result.returncode == 0, result.stderr
     for shown in ("a[/b].png", r"c\x1b[2J\n.png", ":smile:[bold].png", r"byte\xff.png", "[red]"):
         assert f" {shown}" in result.stdout
@@ -134,7 +134,7 @@ def test_what_is_no_picture_is_refused_by_name_without_a_hang(
     paint(Path("cut.png"))
     Path("cut.png").write_bytes(Path("cut.png").read_bytes()[:45])
     names = ["pipe.png", "large.png", "cut.png", "nowhere.png", "/dev/null"]
-    result = evonas("predict", str(model), *names, timeout=60)
+    result = typed("predict", str(model), *names)
     assert (result.returncode, result.stdout) == (2, "")
     lines = result.stderr.splitlines()
     assert [line.split(" is no image that can be read: ")[0] for line in lines] == names

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import evonas
+from conftest import typed
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -115,7 +115,7 @@ def test_csv_cells_that_are_no_texts_stay() -> None:
 
 def test_messages_of_the_command_line_show_what_was_typed() -> None:
     for words in (["space=\x1b[2Jx"], ["\x1b[31m=1"], ["data=folder", "data.path=\x1b[2J"]):
-        result = evonas("search", *words)
+        result = typed("search", *words)
         assert result.returncode == 2
         assert "\x1b" not in result.stderr
         assert r"\x1b[" in result.stderr
