@@ -19,6 +19,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+LONGEST_MESSAGE = 4000  # letters: a value that a message repeats may have millions
+LONGEST_VALUE = 60
+
+
+def brief(text: str, longest: int = LONGEST_VALUE) -> str:
+    """A text without its middle, if it is long.
+
+    >>> brief("1" * 400, 10)
+    '11111...11111'
+    """
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]}...{text[-half:]}"
+
+
 class EvonasError(Exception):
     """A mistake of the user or of the outside world; one message a line.
 
@@ -27,7 +41,8 @@ class EvonasError(Exception):
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        messages = [problems] if isinstance(problems, str) else problems
+        self.problems = [brief(message, LONGEST_MESSAGE) for message in messages]
         super().__init__("\n".join(self.problems))
 
 

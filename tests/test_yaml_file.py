@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evonas.errors import DataError, EvonasError, SpaceError
 from evonas.yaml_file import read_yaml, write_yaml
@@ -115,3 +117,139 @@ def test_what_is_written_is_read_back_in_its_order(tmp_path: Path) -> None:
     found, _ = read_yaml(tmp_path / "file.yaml", SpaceError)
     assert found == values
     assert list(found) == ["z", "a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("-2E3", -2000.0),
+        ("1.", 1.0),
+        (".5", 0.5),
+        ("0o10", 8),
+        ("0x1F", 31),
+        ("+12", 12),
+        ("~", None),
+        ("True", True),
+        ("y", "y"),
+        ("=", "="),
+        ("1.2.3", "1.2.3"),
+        ("123:456", "123:456"),
+        ("'010'", "010"),
+        ("'on'", "on"),
+        ("'2024-01-02'", "2024-01-02"),
+    ],
+)
+def test_single_values_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
+    (found,) = read(tmp_path, f"- {text}\n")[0]  # type: ignore[misc]
+    assert (type(found), found) == (type(value), value)
+
+
+@pytest.mark.parametrize(
+    ("text", "write"),
+    [
+        ("010", "10, or 8 if that is meant"),
+        ("-0_1", "-1, or -1"),
+        ("09", '9, or "09"'),
+        ("1:30", "90"),
+        ("-1:30:00.5", "-5400.5"),
+        ("1_000", "1000"),
+        ("1_0.5", "10.5"),
+        ("0b101", "5"),
+        ("-0x1F", "-31"),
+        ("yes", "true"),
+        ("OFF", "false"),
+        ("2024-01-02", '"2024-01-02"'),
+        ("2024-1-2 10:00:00", '"2024-1-2 10:00:00"'),
+    ],
+)
+def test_what_yaml_1_1_reads_otherwise_is_refused_with_what_to_write(
+    tmp_path: Path, text: str, write: str
+) -> None:
+    with pytest.raises(SpaceError) as failure:
+        read(tmp_path, f"a: 1\nb:\n  - {text}\n  - {text}\n")
+    assert [problem.partition(": ")[0] for problem in failure.value.problems] == [
+        "file.yaml, b.0 (line 3)",
+        "file.yaml, b.1 (line 4)",
+    ]
+    assert f"Write {write}" in failure.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (".inf", "no finite number"),
+        ("-.INF", "no finite number"),
+        (".nan", "no finite number"),
+        ("1e400", "no finite number"),
+        ("9" * 400, "beyond 18446744073709551615"),
+        ("-18446744073709551616", "beyond 18446744073709551615"),
+        ("0x" + "F" * 17, "beyond 18446744073709551615"),
+        ("!!binary aGVsbG8=", "the tag !!binary means nothing here"),
+        ("!!str 5", "the tag !!str means nothing here"),
+        ("!mine {}", "the tag !mine means nothing here"),
+    ],
+)
+def test_values_that_nothing_takes_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(SpaceError, match=rf"file.yaml.*\(line 2\): .*{problem}") as failure:
+        read(tmp_path, f"a: 1\nb: {text}\n")
+    assert len(str(failure.value)) < 300
+
+
+def doubling(levels: int) -> str:
+    first = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+    return first + "".join(
+        f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]\n"
+        for level in range(1, levels)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (doubling(9), "more than 1,000,000 values, with what aliases repeat"),
+        (doubling(5) + "b:\n  <<: {c: [*a4, *a4, *a4, *a4, *a4]}\n" * 1 + "d: [" +
+         "*a4, " * 9 + "*a4]\n", "more than 1,000,000 values"),
+        ("[" * 5000, "more than 100 lists and mappings are inside each other"),
+        ("".join(f"{' ' * depth}a:\n" for depth in range(200)), "more than 100 lists"),
+        ("a0: &a0 []\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 150)),
+         "more than 100 lists"),
+        ("x: &x\n  <<: *x\n", r"\*x stands inside of what it repeats"),
+        ("a: 1\n---\nb: 1\n", "a second document begins here"),
+    ],
+    ids=["aliases", "merged", "flow", "blocks", "aliases in aliases", "itself", "documents"],
+)  # fmt: skip
+def test_texts_that_stand_for_too_much_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(SpaceError, match=rf"file.yaml \(line \d+\): .*{problem}"):
+        read(tmp_path, text)
+
+
+def test_an_endless_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with pytest.raises(SpaceError, match="has more than 16 MiB"):
+        read_yaml(Path("/dev/zero"), SpaceError)
+
+
+WORDS_AND_NUMBERS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**64) + 1, 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.sampled_from(
+        ["on", "1e-3", "010", "1:30", "1_0", "0o7", "<<", "=", "~", "", "-", "2024-01-02"]
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(WORDS_AND_NUMBERS)
+def test_whatever_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+) -> None:
+    file = tmp_path_factory.getbasetemp() / "written.yaml"
+    write_yaml(file, value)
+    assert repr(read_yaml(file, SpaceError)[0]) == repr(value)

@@ -12,8 +12,9 @@ import pytest
 from conftest import EVONAS, evonas
 
 from evonas.errors import FileError, RunError
-from evonas.runs.folder import new_run_folder, run_folders
+from evonas.runs.folder import new_run_folder, run_folders, write_config
 from evonas.settings import RunSettings, Settings
+from evonas.yaml_file import read_yaml, write_yaml
 
 SEARCHES = 8
 FORK = multiprocessing.get_context("fork")
@@ -125,3 +126,14 @@ def test_a_place_where_no_run_can_be_made_is_told() -> None:
 def test_a_place_where_nobody_may_write_is_told() -> None:
     Path("closed").mkdir(mode=0o500)
     assert "closed: no run can be made there: permission denied" in refusal("closed")
+
+
+def test_the_words_of_a_search_and_its_resumes_are_read_back_as_typed(tmp_path: Path) -> None:
+    for name, first in (("none", []), ("some", ["run.seed=1e3", "on", "😀=\x7f"])):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_yaml(folder / "overrides.yaml", first)
+        for added in (["budget.evaluations=+5"], ["data.path=😀\x7f", "1e-3"]):
+            write_config(folder, Settings(), added)
+            first = [*first, *added]
+            assert read_yaml(folder / "overrides.yaml", RunError)[0] == first
