@@ -18,7 +18,6 @@ TrialFailure                a trial that failed by itself: becomes an outcome, n
 from collections.abc import Iterable
 from pathlib import Path
 
-
 LONGEST_MESSAGE = 4000  # letters: a value that a message repeats may have millions
 LONGEST_VALUE = 60
 

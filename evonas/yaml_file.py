@@ -177,6 +177,7 @@ class _Reader:
             anchor = self._anchor(event)
             self._grow(line, anchor.size, 0)
             return self._copy(anchor.value, anchor.key_path, key_path)
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent), "a value begins"
         if event.tag is not None:
             tag = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._refuse(line, f"the tag {tag} means nothing here. Leave it out.")
@@ -197,7 +198,7 @@ class _Reader:
         return [self._value(item, (*key_path, index)) for index, item in items]
 
     def _anchor(self, event: yaml.AliasEvent) -> _Anchor:
-        anchor = self._anchors.get(event.anchor)
+        anchor = self._anchors.get(str(event.anchor))
         if anchor is None:
             self._refuse(_line(event), f"no &{event.anchor} stands before *{event.anchor}.")
         if not anchor.key_path:
@@ -278,7 +279,7 @@ class _Reader:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return event.start_mark.line + 1 if event.start_mark else 0
 
 
 def _is_merge(event: yaml.Event) -> bool:
@@ -325,7 +326,8 @@ class _Writer(_DUMPER):  # type: ignore[misc, valid-type]
     def word(self, text: str) -> yaml.Node:
         """A word, in quotes where it would be read as a number."""
         style = '"' if LOOKS_LIKE_A_NUMBER.match(text) else None
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+        node: yaml.Node = self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+        return node
 
 
 _Writer.add_representer(str, _Writer.word)

@@ -1,5 +1,6 @@
 """Everything that can be wrong with a search is found here, before a folder is made."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +35,14 @@ from evonas.hardware import check_runtime, device_fingerprint, reference_ms
 from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales
-from evonas.settings import CHANGEABLE_ON_RESUME, Settings, Words
+from evonas.settings import CHANGEABLE_ON_RESUME, ExecutorSettings, Settings, Words
 from evonas.space.document import SpaceDocument, read_space
 from evonas.space.load import space_of
 from evonas.space.recipe import check_recipe
 from evonas.space.search_space import SearchSpace
 from evonas.trial import Chromosome
+
+LEAST_WORKERS = 64  # that any machine may be asked for
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def check(
     settings = words.settings()
     problems = _Problems(words.problems)
     problems.attempt(lambda: pick(EXECUTORS, settings.executor.name, "executor"))
+    problems.messages += _too_many_workers(settings.executor)
     problems.attempt(lambda: evolver_class(settings.evolver))
     problems.attempt(lambda: pick(EVALUATORS, settings.evaluator.name, "evaluator"))
     if settings.evaluator.name == "train":
@@ -192,6 +196,18 @@ def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
         plan_network(example, scale)
     check_transfer(settings, space)
     return space
+
+
+def _too_many_workers(executor: ExecutorSettings) -> Iterator[str]:
+    """Workers are processes of this machine, unless a cluster or a simulated clock has them."""
+    cores = os.cpu_count() or 1
+    most = max(LEAST_WORKERS, 8 * cores)
+    is_here = executor.name in ("local", "ray") and executor.address == "local"
+    if is_here and (executor.workers or 0) > most:
+        yield (
+            f"executor.workers={executor.workers}: each is a process of this machine, which has "
+            f"{cores} cores. Write at most {most}."
+        )
 
 
 def _with_selection(settings: Settings, objectives: int) -> Settings:

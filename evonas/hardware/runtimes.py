@@ -4,6 +4,7 @@ A runtime says what it lacks to measure with these settings, and loads a network
 that tells how long a run of it takes.
 """
 
+import os
 import shutil
 import time
 from abc import ABC, abstractmethod
@@ -280,8 +281,15 @@ def check_runtime(settings: LatencySettings) -> Runtime:
     """The runtime that the settings name.
 
     Raises:
-        SettingsError: It is not there, or cannot compute in the precision asked for.
+        SettingsError: It is not there, cannot compute in the precision asked for, or more threads
+            are asked for than there are cores.
     """
+    cores = os.cpu_count() or 1
+    if settings.threads > cores:
+        raise SettingsError(
+            f"latency.threads={settings.threads}: this machine has {cores} cores, and more threads "
+            f"only wait for each other. Write at most {cores}."
+        )
     runtime = pick(RUNTIMES, settings.runtime, "runtime")
     if settings.precision not in runtime.precisions:
         able = [name for name, each in RUNTIMES.items() if settings.precision in each.precisions]

@@ -9,15 +9,19 @@ from evonas.settings.training import TrainingSettings
 from evonas.settings.values import (
     Count,
     DataPath,
+    Factor,
+    Few,
     FilePath,
     Group,
     Limits,
     Names,
-    NotNegative,
     NotPositive,
     Positive,
     Probability,
+    Seconds,
+    Seed,
     Share,
+    Side,
     split_commas,
     whole_number,
 )
@@ -30,11 +34,11 @@ class SyntheticSettings(Group):
     are resized for a network.
     """
 
-    images: Count = 2000
-    classes: Annotated[int, Field(ge=2)] = 10
+    images: Annotated[int, Field(ge=1, le=10**7)] = 2000
+    classes: Annotated[int, Field(ge=2, le=10**5)] = 10
     channels: Annotated[Literal[1, 3], BeforeValidator(whole_number)] = 3
-    resolution_px: Annotated[int, Field(ge=4)] = 32
-    seed: Annotated[int, Field(ge=0)] = 0
+    resolution_px: Annotated[int, Field(ge=4, le=1024)] = 32
+    seed: Seed = 0
 
 
 class DataSettings(Group):
@@ -52,7 +56,7 @@ class RunSettings(Group):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
     folder: FilePath = Path("runs")
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     deterministic: bool = False
 
 
@@ -69,12 +73,12 @@ class FullSettings(Group):
     long enough to profit from moved images; a search's short training is not.
     """
 
-    resolution_px: Count | None = None
-    width: Positive | None = None
-    filters: Count | None = None
-    repeats: Count | None = None
-    phi: float = 0.0
-    epochs: Count = 30
+    resolution_px: Side | None = None
+    width: Factor | None = None
+    filters: Annotated[int, Field(ge=1, le=2**14)] | None = None
+    repeats: Few | None = None
+    phi: Annotated[float, Field(ge=-20, le=20)] = 0.0
+    epochs: Annotated[int, Field(ge=1, le=10**6)] = 30
     translate: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
@@ -99,10 +103,10 @@ class EvolverSettings(Group):
 
     name: str = "pygad"
     surrogate: bool = True
-    pool: Count = 100
+    pool: Annotated[int, Field(ge=1, le=10**5)] = 100
     initial: Count = 8
     engine: Literal["steady", "pygad_run"] = "steady"
-    population: Annotated[int, Field(ge=4)] = 20
+    population: Annotated[int, Field(ge=4, le=10**5)] = 20
     selection: Literal[
         "tournament_nsga2",
         "nsga2",
@@ -115,8 +119,8 @@ class EvolverSettings(Group):
         "rws",
         "sus",
     ] = "tournament_nsga2"
-    tournament: Count = 3
-    nsga3_divisions: Count | None = None
+    tournament: Annotated[int, Field(ge=1, le=10**5)] = 3
+    nsga3_divisions: Few | None = None
     crossover: Literal["uniform", "single_point", "two_points", "scattered", "sbx", "none"] = (
         "uniform"
     )
@@ -143,7 +147,7 @@ class BudgetSettings(Group):
     """
 
     evaluations: Count = 64
-    seconds: Positive | None = None
+    seconds: Seconds | None = None
     stagnation: Count | None = None
     target: dict[str, Limits] = Field(default_factory=dict)
 
@@ -161,11 +165,11 @@ class LatencySettings(Group):
         "onnxruntime", "torch", "torch-inductor", "cuda", "onnxruntime-cuda", "tensorrt"
     ] = "onnxruntime"
     precision: Literal["fp32", "fp16", "bf16"] = "fp32"
-    batch: Count = 1
-    threads: Count = 1
-    resolution_px: Count | None = None
+    batch: Annotated[int, Field(ge=1, le=2**16)] = 1
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    resolution_px: Side | None = None
     spread: Positive = 0.02
-    limit_s: Positive = 0.8
+    limit_s: Seconds = 0.8
     predictor: bool = False
 
 
@@ -219,12 +223,12 @@ class ExecutorSettings(Group):
     """
 
     name: str = "ray"
-    workers: Count | None = None
-    cpus_per_trial: Positive = 1.0
-    gpus_per_trial: NotNegative | Literal["auto"] = 0.0
+    workers: Annotated[int, Field(ge=1, le=4096)] | None = None
+    cpus_per_trial: Annotated[float, Field(gt=0, le=4096)] = 1.0
+    gpus_per_trial: Annotated[float, Field(ge=0, le=1024)] | Literal["auto"] = 0.0
     address: str = "local"
-    timeout_s: Positive = 600.0
-    retries: Annotated[int, Field(ge=0)] = 2
+    timeout_s: Seconds = 600.0
+    retries: Annotated[int, Field(ge=0, le=1000)] = 2
     charge_proposals: bool = True
 
 
@@ -240,8 +244,8 @@ class EvaluatorSettings(Group):
     path: DataPath | None = None
     observed: dict[str, Annotated[Names, Field(min_length=1)]] = Field(default_factory=dict)
     duration: str | None = None
-    duration_mean_s: Positive | None = None
-    duration_cv: NotNegative = 1.0
+    duration_mean_s: Seconds | None = None
+    duration_cv: Annotated[float, Field(ge=0, le=100)] = 1.0
 
 
 class Settings(Group):

@@ -62,8 +62,8 @@ class TrainingSettings(Group):
     are for long trainings, and on a GPU. `log` writes curves.
     """
 
-    epochs: Count = 5
-    batch_size: Count | None = None
+    epochs: Annotated[int, Field(ge=1, le=10**6)] = 5
+    batch_size: Annotated[int, Field(ge=1, le=2**16)] | None = None
     optimizer: Literal[
         "sgd",
         "nesterov",

@@ -8,10 +8,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-NotPositive = Annotated[float, Field(le=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Positive = Annotated[float, Field(gt=0, le=1e12)]
+NotNegative = Annotated[float, Field(ge=0, le=1e12)]
+NotPositive = Annotated[float, Field(le=0, ge=-100)]
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]  # 30 years: clocks end somewhere
+Side = Annotated[int, Field(ge=1, le=8192)]  # of images, in pixels
+Factor = Annotated[float, Field(gt=0, le=64)]  # of widths and depths
+Few = Annotated[int, Field(ge=1, le=1000)]
 
 
 def split_commas(value: Any) -> Any:
