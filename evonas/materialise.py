@@ -1,34 +1,25 @@
 """The winner as a full model: a design of a run, built at a scale and written as a folder."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from torch import nn
 
 from evonas import pareto
 from evonas.blueprint import Blueprint
 from evonas.errors import ExportError
 from evonas.evaluation import recipe_of, violations
-from evonas.exporters.card import FACTS, write_card
-from evonas.exporters.file_names import BLUEPRINT, FILES, SOURCE
-from evonas.exporters.model_folder import (
-    InputSettings,
-    OriginSettings,
-    Recipe,
-    write_onnx_and_check,
-    write_recipe,
-    write_weights,
-)
+from evonas.exporters.model_writer import Model, model_files, write_model
+from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
+from evonas.exporters.replacement import is_free
 from evonas.exporters.source import network_source
-from evonas.files import make_folder, new_folder, told, write_atomically
+from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware import Clock, check_runtime, reference_ms
 from evonas.hardware.runtimes import OnnxRuntime
 from evonas.models import Network, build, plan_network
 from evonas.reports.summary import measure_scales
-from evonas.runs.folder import as_json, weights_file
+from evonas.runs.folder import weights_file
 from evonas.runs.run import Run
 from evonas.settings import LatencySettings, Limits, validate
 from evonas.space import Scale
@@ -49,7 +40,7 @@ def materialise(
         ExportError: No such design, no weights, a folder in use, or forms that disagree.
     """
     to = to.expanduser()
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+    if not is_free(to):
         raise ExportError(f"{to} is there already and not empty. Give another folder by --to.")
     if not run.space.has_network:
         raise ExportError(
@@ -61,24 +52,19 @@ def materialise(
     trial, outcome = picked(run, pick, where)
     chosen = run.scales[1] if scale == "full" else run.scales[0]
     blueprint, network = _network(run, trial, outcome, chosen)
-    make_folder(to.parent)
-    with told(to):
-        half_done = new_folder(to.parent, f".{to.name[:100]}-")
-    try:
-        checks = _write(half_done, run, trial, outcome, chosen, blueprint, network)
-        if to.exists():
-            to.rmdir()
-        half_done.rename(to)
-    except BaseException:
-        shutil.rmtree(half_done, ignore_errors=True)
-        raise
+    latency = run.settings.latency
+    checks = write_model(
+        to,
+        _model(run, trial, outcome, chosen, blueprint, network),
+        lambda network, model: measured_latency(network, model, chosen.input_shape, latency),
+    )
     keys = ("onnx_max_abs_difference", "onnx_rounding", "source_max_abs_difference")
     return {
         "run": run.name,
         "number": trial.number,
         "scale": scale,
         "folder": str(to),
-        "files": [str(to / name) for name in FILES],
+        "files": model_files(to),
         "checks": {key: checks[key] for key in keys if key in checks},
         "measures": dict(outcome.measures),
         "scales": measure_scales(run, outcome.measures),
@@ -146,41 +132,34 @@ def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> tuple[Bl
                 f"The trained weights of trial {trial.number} were not kept: only those of the "
                 "front and of the best ten are. Export it with --scale full."
             )
-        network.load_state_dict(safetensors.torch.load_file(file))
+        try:
+            weights = read_weights(file, run.records.weights_checksum(owner))
+            put_weights(network, weights, file)
+        except ExportError as problem:
+            raise ExportError(
+                f"{problem} Nothing was exported. Export another trial, or this one's design with "
+                "--scale full."
+            ) from None
     return blueprint, network
 
 
-def _write(
-    folder: Path,
+def _model(
     run: Run,
     trial: Trial,
     outcome: Outcome,
     scale: Scale,
     blueprint: Blueprint,
     network: Network,
-) -> dict[str, Any]:
-    plan = plan_network(blueprint, scale)
-    write_atomically(folder / BLUEPRINT, as_json(blueprint.to_dict()))
+) -> Model:
     title = f"Trial {trial.number} of run {run.name} at {scale.name} scale, written by evonas."
-    write_atomically(folder / SOURCE, network_source(plan, title))
-    write_recipe(folder, _recipe(run, trial, scale))
     facts = {
         "measures": dict(outcome.measures),
         "scales": measure_scales(run, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
     }
-    write_atomically(folder / FACTS, as_json(facts))
-    write_weights(folder, network)
-    checks = write_onnx_and_check(
-        folder,
-        network,
-        plan.input_shape,
-        lambda network, model: measured_latency(
-            network, model, plan.input_shape, run.settings.latency
-        ),
-    )
-    write_card(folder)
-    return checks
+    source = network_source(plan_network(blueprint, scale), title)
+    recipe = _recipe(run, trial, scale)
+    return Model(recipe, blueprint.to_dict(), source.encode(), facts, network)
 
 
 def measured_latency(

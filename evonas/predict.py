@@ -13,29 +13,32 @@ from evonas.data.files import each
 from evonas.data.folder import image_files
 from evonas.errors import DataError, ExportError
 from evonas.exporters.file_names import ONNX
-from evonas.exporters.model_folder import InputSettings, read_recipe
+from evonas.exporters.model_folder import ModelFolder
 from evonas.exporters.onnx import INPUT_NAME
+from evonas.exporters.recipe import InputSettings
 
 BATCH = 16  # images: more are hardly faster on a CPU, and what the layers give takes memory
 
 
-def predict(folder: Path, images: Iterable[Path]) -> list[dict[str, Any]]:
+def predict(folder: Path, images: Iterable[Path], trust: bool = False) -> list[dict[str, Any]]:
     """The most likely class of each image and its probability.
 
     Args:
         folder: A model folder.
         images: Files, and folders, which stand for the images in them at any depth, by name.
+        trust: Files of the model folder may differ from what evonas wrote.
 
     Raises:
-        ExportError: The folder is no model folder, or its model was never trained on images.
+        ExportError: The folder is no model folder, is not as evonas wrote it, or its model was
+            never trained on images.
         DataError: A file is no image, or a folder has none; the message lists all of them.
     """
-    folder = folder.expanduser()
-    recipe = read_recipe(folder)
+    model = ModelFolder.open(folder, [ONNX], trust)
+    recipe = model.recipe
     if recipe.input.mean is None or recipe.input.deviation is None:
         raise ExportError("This model was never trained on images. Retrain it first.")
     files = [file for found in each(_files, images) for file in found]
-    session = onnxruntime.InferenceSession(folder / ONNX, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.onnx(), providers=["CPUExecutionProvider"])
     rows = [
         row
         for batch in batches(files, recipe.input)

@@ -1,8 +1,7 @@
 """An exported model trained with its own recipe, and only then shown the test images."""
 
-import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,13 @@ from torch import nn
 from evonas.data import DATA_SETS, Dataset, Split, load_data
 from evonas.data.cache import data_key
 from evonas.errors import ExportError, SettingsError, TrialFailure
-from evonas.exporters.card import TRAINING, write_card
-from evonas.exporters.file_names import BLUEPRINT, FILES
-from evonas.exporters.model_folder import (
-    Recipe,
-    load_source,
-    read_recipe,
-    write_onnx_and_check,
-    write_recipe,
-    write_weights,
-)
-from evonas.files import write_atomically
+from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
+from evonas.exporters.model_folder import ModelFolder
+from evonas.exporters.model_writer import Model, model_files, write_model
+from evonas.exporters.recipe import Recipe
+from evonas.exporters.replacement import held
 from evonas.hardware import usable_cores
-from evonas.key import key_of
+from evonas.key import checksum, key_of
 from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
@@ -42,62 +35,74 @@ from evonas.training import (
     save_checkpoint,
     train,
 )
+from evonas.training.logs import CSV_FILE
 from evonas.training.rates import peak_rate
 from evonas.training.transfer import prepare
 
+NEEDED = (SOURCE, BLUEPRINT, FACTS)
 CHECKPOINT = "checkpoint.safetensors"
 MACS_WORTH_THREADS = 20e6
 CHANGEABLE = ("data", "training")
 
 
-def retrain(folder: Path, given: Iterable[str] = ()) -> dict[str, Any]:
+def retrain(folder: Path, given: Iterable[str] = (), trust: bool = False) -> dict[str, Any]:
     """Trains model.py on all images but the test ones, then scores it on those.
 
-    Goes on from the checkpoint of a retraining that was stopped, if recipe and data are the
-    same. Weights, ONNX, check and card in the folder are replaced when it is done.
+    Goes on from the checkpoint of a retraining that was stopped, if network, recipe and data are
+    the same. When it is done, all files in the folder are replaced, all together; until then they
+    stay as they are.
+
+    Args:
+        trust: Files of the folder may differ from what evonas wrote. It runs model.py.
 
     Raises:
-        ExportError: The folder is no model folder, or the training diverged.
+        ExportError: The folder is no model folder, is not as evonas wrote it, or the training
+            diverged.
         SettingsError: A word is wrong, or changes something other than data and training.
         DataError: The data set is missing, damaged, or has other classes than the model.
     """
-    folder = folder.expanduser()
-    recipe = changed_recipe(read_recipe(folder), given)
+    opened = ModelFolder.open(folder, NEEDED, trust)
+    with held(opened.path):
+        return _retrained(opened, given)
+
+
+def _retrained(folder: ModelFolder, given: Iterable[str]) -> dict[str, Any]:
+    recipe = changed_recipe(folder.recipe, given)
     assert recipe.data is not None, "changed_recipe insists on a data set"
+    blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
+    network = folder.source().network
+    if folder.has_edited_recipe:
+        tell(f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now.")
     pick(DATA_SETS, recipe.data.name, "data set")
     data = load_data(recipe.data, recipe.input.resolution_px)
     _check_fit(recipe, data)
     start = time.monotonic()
     normalisation = Normalisation(data.mean, data.deviation)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = load_source(folder).network
-    shape = (recipe.input.channels, recipe.input.resolution_px, recipe.input.resolution_px)
+    shape = recipe.input.shape
     torch.set_num_threads(_threads(network, shape))
+    _begin(recipe, blueprint, network)
     progress = _train(folder, recipe, data, network, normalisation, device)
     scores = evaluate(network, data.test, normalisation, device)
-    recipe = _with_input(recipe, data)
-    write_recipe(folder, recipe)
-    write_weights(folder, network)
-    write_onnx_and_check(
-        folder,
-        network,
-        shape,
-        lambda network, model: measured_latency(network, model, shape, LatencySettings()),
-    )
     result = {
         "test_accuracy": scores.accuracy,
         "test_images": len(data.test),
         "images": len(data.development),
-        "data": recipe.data.name if recipe.data else "",
+        "data": recipe.data.name,
         "epochs": progress.epochs_done,
         "bfloat16": progress.bfloat16,
         "seconds": time.monotonic() - start,
         "curve": progress.curve,
     }
-    write_atomically(folder / TRAINING, (json.dumps(result, indent=2) + "\n").encode())
-    write_card(folder)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return {**result, "folder": str(folder), "files": [str(folder / n) for n in (*FILES, TRAINING)]}
+    recipe = _with_input(recipe, data)
+    write_model(
+        folder.path,
+        Model(recipe, blueprint, folder.read(SOURCE), facts, network, result),
+        lambda network, model: measured_latency(network, model, shape, LatencySettings()),
+    )
+    (folder.path / CHECKPOINT).unlink(missing_ok=True)
+    logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
+    return {**result, "folder": str(folder.path), "files": model_files(folder.path) + logs}
 
 
 def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
@@ -148,7 +153,7 @@ def _with_input(recipe: Recipe, data: Dataset) -> Recipe:
 
 
 def _train(
-    folder: Path,
+    folder: ModelFolder,
     recipe: Recipe,
     data: Dataset,
     network: nn.Module,
@@ -156,18 +161,12 @@ def _train(
     device: torch.device,
 ) -> Progress:
     assert recipe.data is not None, "a retraining has data"
-    file = folder / CHECKPOINT
-    key = key_of(
-        [
-            recipe.training.model_dump(mode="json", exclude={"log"}),
-            data_key(recipe.data),
-            recipe.seed,
-        ]
-    )
-    _begin(folder, recipe, network)
+    file, key = folder.path / CHECKPOINT, _training_key(folder, recipe)
     progress = load_checkpoint(file, network, key)
     if progress is not None:
         tell(f"Going on after epoch {progress.epochs_done}.")
+    elif file.exists():
+        tell(f"{file} is damaged or of another training, which begins anew.")
     images = data.development
     since, first = time.monotonic(), progress.epochs_done if progress else 0
 
@@ -188,7 +187,7 @@ def _train(
             progress,
             after_epoch,
             bfloat16=progress is None and _bfloat16(recipe, network, images, normalisation, device),
-            log_folder=folder,
+            log_folder=folder.path,
         )
     except TrialFailure as failure:
         file.unlink(missing_ok=True)
@@ -199,11 +198,27 @@ def _train(
         ) from None
 
 
-def _begin(folder: Path, recipe: Recipe, network: nn.Module) -> None:
+def _training_key(folder: ModelFolder, recipe: Recipe) -> str:
+    """Of all that the weights depend on."""
+    assert recipe.data is not None, "a retraining has data"
+    weights = recipe.training.weights
+    return key_of(
+        [
+            checksum(folder.read(SOURCE)),
+            checksum(folder.read(BLUEPRINT)),
+            recipe.training.model_dump(mode="json", exclude={"log"}),
+            None if weights is None else checksum(weights.read_bytes()),
+            data_key(recipe.data),
+            recipe.input.resolution_px,
+            recipe.seed,
+        ]
+    )
+
+
+def _begin(recipe: Recipe, blueprint: Mapping[str, Any], network: nn.Module) -> None:
     """Fresh weights as recipe and blueprint have them, and those of a file over them."""
-    design = json.loads((folder / BLUEPRINT).read_text()) if (folder / BLUEPRINT).exists() else {}
-    own = design.get("network", {}).get("initialisation")
-    initialise(network, recipe.seed, recipe.training.initialisation or own)
+    designed = blueprint.get("network", {}).get("initialisation")
+    initialise(network, recipe.seed, recipe.training.initialisation or designed)
     found = prepare(network, recipe.training, recipe.seed)
     if recipe.training.weights is not None:
         tell(f"{recipe.training.weights}: {found}.")

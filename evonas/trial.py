@@ -11,6 +11,8 @@ Chromosome = tuple[float, ...]
 Status = Literal["complete", "failed", "infeasible", "pruned"]
 
 FORETOLD = "foretold"  # in details: measures that were not taken, by name, and why
+WEIGHTS_CHECKSUM = "weights_sha256"  # in the details of an outcome: of the file that it left
+DAMAGED_WEIGHTS = "damaged_weights"  # in details: the trial whose weights it should have had
 FILTER = "filter"  # in the details of an outcome whose design was not worth a training
 
 
@@ -23,7 +25,8 @@ class Trial:
     the same design one rung below, and has its seed. `known` holds measures that need not be
     taken again (counted beforehand, or of an equal training); `source` is the trial that an equal
     training was taken from. With the weights of `begins_with` the training begins, if they are
-    still there. `bfloat16` is what `training.amp=auto` means for it.
+    still there, and are those of `weights_checksum`. `bfloat16` is what `training.amp=auto` means
+    for it.
     """
 
     number: int
@@ -37,6 +40,7 @@ class Trial:
     known: Mapping[str, float] = field(default_factory=dict)
     source: int | None = None
     begins_with: int | None = None
+    weights_checksum: str | None = None
     bfloat16: bool = False
 
 

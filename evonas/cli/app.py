@@ -36,6 +36,12 @@ RunName = Annotated[
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A folder that evonas export wrote.")
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Use files, model.py among them, that are not as evonas wrote them."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 INTERRUPTED = 130
@@ -121,7 +127,9 @@ def search(words: Words = None, json: Json = False) -> None:
 def resume(run: RunName, words: Words = None, json: Json = False) -> None:
     """Go on with a run that was stopped, or beyond its budget.
 
-    budget.evaluations=+50 adds evaluations; only budget, executor and display may change.
+    budget.evaluations=+50 adds evaluations; only budget, executor and display may change. A run of
+    evaluator=python imports the module that its evaluator.function names: resume such a run only
+    if you trust where it comes from.
     """
     from evonas import driver
     from evonas.runs import find_run
@@ -261,16 +269,17 @@ def latency(
         ),
     ],
     words: Words = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Measure a model on this device, in turns with a fixed reference network.
 
     Words may set latency.*, as in latency.runtime=torch, and of a published network
-    full.resolution_px and full.width.
+    full.resolution_px and full.width. Torch's runtimes run model.py of the folder.
     """
     from evonas.reports.latency import latency_summary, print_latency
 
-    say(latency_summary(model, words or []), json, print_latency)
+    say(latency_summary(model, words or [], trust), json, print_latency)
 
 
 @command
@@ -305,15 +314,18 @@ def export(
 
 
 @command
-def retrain(model: ModelFolder, words: Words = None, json: Json = False) -> None:
+def retrain(
+    model: ModelFolder, words: Words = None, trust: Trust = False, json: Json = False
+) -> None:
     """Train an exported model by its own recipe.
 
-    Words may change data.* and training.*, for example training.epochs=100.
+    Words may change data.* and training.*, for example training.epochs=100. This runs model.py of
+    the folder, if it is the file that evonas wrote.
     """
     from evonas import retrain as retraining
     from evonas.reports.models import print_retrain
 
-    say(retraining.retrain(model, words or []), json, print_retrain)
+    say(retraining.retrain(model, words or [], trust), json, print_retrain)
 
 
 @command
@@ -324,14 +336,15 @@ def predict(
         typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them."),
     ],
     csv: Annotated[Path | None, typer.Option(help="Write all predictions to this file.")] = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Run an exported model on images."""
+    """Run an exported model on images, by its ONNX form: no code of the folder is run."""
     from evonas.predict import as_rows
     from evonas.predict import predict as predict_images
     from evonas.reports.models import print_predictions
 
-    results = predict_images(model, images)
+    results = predict_images(model, images, trust)
     if csv is not None:
         from evonas.reports.csv_file import write_csv
 

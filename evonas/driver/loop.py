@@ -134,12 +134,14 @@ class Search:
             return
         self.in_flight[trial.number] = key
         self.display.started(trial)
+        begins_with = self._begins_with(trial)
         self.executor.submit(
             replace(
                 trial,
                 known=known,
                 source=source,
-                begins_with=self._begins_with(trial),
+                begins_with=begins_with,
+                weights_checksum=self.records.weights_checksum(begins_with),
                 bfloat16=paid is None and self.precision.bfloat16(trial),
             )
         )

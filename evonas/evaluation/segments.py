@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.torch
 import torch
 
+from evonas.errors import ExportError
+from evonas.exporters.weights import read_weights
 from evonas.settings import FidelitySettings, TrainingSettings
 
 STEP_PX = 4  # resolutions of rungs are multiples of it
@@ -98,9 +98,9 @@ def seed_of(seed: int, rung: int) -> int:
     return int(np.random.SeedSequence([seed, rung]).generate_state(1)[0])
 
 
-def weights_in(file: Path) -> dict[str, torch.Tensor] | None:
-    """Weights on the disk by name; None if they are not there any more."""
+def weights_in(file: Path, checksum: str | None = None) -> dict[str, torch.Tensor] | None:
+    """Weights on the disk by name; None if they are not there any more, or not as noted."""
     try:
-        return safetensors.torch.load_file(file)
-    except (OSError, safetensors.SafetensorError):
+        return read_weights(file, checksum)
+    except ExportError:
         return None

@@ -27,7 +27,7 @@ from evonas.evaluation.segments import (
 )
 from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.file_names import WEIGHTS
-from evonas.exporters.model_folder import write_weights
+from evonas.exporters.weights import write_weights
 from evonas.files import make_folder
 from evonas.hardware import Clock, latency_scale
 from evonas.key import key_of
@@ -38,7 +38,7 @@ from evonas.training import Normalisation, batch_size, evaluate, train
 from evonas.training.inheritance import inherit
 from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.transfer import prepare
-from evonas.trial import Outcome, Trial
+from evonas.trial import DAMAGED_WEIGHTS, WEIGHTS_CHECKSUM, Outcome, Trial
 
 ALWAYS_MEASURED = ("accuracy", "loss", "macs", "parameters")
 WITHOUT_INFLUENCE = {"log", "compile", "cuda_graphs"}  # on what a training gives
@@ -225,8 +225,8 @@ class TrainEvaluator(Evaluator):
                 log_folder=self._folder(trial) if recipe.log else None,
             )
         scores = evaluate(network, data.validation, normalisation, device)
-        write_weights(self._folder(trial), network)
-        details = {**details, "loss_sum": progress.loss_sum}
+        checksum = write_weights(self._folder(trial), network)
+        details |= {"loss_sum": progress.loss_sum, WEIGHTS_CHECKSUM: checksum}
         return Trained(network, tuple(progress.curve), scores, 0.0, details)
 
     def _fresh(self, trial: Trial) -> torch.nn.Module:
@@ -244,15 +244,17 @@ class TrainEvaluator(Evaluator):
         """Puts in the weights that the trial begins with; segments to train, and what was taken.
 
         A promotion goes on with its own weights unless its rung begins anew; a new design may
-        inherit those of a parent.
+        inherit those of a parent. Where they are gone or damaged, the training is done from its
+        beginning: for a promotion that comes to the same.
         """
         recipe, side = self.recipe(trial.blueprint), self.proxy.resolution_px
         segments = segments_of(self.settings.fidelity, recipe, trial.rung, trial.seed, side)
         if begins_anew(self.settings.fidelity, recipe, trial.rung):
             return segments, {}
-        state = weights_in(self.trials / str(trial.begins_with) / WEIGHTS)
+        file = self.trials / str(trial.begins_with) / WEIGHTS
+        state = weights_in(file, trial.weights_checksum)
         if state is None:
-            return segments, {}
+            return segments, {DAMAGED_WEIGHTS: trial.begins_with} if file.exists() else {}
         if trial.continues is not None:
             network.load_state_dict(state)
             return segments[-1:], {}

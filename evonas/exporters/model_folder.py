@@ -1,152 +1,167 @@
-"""A model as a folder of files that need no evonas, and the proof that they agree."""
+"""A model as a folder of files that need no evonas, read only as they were written.
 
-import importlib.util
+check.json holds the checksum of every other file that evonas reads. recipe.yaml alone is meant to
+be edited; what the weights were trained with, input and classes, has a checksum there as well.
+"""
+
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
-from torch import nn
-
 from evonas.errors import ExportError
-from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
-from evonas.exporters.onnx import onnx_model
-from evonas.files import write_atomically
-from evonas.settings import DataSettings, Group, TrainingSettings, validate
-from evonas.yaml_file import read_yaml, write_yaml
+from evonas.exporters.model_code import Source, run_source
+from evonas.exporters.recipe import Recipe, parsed_recipe
+from evonas.exporters.replacement import finish
+from evonas.exporters.weights import put_weights, tensors_of
+from evonas.key import checksum
 
-CHECKED_IMAGES = 4
-
-
-class InputSettings(Group):
-    """What the network takes: image size, and how 0..1 values are normalised per channel."""
-
-    channels: int
-    resolution_px: int
-    mean: tuple[float, ...] | None = None
-    deviation: tuple[float, ...] | None = None
-
-
-class OriginSettings(Group):
-    """Where the design comes from."""
-
-    run: str
-    trial: int
-    scale: str
-
-
-class Recipe(Group):
-    """recipe.yaml: all that a retraining needs beside the images."""
-
-    data: DataSettings | None
-    input: InputSettings
-    classes: tuple[str, ...]
-    training: TrainingSettings
-    seed: int
-    origin: OriginSettings
-
-
-def read_recipe(folder: Path) -> Recipe:
-    """The recipe of a model folder.
-
-    Raises:
-        ExportError: The folder is no model folder.
-        SettingsError: The recipe has mistakes.
-    """
-    if not (folder / RECIPE).exists() or not (folder / SOURCE).exists():
-        raise ExportError(f"{folder} is no model folder: it lacks {RECIPE} or {SOURCE}.")
-    values, _ = read_yaml(folder / RECIPE, ExportError)
-    recipe: Recipe = validate(Recipe, values, str(folder / RECIPE))
-    return recipe
-
-
-def write_recipe(folder: Path, recipe: Recipe) -> None:
-    """Writes recipe.yaml."""
-    write_yaml(folder / RECIPE, recipe.model_dump(mode="json"))
+CHECKSUMS = "sha256"  # in check.json: by file
+INTERFACE = "interface"  # in check.json: `Recipe.interface`
 
 
 @dataclass(frozen=True)
-class Source:
-    """What model.py defines."""
+class ModelFolder:
+    """An opened model folder.
 
-    network: nn.Module
-    example: torch.Tensor
-
-
-def load_source(folder: Path) -> Source:
-    """The network that the folder's model.py defines, with weights of its own making.
-
-    Runs that file: it is code that evonas wrote and its owner may have changed.
-
-    Raises:
-        ExportError: The file does not define what it should.
+    `checks` is what check.json says. Without `is_trusted`, a file is refused that is not as evonas
+    wrote it.
     """
-    spec = importlib.util.spec_from_file_location("evonas_exported_model", folder / SOURCE)
-    assert spec is not None, "a path to a .py file has a spec"
-    assert spec.loader is not None, "a path to a .py file has a loader"
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        return Source(module.Network(), module.example_input())
-    except Exception as problem:
-        raise ExportError(f"{folder / SOURCE} does not work: {problem!r}.") from problem
 
+    path: Path
+    recipe: Recipe
+    checks: Mapping[str, Any]
+    is_trusted: bool = False
 
-def write_weights(folder: Path, network: nn.Module) -> None:
-    """Writes weights.safetensors, all or nothing."""
-    state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_atomically(folder / WEIGHTS, safetensors.torch.save(state))
+    @classmethod
+    def open(cls, path: Path, needed: Iterable[str], trust: bool = False) -> "ModelFolder":
+        """The folder, if it has a recipe and all files that are needed.
 
-
-def write_onnx_and_check(
-    folder: Path,
-    network: nn.Module,
-    input_shape: tuple[int, int, int],
-    latency: Callable[[nn.Module, bytes], Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Writes model.onnx and check.json from a network whose source and weights lie there already.
-
-    Args:
-        latency: Measures the network, or the ONNX model made of it.
-
-    Returns:
-        What check.json holds.
-
-    Raises:
-        ExportError: Source, weights and ONNX do not give the same numbers.
-    """
-    network = network.cpu().eval()
-    model = onnx_model(network, input_shape, batch=None)
-    write_atomically(folder / ONNX, model)
-    source = load_source(folder)
-    source.network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
-    source.network.eval()
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(CHECKED_IMAGES, *input_shape, generator=generator)
-    agreement = onnx_agreement(network, model, images)
-    with torch.no_grad():
-        by_source = largest_difference(network(images), source.network(images))
-        outputs = network(source.example)[0]
-    checks = {
-        "onnx_max_abs_difference": agreement.difference,
-        "source_max_abs_difference": by_source,
-        "images": CHECKED_IMAGES,
-        "example_output": outputs.tolist(),
-        "latency": dict(latency(network, model)),
-    }
-    if agreement.rounding is not None:
-        checks["onnx_rounding"] = agreement.rounding
-    for form in ("onnx", "source"):
-        difference = checks[f"{form}_max_abs_difference"]
-        if not difference <= TOLERANCE:
+        Raises:
+            ExportError: It is no model folder, or damaged.
+            SettingsError: The recipe has mistakes.
+        """
+        path = path.expanduser()
+        if not path.is_dir():
+            raise ExportError(f"There is no folder {path}. Give one that evonas export wrote.")
+        finish(path)
+        wanted = dict.fromkeys([RECIPE, *needed, *([] if trust else [CHECK])])
+        missing = [name for name in wanted if not (path / name).is_file()]
+        if missing:
             raise ExportError(
-                f"The {form} form of the network differs by {difference:.2g} from the network "
-                f"itself, and at most {TOLERANCE:g} is right. Nothing was exported."
+                f"{path} is no whole model folder: it lacks {', '.join(missing)}. Export the "
+                "design again, or copy all files that evonas export lists."
             )
-    text = json.dumps(checks, indent=2, allow_nan=False) + "\n"
-    write_atomically(folder / CHECK, text.encode())
-    return checks
+        recipe = parsed_recipe(path / RECIPE)
+        folder = cls(path, recipe, _checks(path / CHECK, trust), trust)
+        folder._check_interface()
+        return folder
+
+    def read(self, name: str) -> bytes:
+        """What a file holds.
+
+        Raises:
+            ExportError: It is not what evonas wrote, or cannot be read.
+        """
+        file = self.path / name
+        try:
+            content = file.read_bytes()
+        except OSError as problem:
+            raise ExportError(f"{file} cannot be read: {problem.strerror}.") from None
+        if not self.is_trusted and not self._is_own(name, content):
+            raise ExportError(_refusal(file, name))
+        return content
+
+    @property
+    def has_edited_recipe(self) -> bool:
+        """True if recipe.yaml was changed since evonas wrote it, which it is there for."""
+        return not self._is_own(RECIPE, (self.path / RECIPE).read_bytes())
+
+    def source(self) -> Source:
+        """The network of model.py, with weights of its own making: runs that file.
+
+        Raises:
+            ExportError: The file is not evonas's, or does not work.
+        """
+        return run_source(self.read(SOURCE), self.path / SOURCE, self.recipe)
+
+    def trained(self) -> Source:
+        """The network of model.py with the weights of the folder: runs that file.
+
+        Raises:
+            ExportError: A file is not evonas's, or they do not fit each other.
+        """
+        source, file = self.source(), self.path / WEIGHTS
+        put_weights(source.network, tensors_of(self.read(WEIGHTS), file), file)
+        return source
+
+    def onnx(self) -> bytes:
+        """The ONNX model."""
+        return self.read(ONNX)
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """What a JSON file holds.
+
+        Raises:
+            ExportError: It is not what evonas wrote, or no JSON.
+        """
+        return parsed_json(self.read(name), self.path / name)
+
+    def _is_own(self, name: str, content: bytes) -> bool:
+        return bool(self.checks.get(CHECKSUMS, {}).get(name) == checksum(content))
+
+    def _check_interface(self) -> None:
+        if not self.is_trusted and self.checks.get(INTERFACE) != self.recipe.interface:
+            raise ExportError(
+                f"{self.path / RECIPE}: input or classes are not those that the weights were "
+                "trained with. Put the old ones back, or say --trust if they are meant."
+            )
+
+
+def parsed_json(content: bytes, file: Path) -> dict[str, Any]:
+    """A JSON object, read from `file`.
+
+    Raises:
+        ExportError: It is none.
+    """
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError) as problem:
+        raise ExportError(f"{file} is damaged: it is no JSON ({problem}).") from None
+    if not isinstance(values, dict):
+        raise ExportError(f"{file} is damaged: it holds no JSON object.")
+    return values
+
+
+def _checks(file: Path, trust: bool) -> Mapping[str, Any]:
+    """What check.json says; nothing, if that is damaged and the folder is trusted."""
+    try:
+        checks = parsed_json(file.read_bytes(), file)
+        if isinstance(checks.get(CHECKSUMS), dict):
+            return checks
+        raise ExportError(
+            f"{file} holds no checksums, by which model.py and the weights are known to be those "
+            "that evonas wrote. Export the design again, or say --trust if you trust the folder."
+        )
+    except (OSError, ExportError) as problem:
+        if trust:
+            return {}
+        if isinstance(problem, ExportError):
+            raise
+        raise ExportError(f"{file} cannot be read: {problem.strerror}.") from None
+
+
+def _refusal(file: Path, name: str) -> str:
+    changed = f"{file} is not as evonas wrote it: its checksum is not that of {CHECK}."
+    if name == SOURCE:
+        return (
+            f"{changed} This file is run, so it may do anything that you may. If you trust it, "
+            "say --trust; else export the design again."
+        )
+    again = ", or retrain it" if name in (WEIGHTS, ONNX) else ""
+    return (
+        f"{changed} It is damaged, or was changed. Export the design again{again}; if the change "
+        "is meant, say --trust."
+    )

@@ -7,14 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from rich.console import Console
 from rich.table import Table
-from torch import nn
 
-from evonas.errors import ExportError, SettingsError
-from evonas.exporters.file_names import ONNX, RECIPE, WEIGHTS
-from evonas.exporters.model_folder import load_source, read_recipe
+from evonas.errors import SettingsError
+from evonas.exporters.file_names import ONNX, RECIPE, SOURCE, WEIGHTS
+from evonas.exporters.model_folder import ModelFolder
 from evonas.hardware import (
     Clock,
     Latency,
@@ -33,7 +31,7 @@ from evonas.space import Scale
 SIZES = ("resolution_px", "width")  # keys of full.* that a published network can be built at
 
 
-def latency_summary(model: str, given: Iterable[str]) -> dict[str, Any]:
+def latency_summary(model: str, given: Iterable[str], trust: bool = False) -> dict[str, Any]:
     """What the clock says of a model folder, or of a published network at its published input.
 
     Always measures: nothing is taken from the user's cache but the reference's calibration.
@@ -41,18 +39,19 @@ def latency_summary(model: str, given: Iterable[str]) -> dict[str, Any]:
     Args:
         model: A folder that evonas export wrote, or the name of a published network.
         given: Words for latency.*, and of a published network full.resolution_px and full.width.
+        trust: Files of the folder may differ from what evonas wrote.
 
     Raises:
         SettingsError: A word is wrong or says nothing here, or the runtime is not there.
         UnknownName: There is no such folder and no such network.
-        ExportError: The folder is no model folder.
+        ExportError: The folder is no model folder, or is not as evonas wrote it.
     """
     is_folder = os.sep in model or Path(model, RECIPE).exists()
     settings = _settings(given, is_folder)
     clock = Clock(settings.latency, reference_ms(settings.latency))
     start = time.perf_counter()
     if is_folder:
-        measured, shape = _of_folder(Path(model).expanduser(), clock)
+        measured, shape = _of_folder(Path(model), clock, trust)
     else:
         measured, shape = _of_preset(model, settings, clock)
     seconds = time.perf_counter() - start
@@ -102,20 +101,13 @@ def _sized(scale: Scale, settings: Settings) -> Scale:
     return latency_scale(replace(scale, **chosen), settings.latency)
 
 
-def _of_folder(folder: Path, clock: Clock) -> tuple[Latency, Shape]:
-    given = read_recipe(folder).input
-    shape = (given.channels, given.resolution_px, given.resolution_px)
-    if isinstance(RUNTIMES[clock.settings.runtime], OnnxRuntime):
-        if not (folder / ONNX).exists():
-            raise ExportError(f"{folder} lacks {ONNX}. Export the design again.")
-        return clock.measure((folder / ONNX).read_bytes()), shape
-    return clock.measure_network(_network(folder), shape), shape
-
-
-def _network(folder: Path) -> nn.Module:
-    network = load_source(folder).network
-    network.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
-    return network
+def _of_folder(path: Path, clock: Clock, trust: bool) -> tuple[Latency, Shape]:
+    reads_onnx = isinstance(RUNTIMES[clock.settings.runtime], OnnxRuntime)
+    folder = ModelFolder.open(path, [ONNX] if reads_onnx else [SOURCE, WEIGHTS], trust)
+    shape = folder.recipe.input.shape
+    if reads_onnx:
+        return clock.measure(folder.onnx()), shape
+    return clock.measure_network(folder.trained().network, shape), shape
 
 
 def print_latency(summary: Mapping[str, Any], console: Console) -> None:

@@ -17,7 +17,7 @@ from evonas.reports.console import PlainConsole
 from evonas.reports.format import duration, objective_value
 from evonas.runs.records import Records
 from evonas.settings import Settings
-from evonas.trial import Outcome, Trial
+from evonas.trial import DAMAGED_WEIGHTS, Outcome, Trial
 
 
 class Display:
@@ -78,6 +78,11 @@ class Display:
             self.line(
                 f"Trial {outcome.number} failed after {duration(outcome.seconds)}: "
                 f"{outcome.error_kind}, {first_line}. It ranks last."
+            )
+        if DAMAGED_WEIGHTS in outcome.details:
+            self.line(
+                f"The weights that trial {outcome.details[DAMAGED_WEIGHTS]} left are damaged, so "
+                f"trial {outcome.number} was trained from its beginning."
             )
         size = self.settings.evolver.population
         done, promotions = records.evaluations, records.promotions

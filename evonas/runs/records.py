@@ -9,7 +9,16 @@ from evonas import pareto
 from evonas.evaluation import Objective, excess, is_trained, violations
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
-from evonas.trial import FORETOLD, Chromosome, Finished, History, Outcome, Prefix, Trial
+from evonas.trial import (
+    FORETOLD,
+    WEIGHTS_CHECKSUM,
+    Chromosome,
+    Finished,
+    History,
+    Outcome,
+    Prefix,
+    Trial,
+)
 
 Fitness = tuple[float, ...]
 
@@ -165,6 +174,10 @@ class Records:
         """The trial that paid for the training of this finished one: its weights are both's."""
         source = self.outcomes[number].source
         return number if source is None else source
+
+    def weights_checksum(self, number: int | None) -> str | None:
+        """Of the weights that a finished trial left; None if that was not noted."""
+        return None if number is None else self.outcomes[number].details.get(WEIGHTS_CHECKSUM)
 
     def history(self, events: int | None = None) -> History:
         """What an evolver sees after so many finished events (all if None), in their order.

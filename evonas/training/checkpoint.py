@@ -1,5 +1,6 @@
 """A training in a file, to go on from after a stop."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def save_checkpoint(file: Path, network: nn.Module, progress: Progress, key: str
     """
     tensors = {NETWORK + name: tensor for name, tensor in network.state_dict().items()}
     tensors |= {STATE + name: tensor for name, tensor in progress.state.items()}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     facts = {
         "key": key,
         "epochs": progress.epochs_done,
@@ -29,8 +31,9 @@ def save_checkpoint(file: Path, network: nn.Module, progress: Progress, key: str
         "validation_curve": progress.validation_curve,
         "bfloat16": progress.bfloat16,
     }
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(file, safetensors.torch.save(plain, {"training": json.dumps(facts)}))
+    text = json.dumps(facts)
+    metadata = {"training": text, "sha256": _checksum(text, plain)}
+    write_atomically(file, safetensors.torch.save(plain, metadata))
 
 
 def load_checkpoint(file: Path, network: nn.Module, key: str) -> Progress | None:
@@ -42,12 +45,16 @@ def load_checkpoint(file: Path, network: nn.Module, key: str) -> Progress | None
         return None
     try:
         with safetensors.safe_open(file, "pt") as checkpoint:
-            facts = json.loads((checkpoint.metadata() or {}).get("training", "{}"))
-            if facts.get("key") != key:
-                return None
+            metadata = checkpoint.metadata() or {}
             names = list(checkpoint.keys())
             tensors = {name: checkpoint.get_tensor(name) for name in names}
-    except safetensors.SafetensorError:
+    except (safetensors.SafetensorError, OSError, ValueError):
+        return None
+    text = metadata.get("training", "")
+    if metadata.get("sha256") != _checksum(text, tensors):
+        return None
+    facts = json.loads(text)
+    if facts["key"] != key:
         return None
     network.load_state_dict(_part(tensors, NETWORK))
     return Progress(
@@ -57,6 +64,15 @@ def load_checkpoint(file: Path, network: nn.Module, key: str) -> Progress | None
         facts["validation_curve"],
         facts["bfloat16"],
     )
+
+
+def _checksum(facts: str, tensors: dict[str, torch.Tensor]) -> str:
+    """Of all that a checkpoint says, but for itself."""
+    digest = hashlib.sha256(facts.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -1,6 +1,5 @@
 """Retraining of a model folder, with all that a long training may ask for."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,9 @@ from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.card import FACTS
-from evonas.exporters.file_names import BLUEPRINT, SOURCE
-from evonas.exporters.model_folder import (
-    InputSettings,
-    OriginSettings,
-    Recipe,
-    load_source,
-    read_recipe,
-    write_recipe,
-    write_weights,
-)
+from evonas.exporters.model_folder import ModelFolder
+from evonas.exporters.model_writer import Model, write_model
+from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
 from evonas.exporters.source import network_source
 from evonas.models import build, plan_network
 from evonas.retrain import CHECKPOINT, changed_recipe, retrain
@@ -35,13 +26,10 @@ WORDS = ["data.subset=200", "training.epochs=3", "training.batch_size=20"]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model folder as an export writes it, less what a retraining writes anew."""
+    """A model folder as an export writes it."""
     space = load_space("nano")
     blueprint: Blueprint = space.decode([1.0] * len(space.genes))
     folder = tmp_path_factory.mktemp("model")
-    (folder / BLUEPRINT).write_text(json.dumps(blueprint.to_dict()))
-    (folder / SOURCE).write_text(network_source(plan_network(blueprint, SCALE), "A model"))
-    (folder / FACTS).write_text(json.dumps({"measures": {}, "scales": {}, "genes": {}}))
     recipe = Recipe(
         data=DataSettings(),
         input=InputSettings(channels=1, resolution_px=8),
@@ -50,8 +38,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed=3,
         origin=OriginSettings(run="a", trial=0, scale="proxy"),
     )
-    write_recipe(folder, recipe)
-    write_weights(folder, build(blueprint, SCALE, seed=3))
+    source = network_source(plan_network(blueprint, SCALE), "A model").encode()
+    facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
+    network = build(blueprint, SCALE, seed=3)
+    model = Model(recipe, blueprint.to_dict(), source, facts, network)
+    write_model(folder, model, lambda network, onnx: {"ms": 1.0, "pairs": 1})
     return folder
 
 
@@ -145,7 +136,7 @@ def test_weights_of_a_file_are_begun_with_and_frozen_ones_stay(
     model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = Path("given.safetensors")
-    network = load_source(model).network
+    network = ModelFolder.open(model, ()).source().network
     for tensor in network.state_dict().values():
         tensor.fill_(0.25)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
@@ -182,6 +173,8 @@ def test_what_cannot_be_is_said_and_leaves_the_model_alone(
 
 
 def test_words_change_the_recipe(model: Path) -> None:
-    changed = changed_recipe(read_recipe(model), ["training.amp=auto", "training.log=csv"])
+    changed = changed_recipe(
+        ModelFolder.open(model, ()).recipe, ["training.amp=auto", "training.log=csv"]
+    )
     assert changed.training.amp == "auto"
     assert changed.training.log == ("csv",)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from evonas.exporters.file_names import WEIGHTS
-from evonas.exporters.model_folder import write_weights
+from evonas.exporters.weights import write_weights
 from evonas.models import build
 from evonas.space import Scale, load_space
 from evonas.space.document import document_of

@@ -11,7 +11,7 @@ from torch import nn
 
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import WEIGHTS
-from evonas.exporters.model_folder import write_weights
+from evonas.exporters.weights import write_weights
 from evonas.models import Network, build, plan_network
 from evonas.models.layers import SqueezeExcite
 from evonas.models.presets import preset

@@ -1,0 +1,75 @@
+"""The network that model.py defines. Running that file is running whatever it says."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import nn
+
+from evonas.errors import ExportError
+from evonas.exporters.recipe import Recipe
+from evonas.user_code import place_of, summary_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """What model.py defines."""
+
+    network: nn.Module
+    example: torch.Tensor
+
+
+def run_source(code: bytes, file: Path, recipe: Recipe) -> Source:
+    """The network that the code defines, with weights of its own making.
+
+    Args:
+        code: What `file` holds; that is not read again.
+
+    Raises:
+        ExportError: The code ends the process, fails, or defines another network.
+    """
+    module = ModuleType("evonas_exported_model")
+    module.__file__ = str(file)
+    try:
+        exec(compile(code, str(file), "exec"), module.__dict__)
+        source = Source(module.Network(), module.example_input())
+        shapes = _shapes(source)
+    except SystemExit as end:
+        raise ExportError(
+            f"{file} ends the process, by SystemExit({end.code!r}), instead of defining a "
+            "network. Take that out of it."
+        ) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as problem:
+        raise ExportError(
+            f"{file} does not define a network that works: {_told(problem)}."
+        ) from problem
+    _check_shapes(shapes, recipe, file)
+    return source
+
+
+def _shapes(source: Source) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of the example, and of what the network makes of it."""
+    is_training = source.network.training
+    with torch.no_grad():
+        logits = source.network.eval()(source.example)
+    source.network.train(is_training)
+    return tuple(source.example.shape), tuple(logits.shape)
+
+
+def _check_shapes(
+    shapes: tuple[tuple[int, ...], tuple[int, ...]], recipe: Recipe, file: Path
+) -> None:
+    wanted = (1, *recipe.input.shape), (1, len(recipe.classes))
+    if shapes != wanted:
+        raise ExportError(
+            f"{file}: the network takes {shapes[0]} and gives {shapes[1]}, and has to take "
+            f"{wanted[0]} and give {wanted[1]}: input and classes of recipe.yaml."
+        )
+
+
+def _told(problem: BaseException) -> str:
+    """What was raised, and on which line of the file."""
+    return f"{summary_of(problem)} {place_of(problem)}".strip()

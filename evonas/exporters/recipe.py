@@ -1,0 +1,66 @@
+"""recipe.yaml: all that a retraining needs beside the images."""
+
+from pathlib import Path
+
+import yaml
+
+from evonas.errors import ExportError
+from evonas.key import key_of
+from evonas.settings import DataSettings, Group, TrainingSettings, validate
+from evonas.yaml_file import read_yaml
+
+
+class InputSettings(Group):
+    """What the network takes: image size, and how 0..1 values are normalised per channel."""
+
+    channels: int
+    resolution_px: int
+    mean: tuple[float, ...] | None = None
+    deviation: tuple[float, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of an image."""
+        return (self.channels, self.resolution_px, self.resolution_px)
+
+
+class OriginSettings(Group):
+    """Where the design comes from."""
+
+    run: str
+    trial: int
+    scale: str
+
+
+class Recipe(Group):
+    """All that a retraining needs beside the images."""
+
+    data: DataSettings | None
+    input: InputSettings
+    classes: tuple[str, ...]
+    training: TrainingSettings
+    seed: int
+    origin: OriginSettings
+
+    @property
+    def interface(self) -> str:
+        """A key of what the weights were trained with: input and classes."""
+        return key_of([self.input.model_dump(mode="json"), self.classes])
+
+
+def parsed_recipe(file: Path) -> Recipe:
+    """The recipe in a file.
+
+    Raises:
+        ExportError: It is missing, or no YAML.
+        SettingsError: It has mistakes.
+    """
+    values, _ = read_yaml(file, ExportError)
+    recipe: Recipe = validate(Recipe, values, str(file))
+    return recipe
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The text of recipe.yaml."""
+    values = recipe.model_dump(mode="json")
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
