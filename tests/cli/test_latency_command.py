@@ -51,7 +51,7 @@ def test_an_exported_model_is_measured_in_the_form_that_the_runtime_takes(
     ("words", "message"),
     [
         (["mobilnet_v2"], 'no model called "mobilnet_v2". Did you mean "mobilenet_v2"?'),
-        (["./nowhere"], "nowhere is no model folder"),
+        (["./nowhere"], "There is no model folder nowhere"),
         (["mobilenet_v2", "data=digits"], "data=digits: the latency of a published network takes"),
         (["mobilenet_v2", "full.phi=1"], "full.phi=1: the latency of a published network takes"),
         (["mobilenet_v2", "latency.runtime=tensor"], "latency.runtime=tensor: input should be"),
