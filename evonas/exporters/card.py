@@ -24,7 +24,7 @@ logits = network(images)
 
 ## Retrain
 
-`{recipe}` is there to be edited; `{check}` holds the checksums of the other files. In this folder:
+`{recipe}` is there to be edited, `{check}` holds the checksums of the files. In this folder:
 
     evonas retrain .
     evonas retrain . data=folder data.path=DIR training.epochs=100

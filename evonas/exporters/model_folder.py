@@ -45,7 +45,9 @@ class ModelFolder:
         """
         path = path.expanduser()
         if not path.is_dir():
-            raise ExportError(f"There is no model folder {path}. Give one that evonas export wrote.")
+            raise ExportError(
+                f"There is no model folder {path}. Give one that evonas export wrote."
+            )
         finish(path)
         wanted = dict.fromkeys([RECIPE, *needed, *([] if trust else [CHECK])])
         missing = [name for name in wanted if not (path / name).is_file()]

@@ -13,7 +13,7 @@ from conftest import EVONAS, typed
 from PIL import Image
 
 from evonas.errors import DataError, ExportError
-from evonas.exporters.model_folder import InputSettings
+from evonas.exporters.recipe import InputSettings
 from evonas.predict import BATCH, as_rows, batches, predict
 from evonas.yaml_file import read_yaml, write_yaml
 
@@ -118,7 +118,7 @@ def test_names_of_files_and_classes_are_shown_as_they_are(
     for name in names:
         paint(Path(name))
     Path(os.fsdecode(b"byte\xff.png")).write_bytes(Path(names[0]).read_bytes())
-    result = typed("predict", "named", *names, os.fsdecode(b"byte\xff.png"))
+    result = typed("predict", "named", "--trust", *names, os.fsdecode(b"byte\xff.png"))
     assert result.returncode == 0, result.stderr
     for shown in ("a[/b].png", r"c\x1b[2J\n.png", ":smile:[bold].png", r"byte\xff.png", "[red]"):
         assert f" {shown}" in result.stdout
