@@ -55,11 +55,12 @@ def one_thread() -> Iterator[None]:
 def ray_cluster(cache: Path) -> Iterator[None]:
     """One Ray for all tests of this process: starting it takes seconds."""
     # Imported here: most tests need no Ray.
-    from evonas.executors.ray_executor import start_ray
+    from evonas.executors.ray_service import RayService
 
-    ray = start_ray(workers=2)
+    service = RayService()
+    service.open(workers=2)
     yield
-    ray.shutdown()
+    service.close()
 
 
 @pytest.fixture(scope="session")

@@ -38,13 +38,13 @@ LAYERS = [
     {"yaml_file"},
     {"registry", "cache_folder", "key", "pareto", "standard_output", "user_code"},
     {"files"},
-    {"errors", "facade"},
+    {"errors", "facade", "interrupts"},
 ]
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 
 # Libraries that may be imported in certain rooms or files only.
 HOMES = {
-    "ray": {"executors/ray_executor.py"},
+    "ray": {"executors/ray_service.py", "executors/ray_executor.py"},
     "pygad": {"evolution"},
     "optuna": {"evolution"},
     "onnxruntime": {"hardware", "exporters", "predict.py"},

@@ -1,7 +1,5 @@
 """Commands and their help. Each loads what it needs only when it is called."""
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
@@ -11,10 +9,11 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from evonas import interrupts
 from evonas.errors import EvonasError, SettingsError, WorkFailed
 from evonas.files import EXHAUSTED, refusal
 from evonas.reports.escape import tell
-from evonas.standard_output import STDERR, STDOUT, led_to
+from evonas.standard_output import STDERR, led_to
 
 Parameters = ParamSpec("Parameters")
 
@@ -44,21 +43,10 @@ Trust = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
-INTERRUPTED = 130
 USER_MISTAKE = 2
 WORK_FAILED = 1
 
 documents: list[str] = []  # what a command with --json has to say
-
-
-def main() -> None:
-    """The console script `evonas`."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as cleanly as on Ctrl-C
-    try:
-        app(prog_name="evonas")
-    finally:  # standard output is complete: what is printed while Python ends is no part of it
-        sys.stdout.flush()
-        os.dup2(STDERR, STDOUT)
 
 
 def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
@@ -72,7 +60,8 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
             with alone:
                 function(*arguments, **options)
         except EvonasError as error:
-            tell("\n".join(error.problems))
+            if not interrupts.came():  # or else it tells what the signal did to a library
+                tell("\n".join(error.problems))
             raise typer.Exit(
                 WORK_FAILED if isinstance(error, WorkFailed) else USER_MISTAKE
             ) from None
@@ -82,8 +71,8 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
             tell(str(refusal(problem)))
             raise typer.Exit(WORK_FAILED) from None
         except KeyboardInterrupt:
-            tell("Stopped.")
-            raise typer.Exit(INTERRUPTED) from None
+            interrupts.leave_mark()
+            raise typer.Exit(interrupts.INTERRUPTED) from None
 
     return wrapped
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas import interrupts
 from evonas.blueprint import Blueprint
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
@@ -19,15 +20,17 @@ from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
 from evonas.hardware import device_fingerprint, usable_cores
 from evonas.key import key_of
+from evonas.reports.escape import printable
 from evonas.reports.progress import make_display
-from evonas.runs.folder import DATABASE, IN_MEMORY, SPACE, new_run_folder, write_config
+from evonas.runs.folder import DATABASE, IN_MEMORY, SPACE, new_run_folder, run_path, write_config
 from evonas.runs.ledger import Ledger
 from evonas.runs.lock import RunLock
 from evonas.runs.run import Run, load_run, read_run
-from evonas.settings import Settings, Words
+from evonas.settings import RunSettings, Settings, Words
 from evonas.space.document import document_of, read_space, read_space_file
 
 
+@interrupts.handled()
 def search(
     settings: Iterable[str] | Mapping[str, Any] = (), evaluate: UserFunction | None = None
 ) -> Run:
@@ -46,12 +49,15 @@ def search(
         _by_function(words)
     checked = check(words, evaluate)
     given = [] if isinstance(settings, Mapping) else list(settings)
-    folder = new_run_folder(checked.settings, given, checked.document.values, checked.facts)
+    with interrupts.held():
+        folder = new_run_folder(checked.settings, given, checked.document.values, checked.facts)
+        _say_how_to_go_on(folder)
     with RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
         return _work(set_up(checked, folder, checked.facts), ledger)
 
 
+@interrupts.handled()
 def optimise(
     fitness: Callable[[Any], Any],
     space: str | Path | Mapping[str, Any],
@@ -102,6 +108,7 @@ def _by_function(words: Words) -> None:
     words.values["evaluator"] = {**words.values.get("evaluator", {}), "name": "python"}
 
 
+@interrupts.handled()
 def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | None = None) -> Run:
     """Goes on with a run where it stopped, or beyond its old budget.
 
@@ -113,6 +120,7 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
     """
     given = list(given)
     run = load_run(folder)  # a missing run must not leave a lock behind
+    _say_how_to_go_on(folder)
     with RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
         run = read_run(folder, ledger)
@@ -149,6 +157,11 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
     return checked
 
 
+def _say_how_to_go_on(folder: Path) -> None:
+    name = printable(folder.name if folder == run_path(RunSettings(), folder.name) else str(folder))
+    interrupts.say(f"Nothing that finished is lost. Go on by: evonas resume {name}")
+
+
 def _work(setup: Setup, ledger: Ledger) -> Run:
     settings, name = setup.settings, setup.folder.name
     try:
@@ -160,11 +173,7 @@ def _work(setup: Setup, ledger: Ledger) -> Run:
             if executor.clock is not None:  # all times of the run are then simulated ones
                 ledger.clock = display.clock = executor.clock
                 executor.go_on(*ledger.times())
-            try:
-                ended = Search(setup, records, ledger, executor, display).run()
-            except KeyboardInterrupt:
-                display.line(f"Nothing that finished is lost. Go on by: evonas resume {name}")
-                raise
+            ended = Search(setup, records, ledger, executor, display).run()
         ledger.write_meta({"ended": ended})
         return read_run(setup.folder, ledger, setup.space)
     finally:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from evonas import interrupts
 from evonas.driver.filter import Filter
 from evonas.driver.inheritance import Inheritance
 from evonas.driver.precision import Precision
@@ -66,6 +67,7 @@ class Search:
                 if not self.in_flight:
                     return self._why_over()
                 self._record(self.executor.wait())
+                interrupts.check()
 
     def _next(self) -> Trial | None:
         """The next trial, on record: a promotion if one is due, or else a new design."""

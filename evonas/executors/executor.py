@@ -1,5 +1,6 @@
 """What every executor promises: one outcome for each trial, whatever happens to the worker."""
 
+import math
 import time
 import traceback
 from abc import ABC, abstractmethod
@@ -11,6 +12,7 @@ from typing import Protocol, Self
 
 import torch
 
+from evonas import interrupts
 from evonas.errors import BuildError, FileError, TrialFailure
 from evonas.executors.gpu_memory import forget_peak, peak_details
 from evonas.executors.packing import Packing, Place
@@ -19,6 +21,7 @@ from evonas.settings import ExecutorSettings
 from evonas.trial import Outcome, Trial
 from evonas.user_code import place_of, traceback_of
 
+LOOK_UP_S = 1.0  # at signals and at what workers depend on, while none of them has anything to say
 REFUSED = "refused"  # by the disk or the system: no design's fault, so the search stops for it
 # The processor's allocator, CUDA itself and its libraries raise a plain RuntimeError.
 MEMORY_ERRORS = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
@@ -48,7 +51,7 @@ class Lost:
 class _Running:
     trial: Trial
     attempt: int
-    since: float
+    since: float = math.inf  # when the worker began; until then it may still be starting
 
 
 class Executor(ABC):
@@ -74,7 +77,7 @@ class Executor(ABC):
         try:
             self._open()
         except BaseException:
-            self._close()
+            self._leave()
             raise
         return self
 
@@ -84,7 +87,11 @@ class Executor(ABC):
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        self._close()
+        self._leave()
+
+    def _leave(self) -> None:
+        with interrupts.held():
+            self._close()
 
     def submit(self, trial: Trial) -> None:
         """Takes a trial; it starts as soon as a worker is free."""
@@ -103,6 +110,7 @@ class Executor(ABC):
             late = self._late()
             if late is not None:
                 return late
+            interrupts.check()
 
     @property
     def clock(self) -> Callable[[], float] | None:
@@ -128,7 +136,10 @@ class Executor(ABC):
 
     @abstractmethod
     def _launch(self, trial: Trial, place: Place) -> None:
-        """Starts a trial in a free worker at its place on the GPUs."""
+        """Starts a trial in a free worker at its place on the GPUs; `_begins` tells when it runs.
+
+        A worker in place of a lost one has to start first: that is not the trial's time.
+        """
 
     @abstractmethod
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
@@ -137,6 +148,10 @@ class Executor(ABC):
     @abstractmethod
     def _stop(self, number: int) -> None:
         """Ends a running trial by force."""
+
+    def _begins(self, number: int) -> None:
+        """The worker is at work on the trial from now on."""
+        self._running[number].since = time.monotonic()
 
     def _start_waiting(self) -> None:
         while self._queue and len(self._running) < self.workers:
@@ -147,13 +162,13 @@ class Executor(ABC):
             self._queue.popleft()
             attempt = self._attempts.get(trial.number, 0) + 1
             self._attempts[trial.number] = attempt
-            self._running[trial.number] = _Running(trial, attempt, time.monotonic())
+            self._running[trial.number] = _Running(trial, attempt)
             self._launch(trial, place)
 
     def _until_deadline(self) -> float:
         now = time.monotonic()
         ends = [run.since + self.settings.timeout_s - now for run in self._running.values()]
-        return max(0.0, min(ends))
+        return max(0.0, min([*ends, LOOK_UP_S]))
 
     def _late(self) -> Outcome | None:
         now = time.monotonic()
@@ -180,7 +195,7 @@ class Executor(ABC):
         if run.attempt <= self.settings.retries:
             self._run_again(number)
             return None
-        seconds = time.monotonic() - run.since
+        seconds = max(0.0, time.monotonic() - run.since)
         text = f"the worker was lost {run.attempt} times, last: {lost.reason}"
         return self._finish(number, failed(number, "worker_lost", text, seconds))
 

@@ -31,13 +31,14 @@ class InlineExecutor(Executor):
 
     def _launch(self, trial: Trial, place: Place) -> None:
         self._next = trial
+        self._begins(trial.number)
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         trial = self._next
         assert trial is not None, "a running trial was launched"
         self._next = None
         try:
-            with alarm(timeout_s):
+            with alarm(self.settings.timeout_s):
                 return [(trial.number, run_trial(self.evaluate, trial))]
         except OutOfTime:
             return [(trial.number, timeout_outcome(trial.number, self.settings.timeout_s))]

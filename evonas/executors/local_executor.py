@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -14,6 +15,7 @@ from multiprocessing.reduction import ForkingPickler
 
 import torch
 
+from evonas import interrupts
 from evonas.errors import ExecutorError
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
 from evonas.executors.packing import Packing, Place, slots_of
@@ -32,6 +34,7 @@ class _Worker:
     pipe: Connection
     gpu: int | None  # the only one it sees; None if trials need none
     number: int | None = None  # of the trial it runs
+    is_ready: bool = False  # through with its preparation
 
     @property
     def is_busy(self) -> bool:
@@ -55,7 +58,8 @@ class LocalExecutor(Executor):
             self.packing = Packing(self.settings.gpus_per_trial, slots)
         self._check_evaluate()
         numbers = [index % gpus if gpus else None for index in range(self.workers)]
-        self._workers = [self._start_worker(gpu) for gpu in numbers]
+        for gpu in numbers:
+            self._start_worker(gpu)
         for worker in self._workers:
             self._await_ready(worker)
 
@@ -93,6 +97,8 @@ class LocalExecutor(Executor):
         free = (worker for worker in self._workers if not worker.is_busy)
         worker = next(worker for worker in free if worker.gpu in (None, place.gpu))
         worker.number = trial.number
+        if worker.is_ready:
+            self._begins(trial.number)
         # If it died while idle, `_collect` sees the closed pipe and reports it lost.
         with contextlib.suppress(OSError):
             worker.pipe.send(trial)
@@ -109,7 +115,9 @@ class LocalExecutor(Executor):
             except (EOFError, OSError):
                 self._replace(worker)
                 return [(number, Lost(_how_it_ended(worker.process)))]
-            if message == READY:  # a replacement that is through with its preparation
+            if message == READY:  # a replacement
+                worker.is_ready = True
+                self._begins(number)
                 continue
             worker.number = None
             return [(number, message)]
@@ -124,18 +132,20 @@ class LocalExecutor(Executor):
         worker.pipe.close()
         self._workers.remove(worker)
         # Last, so that the next trial goes to one that is through with its preparation.
-        self._workers.append(self._start_worker(worker.gpu))
+        self._start_worker(worker.gpu)
 
-    def _start_worker(self, gpu: int | None) -> _Worker:
+    def _start_worker(self, gpu: int | None) -> None:
         ours, theirs = CONTEXT.Pipe()
         process = CONTEXT.Process(target=_serve, args=(theirs, self.evaluate, gpu), daemon=True)
-        process.start()
+        with interrupts.held(), _ctrl_c_blocked():
+            process.start()
+            self._workers.append(_Worker(process, ours, gpu))
         theirs.close()
-        return _Worker(process, ours, gpu)
 
     def _await_ready(self, worker: _Worker) -> None:
         try:
             worker.pipe.recv()
+            worker.is_ready = True
         except EOFError:
             worker.process.join()
             raise ExecutorError(
@@ -144,9 +154,21 @@ class LocalExecutor(Executor):
             ) from None
 
 
+@contextlib.contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """For what starts in the block: a Ctrl-C while it imports would end it with a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, evaluate: Evaluate, gpu: int | None) -> None:
     """A worker's life: prepare, then one trial after the other until the driver is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    # Ctrl-C is the driver's to handle. Programs that a trial starts have it as usual, though.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # What a trial printed is out when it ends, because its worker is killed in the end.
     assert isinstance(sys.stdout, io.TextIOWrapper), "a spawned process has the system's"

@@ -1,25 +1,36 @@
 """Trials as Ray tasks: on this machine by default, on a cluster with `executor.address`."""
 
+import contextlib
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
 from evonas.errors import ExecutorError
-from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
+from evonas.executors.executor import LOOK_UP_S, Evaluate, Executor, Lost, run_trial
 from evonas.executors.packing import Packing, Place
+from evonas.executors.ray_service import RayService
 from evonas.settings import ExecutorSettings
 from evonas.standard_output import led_to
 from evonas.trial import Outcome, Trial
 
-# Read by Ray when it is imported.
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
 MOST_PRINTED = 100_000  # bytes of what a trial prints that the driver passes on
 LOADING_GPUS = 0.001  # so little that all workers load at the same time, where the GPUs are
+END_S = 5.0  # for trials that wait for a worker when the search is over
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """Says that a worker has begun with a trial."""
+
+    node: str
+    process: int
 
 
 class RayExecutor(Executor):
@@ -31,46 +42,53 @@ class RayExecutor(Executor):
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
         super().__init__(evaluate, settings, workers)
-        self._numbers: dict[Any, int] = {}
-        self._ray: Any = None
-        self._owns_cluster = False
+        self._service = RayService()
+        self._numbers: dict[Any, int] = {}  # by the task that runs the trial
+        self._places: dict[int, _Begun] = {}
+
+    @property
+    def _ray(self) -> Any:
+        return self._service.ray
 
     def _open(self) -> None:
-        import ray
-
-        if not ray.is_initialized():
-            cpus = math.ceil(self.workers * self.settings.cpus_per_trial)
-            start_ray(cpus, self.settings.address)
-            self._owns_cluster = True
-        self._ray = ray
+        cpus = math.ceil(self.workers * self.settings.cpus_per_trial)
+        self._service.open(cpus, self.settings.address)
         self._check_resources()
         self.packing = self._packing()
-        task = self._task()
-        shared = ray.put(self.evaluate)
+        task = self._ray.remote(num_returns="streaming", **self._options())(_evaluate_in_worker)
+        shared = self._ray.put(self.evaluate)
         self._start: Callable[[Trial, float], Any] = lambda trial, gpus: task.options(
             num_gpus=gpus
         ).remote(shared, trial)
-        load = task.options(num_gpus=LOADING_GPUS if self.settings.gpus_per_trial else 0)
+        load = self._ray.remote(
+            num_gpus=LOADING_GPUS if self.settings.gpus_per_trial else 0, **self._options()
+        )(_prepare_worker)
         # One task for each worker at the same time, so that all of them start and load.
-        loading = [load.remote(shared, None) for _ in range(1 if self._is_bound else self.workers)]
+        loading = [load.remote(shared) for _ in range(1 if self._is_bound else self.workers)]
         try:
-            ray.get(loading)
-        except ray.exceptions.RayTaskError as error:
+            self._get(loading)
+        except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
+
+    def _get(self, references: list[Any]) -> None:
+        """Waits for all of them, and notices if Ray dies meanwhile."""
+        while references:
+            done, references = self._ray.wait(references, timeout=LOOK_UP_S)
+            self._ray.get(done)
+            self._service.check()
 
     @property
     def _is_bound(self) -> bool:
         """True if a process that has run a trial can see one GPU, and the next may get another."""
         return self.settings.gpus_per_trial != 0 and self._gpus > 1
 
-    def _task(self) -> Any:
-        """What Ray runs."""
-        options = {
+    def _options(self) -> dict[str, float]:
+        """Of everything that Ray runs."""
+        return {
             "num_cpus": self.settings.cpus_per_trial,
             "max_retries": 0,
             "max_calls": 1 if self._is_bound else 0,
         }
-        return self._ray.remote(**options)(_evaluate_in_worker)
 
     def _packing(self) -> Packing:
         wanted = self.settings.gpus_per_trial
@@ -97,83 +115,93 @@ class RayExecutor(Executor):
                 )
 
     def _close(self) -> None:
-        if self._ray is None:
-            return
-        for reference in list(self._numbers):
-            self._ray.cancel(reference, force=True)
+        if self._ray is not None and self._service.is_callers:
+            self._end_all()
         self._numbers.clear()
-        if self._owns_cluster:
-            self._ray.shutdown()
-        self._ray = None
+        self._places.clear()
+        self._service.close()
+
+    def _end_all(self) -> None:
+        """Ends the trials in a Ray that stays, also those that begin meanwhile."""
+        end = time.monotonic() + END_S
+        while self._numbers and time.monotonic() < end:
+            for number in list(self._places):
+                self._stop(number)
+            if self._numbers:
+                self._collect(LOOK_UP_S)
 
     def _launch(self, trial: Trial, place: Place) -> None:
         self._numbers[self._start(trial, place.share)] = trial.number
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         done, _ = self._ray.wait(list(self._numbers), num_returns=1, timeout=timeout_s)
-        return [(self._numbers.pop(reference), self._result(reference)) for reference in done]
+        if not done:
+            self._service.check()
+            return []
+        task = done[0]
+        number, result = self._numbers[task], self._result(task)
+        if isinstance(result, _Begun):
+            self._places[number] = result
+            self._begins(number)
+            return []
+        del self._numbers[task]
+        self._places.pop(number, None)
+        return [(number, result)]
 
-    def _result(self, reference: Any) -> Outcome | Lost:
+    def _result(self, task: Any) -> Outcome | Lost | _Begun:
+        """What the task gave next."""
         errors = self._ray.exceptions
         try:
-            done: tuple[Outcome, str] = self._ray.get(reference)
+            result: tuple[Outcome, str] | _Begun = self._ray.get(next(task))
         except errors.OutOfMemoryError as error:
             return Lost(f"stopped by Ray for lack of memory ({_first_line(error)})")
         except errors.RayError as error:
+            self._service.check()
             return Lost(_first_line(error))
-        outcome, printed = done
+        if isinstance(result, _Begun):
+            return result
+        outcome, printed = result
         sys.stderr.write(printed)
         return outcome
 
     def _stop(self, number: int) -> None:
-        reference = next(ref for ref, own in self._numbers.items() if own == number)
-        del self._numbers[reference]
-        self._ray.cancel(reference, force=True)
+        """Kills the worker. `ray.cancel` aborts the driver if the task is just ending."""
+        task = next(task for task, own in self._numbers.items() if own == number)
+        del self._numbers[task]
+        place = self._places.pop(number)
+        if place.node == self._ray.get_runtime_context().get_node_id():
+            _kill_worker(place.process)
+            return
+        there = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            place.node, soft=False
+        )
+        kill = self._ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)
+        kill(_kill_worker).remote(place.process)
 
 
-def _evaluate_in_worker(evaluate: Evaluate, trial: Trial | None) -> tuple[Outcome, str] | None:
-    """The task: an outcome, and what was printed; without a trial it loads what trials need."""
-    if trial is None:
-        evaluate.prepare()
-        return None
+def _prepare_worker(evaluate: Evaluate) -> None:
+    """The task that loads what trials need."""
+    evaluate.prepare()
+
+
+def _evaluate_in_worker(evaluate: Evaluate, trial: Trial) -> Iterator[_Begun | tuple[Outcome, str]]:
+    """The task of a trial: where it begins, late in a fresh worker; then outcome and print-out."""
+    import ray
+
+    evaluate.prepare()
+    yield _Begun(ray.get_runtime_context().get_node_id(), os.getpid())
     with TemporaryFile() as file:
         with led_to(file.fileno()):
             outcome = run_trial(evaluate, trial)
         file.seek(0)
-        return outcome, file.read(MOST_PRINTED).decode(errors="replace")
+        yield outcome, file.read(MOST_PRINTED).decode(errors="replace")
 
 
-def start_ray(workers: int, address: str = "local") -> Any:
-    """Starts Ray on this machine for so many one-core workers, or joins a cluster; the module.
-
-    Without dashboard and without Ray's own output.
-
-    Raises:
-        ExecutorError: Ray does not start, or there is no cluster at the address.
-    """
-    import ray
-    from ray._private import worker
-
-    # Ray prints "(raylet) A worker died" to standard output whatever its log level.
-    worker.print_to_stdstream = lambda *arguments, **options: None
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
-    if address == "local":
-        options |= {"num_cpus": workers, "include_dashboard": False}
-    before = os.environ.get("PYTHONPATH")
-    # Workers find the modules that this process finds: a user's function may lie anywhere.
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    try:
-        ray.init(address=address, **options)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as problem:
-        raise ExecutorError(
-            f"Ray did not start at executor.address={address}: {problem}."
-        ) from None
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
-    return ray
+def _kill_worker(process: int) -> None:
+    """Kills a worker of Ray on this machine, if the process still is one."""
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::"):
+            os.kill(process, signal.SIGKILL)
 
 
 def _first_line(error: Exception) -> str:

@@ -64,6 +64,7 @@ class VirtualExecutor(Executor):
         self._due = []
 
     def _launch(self, trial: Trial, place: Place) -> None:
+        self._begins(trial.number)
         outcome = self._evaluated(trial)
         simulated = self.evaluate.duration_s(trial)
         if simulated is not None:
