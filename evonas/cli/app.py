@@ -328,7 +328,10 @@ def predict(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Run an exported model on images, by its ONNX form: no code of the folder is run."""
+    """Run an exported model on images.
+
+    That is its ONNX form: no code of the folder is run.
+    """
     from evonas.predict import as_rows
     from evonas.predict import predict as predict_images
     from evonas.reports.models import print_predictions

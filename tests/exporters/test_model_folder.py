@@ -1,0 +1,157 @@
+"""Model folders are written whole, read as written, and run no code but evonas's."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import REPOSITORY
+
+from evonas.errors import ExportError
+from evonas.exporters.file_names import FILES, ONNX, RECIPE, SOURCE, WEIGHTS
+from evonas.exporters.model_folder import ModelFolder
+from evonas.exporters.model_writer import Model, model_files, write_model
+from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
+from evonas.exporters.replacement import READY, STAGED, is_free
+from evonas.exporters.source import network_source
+from evonas.models import build, plan_network
+from evonas.settings import DataSettings, TrainingSettings
+from evonas.space import Scale, load_space
+
+SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
+
+
+def model(seed: int) -> Model:
+    space = load_space("nano")
+    blueprint = space.decode([1.0] * len(space.genes))
+    recipe = Recipe(
+        data=DataSettings(),
+        input=InputSettings(channels=1, resolution_px=8),
+        classes=tuple("0123456789"),
+        training=TrainingSettings(),
+        seed=3,
+        origin=OriginSettings(run="a", trial=0, scale="proxy"),
+    )
+    source = network_source(plan_network(blueprint, SCALE), "A model").encode()
+    facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
+    return Model(recipe, blueprint.to_dict(), source, facts, build(blueprint, SCALE, seed=seed))
+
+
+def write(folder: Path, seed: int = 0) -> None:
+    write_model(folder, model(seed), lambda network, onnx: {"ms": 1.0, "pairs": 1})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "model"
+    write(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, working_folder: Path) -> Path:
+    return Path(shutil.copytree(made, working_folder / "model"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+
+
+def test_all_files_are_listed_and_none_names_a_place_of_the_moment(folder: Path) -> None:
+    assert {Path(file).name for file in model_files(folder)} == set(contents(folder)) == set(FILES)
+    passing = (STAGED, READY, tempfile.gettempdir(), str(REPOSITORY), str(Path.home()) + "/")
+    for name, content in contents(folder).items():
+        for place in passing:
+            assert place.encode() not in content, name
+
+
+@pytest.mark.parametrize("name", [SOURCE, WEIGHTS, ONNX, "blueprint.json", "search.json"])
+def test_a_changed_file_is_refused_by_name_unless_it_is_trusted(folder: Path, name: str) -> None:
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(ExportError, match=rf"model/{name} is not as evonas wrote it.*--trust"):
+        ModelFolder.open(folder, [name]).read(name)
+    assert ModelFolder.open(folder, [name], trust=True).read(name) == content
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("import sys; sys.exit(0)", r"ends the process, by SystemExit\(0\)"),
+        ("raise ValueError('no')", r"ValueError: no .*model.py \(line"),
+        ("class End(BaseException): ...\nraise End", "End"),
+        ("x = = 1", "SyntaxError"),
+        ("del Network", "no attribute 'Network'"),
+        ("Network = int", "does not define a network that works"),
+        ("example_input = lambda: torch.zeros(1, 1, 16, 16)", "and has to take"),
+    ],
+)
+def test_code_that_is_trusted_and_does_not_work_is_told(
+    folder: Path, line: str, message: str
+) -> None:
+    with open(folder / SOURCE, "a") as file:
+        file.write(f"\n{line}\n")
+    with pytest.raises(ExportError, match="is run, so it may do anything"):
+        ModelFolder.open(folder, [SOURCE]).source()
+    with pytest.raises(ExportError, match=message):
+        ModelFolder.open(folder, [SOURCE], trust=True).source()
+
+
+def test_the_recipe_may_be_edited_but_for_what_the_weights_depend_on(folder: Path) -> None:
+    text = (folder / RECIPE).read_text()
+    (folder / RECIPE).write_text(text.replace("epochs: 5", "epochs: 7"))
+    opened = ModelFolder.open(folder, [])
+    assert opened.has_edited_recipe
+    assert opened.recipe.training.epochs == 7
+    (folder / RECIPE).write_text(text.replace("- '3'", "- three"))
+    with pytest.raises(ExportError, match="input or classes are not those"):
+        ModelFolder.open(folder, [])
+
+
+@pytest.mark.parametrize("missing", [["search.json"], ["check.json"], [SOURCE, "blueprint.json"]])
+def test_what_is_missing_is_named_where_it_is_needed(folder: Path, missing: list[str]) -> None:
+    for name in missing:
+        (folder / name).unlink()
+    with pytest.raises(ExportError, match=f"it lacks .*{missing[-1]}"):
+        ModelFolder.open(folder, missing)
+
+
+def test_a_writing_that_fails_leaves_all_as_it_was(folder: Path, working_folder: Path) -> None:
+    def fails(network: object, onnx: bytes) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    before = contents(folder)
+    for place in (folder, working_folder / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            write_model(place, model(1), fails)
+    assert contents(folder) == before
+    assert not (folder / STAGED).exists()
+    assert not (working_folder / "new").exists()
+
+
+def test_a_process_killed_at_any_step_leaves_all_old_files_or_all_new_ones(
+    folder: Path, working_folder: Path
+) -> None:
+    old = contents(folder)
+    whole = working_folder / "whole"
+    write(whole, seed=1)
+    new = contents(whole)
+    shutil.copytree(whole, folder / STAGED)  # killed while it was writing
+    ModelFolder.open(folder, FILES).trained()
+    assert contents(folder) == old
+    os.rename(folder / STAGED, folder / READY)  # killed while files moved to their places
+    os.replace(folder / READY / WEIGHTS, folder / WEIGHTS)
+    ModelFolder.open(folder, FILES).trained()
+    assert contents(folder) == new
+    assert not (folder / READY).exists()
+
+
+def test_what_a_killed_export_left_does_not_stand_in_the_way(working_folder: Path) -> None:
+    Path("new", STAGED).mkdir(parents=True)
+    assert is_free(Path("new"))
+    write(Path("new"))
+    assert not is_free(Path("new"))
+    assert set(contents(Path("new"))) == set(FILES)
