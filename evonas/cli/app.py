@@ -143,7 +143,7 @@ def _report(run: Any, as_json: bool) -> None:
 @command
 def runs(json: Json = False) -> None:
     """List the runs in the folder runs/."""
-    from evonas.reports.summary import runs_summary
+    from evonas.reports.summary import damaged_summary, runs_summary
     from evonas.reports.tables import print_runs
     from evonas.runs import load_run, run_folders
 
@@ -152,7 +152,8 @@ def runs(json: Json = False) -> None:
         try:
             found.append(runs_summary(load_run(folder)))
         except EvonasError as error:  # one damaged run must not hide the others
-            tell(f"{folder}: {error}")
+            tell(str(error))
+            found.append(damaged_summary(folder, str(error)))
     say(found, json, print_runs)
 
 
@@ -184,6 +185,32 @@ def inspect(
         say(summary.top_trials(found, top), json, tables.print_trials)
     elif csv is None or json:
         say(summary.run_summary(found), json, tables.print_run)
+
+
+@command
+def repair(
+    run: RunName,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder to write [RUN-repaired].")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Save what can be read of a damaged run as a new run, which can be inspected and resumed.
+
+    The damaged run stays as it is.
+    """
+    from evonas.reports.tables import print_repaired
+    from evonas.runs.repair import repair as repaired
+
+    say(repaired(_run_folder(run), to).to_dict(), json, print_repaired)
+
+
+def _run_folder(name: str) -> Path:
+    """A folder given by path, or the run of that name: also of one that has no sound database."""
+    from evonas.runs import find_run
+
+    there = [path for path in (Path("runs", name), Path(name).expanduser()) if path.is_dir()]
+    return there[0] if there else find_run(name)
 
 
 @command

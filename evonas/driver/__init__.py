@@ -171,7 +171,7 @@ def _work(setup: Setup, ledger: Ledger) -> Run:
         )
         with make_display(name, settings, ledger.sessions()) as display:
             if executor.clock is not None:  # all times of the run are then simulated ones
-                ledger.clock = display.clock = executor.clock
+                ledger.clock = ledger.stopwatch = display.clock = executor.clock
                 executor.go_on(*ledger.times())
             ended = Search(setup, records, ledger, executor, display).run()
         ledger.write_meta({"ended": ended})

@@ -1,11 +1,14 @@
 """A run in plain values: what `inspect --json` prints, and what the tables are made from."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from evonas.evaluation import measure_scale, violations
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
+
+DAMAGED = "damaged"  # the status of a run that cannot be read
 
 
 def run_summary(run: Run) -> dict[str, Any]:
@@ -67,6 +70,11 @@ def rungs(run: Run) -> list[dict[str, Any]]:
     reached = [len(records.pruned.get(rung, ())) for rung in range(len(own.rungs) - 1)]
     pairs = zip(own.rungs, [*reached, len(records.feasible)], strict=False)
     return [{own.of: amount, "trials": trials} for amount, trials in pairs]
+
+
+def damaged_summary(folder: Path, why: str) -> dict[str, Any]:
+    """A run that cannot be read, in a line."""
+    return {"run": folder.name, "status": DAMAGED, "error": why}
 
 
 def runs_summary(run: Run) -> dict[str, Any]:

@@ -7,6 +7,15 @@ from rich.console import Console
 from rich.table import Table
 
 from evonas.reports.format import duration, measure, number
+from evonas.reports.summary import DAMAGED
+
+
+def print_repaired(saved: dict[str, Any], console: Console) -> None:
+    """What was saved of a damaged run (see `runs.repair`)."""
+    lost = f"{saved['lost_trials']} trials, {saved['lost_outcomes']} outcomes"
+    console.print(f"saved  {saved['trials']} trials, {saved['outcomes']} outcomes")
+    console.print(f"lost   {lost}")
+    console.print(f"in     {saved['folder']}", soft_wrap=True)
 
 
 def print_run(summary: dict[str, Any], console: Console) -> None:
@@ -76,6 +85,9 @@ def print_runs(runs: Sequence[dict[str, Any]], console: Console) -> None:
     """One line a run (see `summary.runs_summary`)."""
     table = Table("run", "status", "space", "data", "evaluations", "front", "best", "time")
     for run in runs:
+        if run["status"] == DAMAGED:
+            table.add_row(run["run"], DAMAGED)
+            continue
         best = ""
         if run["best"]:
             name = run["objective"]

@@ -9,107 +9,153 @@ is the only writer; anybody may read.
 """
 
 import json
+import os
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, Self
 
-from evonas.blueprint import Blueprint
-from evonas.errors import RunError
+from evonas.errors import FileError, RunError
+from evonas.files import told
+from evonas.runs.rows import outcome_of, outcome_row, session_row, trial_of, trial_row
+from evonas.runs.schema import (
+    CHECKSUMS,
+    KEYS,
+    MIGRATIONS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    checksum,
+    checksums_of,
+    is_sound,
+    sound_facts,
+)
 from evonas.trial import Outcome, Trial
 
-SCHEMA_VERSION = 2
+COPIES = 10  # tries to copy a database that is being written
 AT_RISK_S = 0.1  # of work that a power cut may take along
+UNWRITABLE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+)
+# What reading a damaged row or a damaged database ends in.
+SIGNS = (
+    sqlite3.Error,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
 
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE trials (
-    number INTEGER PRIMARY KEY,
-    chromosome TEXT NOT NULL,
-    blueprint TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    seed INTEGER NOT NULL,
-    parents TEXT NOT NULL,
-    operator TEXT NOT NULL,
-    seen INTEGER NOT NULL,        -- finished events that its proposal had seen
-    proposed_at REAL NOT NULL,
-    rung INTEGER NOT NULL DEFAULT 0,
-    continues INTEGER             -- the trial of the same design one rung below
-);
-CREATE TABLE outcomes (
-    event INTEGER PRIMARY KEY,    -- the order in which trials finished, from 1
-    number INTEGER NOT NULL UNIQUE REFERENCES trials (number),
-    status TEXT NOT NULL,
-    measures TEXT NOT NULL,
-    scales TEXT NOT NULL,         -- which scale each measure describes
-    curve TEXT NOT NULL,
-    seconds REAL NOT NULL,
-    busy_seconds REAL NOT NULL,
-    error_kind TEXT,
-    error_text TEXT,
-    details TEXT NOT NULL,
-    source INTEGER,
-    attempts INTEGER NOT NULL,
-    finished_at REAL NOT NULL
-);
-CREATE TABLE sessions (
-    session INTEGER PRIMARY KEY,
-    workers INTEGER NOT NULL,
-    ready_at REAL NOT NULL,
-    last_event_at REAL NOT NULL
-);
-"""
 
-# From each older version to the next.
-MIGRATIONS: Mapping[int, str] = {
-    1: """
-ALTER TABLE trials ADD COLUMN rung INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE trials ADD COLUMN continues INTEGER;
-""",
-}
+class Damaged(Exception):
+    """What is not as it was written."""
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Turns what a damaged database leads to into a message.
+
+    Raises:
+        RunError: Says what is damaged, and how to save the rest.
+    """
+    try:
+        yield
+    except Damaged as problem:
+        raise _damage(path, str(problem)) from None
+    except SIGNS as problem:
+        raise _damage(path, str(problem) or type(problem).__name__) from None
+
+
+def _damage(path: Path, what: str) -> RunError:
+    return RunError(
+        f"{path} is damaged: {what}. What is left is saved by: evonas repair {path.parent}"
+    )
 
 
 class Ledger:
     """The open database of one run; `clock` gives the times that are noted in it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, uri: str | None = None) -> None:
         self.clock: Callable[[], float] = time.time
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA busy_timeout=10000")
+        self.stopwatch: Callable[[], float] = time.monotonic  # what no setting of the clock moves
+        self.path = path
+        with self._told():
+            self._db = sqlite3.connect(uri or path, isolation_level=None, uri=uri is not None)
+            self._db.row_factory = sqlite3.Row
         self._worked = 0.0  # seconds of workers that no wait for the disk has secured yet
         self._secured_at = time.monotonic()
+        self._began: float | None = None  # when its own session did, by the stopwatch
 
     @classmethod
-    def create(cls, path: Path, meta: Mapping[str, Any]) -> "Ledger":
-        """A new database with these entries in its table of facts; ":memory:" is no file."""
+    def _writable(cls, path: Path) -> Self:
         ledger = cls(path)
-        ledger._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
+        with ledger._told():
+            ledger._db.execute("PRAGMA journal_mode=WAL")
+            ledger._db.execute("PRAGMA busy_timeout=10000")
+        return ledger
+
+    @classmethod
+    def create(cls, path: Path, meta: Mapping[str, Any]) -> Self:
+        """A new database with these entries in its table of facts; ":memory:" is no file."""
+        ledger = cls._writable(path)
+        with ledger._told():
+            ledger._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
         ledger.write_meta({"schema_version": SCHEMA_VERSION, **meta})
         return ledger
 
     @classmethod
-    def open(cls, path: Path) -> "Ledger":
+    def open(cls, path: Path) -> Self:
         """The database of an existing run; one of an older version of evonas is brought up to date.
 
         Raises:
-            RunError: There is none, or a newer version of evonas wrote it.
+            RunError: There is none, it is damaged, or a newer version of evonas wrote it.
+            FileError: It cannot be written.
         """
-        if not path.exists():
-            raise RunError(f"{path.parent} is no run: it has no {path.name}.")
-        ledger = cls(path)
-        try:
-            version = ledger._migrate()
-        except sqlite3.DatabaseError as problem:
-            raise RunError(f"{path} is no run database: {problem}.") from None
-        if version != SCHEMA_VERSION:
-            raise RunError(
-                f"{path} has schema version {version}, this evonas reads {SCHEMA_VERSION}."
-            )
+        _check_is_there(path)
+        with damage_told(path):
+            ledger = cls._writable(path)
+            try:
+                ledger._bring_up_to_date()
+            except BaseException:
+                ledger.close()
+                raise
         return ledger
+
+    @classmethod
+    @contextmanager
+    def read(cls, path: Path) -> Iterator[Self]:
+        """The database of a run that others may be writing, or that may not be written at all.
+
+        What SQLite needs beside a database in order to read it cannot be made there then. A log
+        that waits to be folded in belongs to the run: it is read from a copy.
+
+        Raises:
+            RunError: There is none, it is damaged, or a newer version of evonas wrote it.
+        """
+        _check_is_there(path)
+        if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+            with closing(cls.open(path)) as ledger:
+                yield ledger
+            return
+        with ExitStack() as stack:
+            folder = stack.enter_context(TemporaryDirectory())
+            ledger = stack.enter_context(closing(cls.open(copied(path, Path(folder)))))
+            ledger.path = path
+            yield ledger
 
     def close(self) -> None:
         """Ends the connection; the write-ahead log is folded in by the last one."""
@@ -117,83 +163,94 @@ class Ledger:
 
     def meta(self) -> dict[str, Any]:
         """Facts about the run as a whole."""
-        rows = self._db.execute("SELECT key, value FROM meta")
-        return {row["key"]: json.loads(row["value"]) for row in rows}
+        facts = self._texts()
+        sound, lost = sound_facts(facts)
+        if lost:
+            raise Damaged(f"facts about the run are not as they were written: {', '.join(lost)}")
+        return {key: json.loads(value) for key, value in sound.items()}
 
-    def _migrate(self) -> Any:
-        """The schema version, after all steps that there are from an older one."""
-        version = self.meta().get("schema_version")
-        if version not in MIGRATIONS:
-            return version
-        with self._transaction() as db:
-            version = self.meta()["schema_version"]  # another process may have been faster
-            while version in MIGRATIONS:
-                for statement in filter(str.strip, MIGRATIONS[version].split(";")):
-                    db.execute(statement)
-                version += 1
-            db.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", (str(version),))
-        return version
+    def _texts(self) -> dict[str, str]:
+        return dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+
+    def _version(self) -> Any:
+        """The version of the schema, which is known before anything is checked."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        try:
+            return json.loads(row[0])
+        except (TypeError, ValueError):
+            raise Damaged("it does not tell the version of its schema") from None
+
+    def _bring_up_to_date(self) -> None:
+        version = self._version()
+        if version in MIGRATIONS:
+            with self._transaction() as db:
+                version = self._version()  # another process may have been faster
+                while version in MIGRATIONS:
+                    for statement in filter(str.strip, MIGRATIONS[version].split(";")):
+                        db.execute(statement)
+                    version += 1
+                _add_checksums(db)
+                self._put_facts({"schema_version": version})
+        if version != SCHEMA_VERSION:
+            raise RunError(
+                f"{self.path} has schema version {version}, this evonas reads {SCHEMA_VERSION}."
+            )
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
         """Adds or replaces facts, all or none."""
-        rows = [(key, json.dumps(value)) for key, value in values.items()]
+        with self._transaction():
+            self._put_facts(values)
+
+    def _put_facts(self, values: Mapping[str, Any]) -> None:
+        texts = self._texts() | {key: json.dumps(value) for key, value in values.items()}
+        texts.pop(CHECKSUMS, None)
+        texts[CHECKSUMS] = checksums_of(texts)
+        self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", texts.items())
+
+    def restore(self, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """Puts in rows that were saved from another database, all or none."""
         with self._transaction() as db:
-            db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+            for table, saved in rows.items():
+                _insert(db, table, saved)
 
     def add_trials(self, trials: Iterable[Trial], seen: int) -> None:
         """Records proposals, all or none, before any of them is submitted."""
         now = self.clock()
-        rows = [
-            (
-                trial.number,
-                json.dumps(trial.chromosome),
-                json.dumps(trial.blueprint.to_dict()),
-                trial.blueprint.fingerprint,
-                trial.seed,
-                json.dumps(trial.parents),
-                trial.operator,
-                seen,
-                now,
-                trial.rung,
-                trial.continues,
-            )
-            for trial in trials
-        ]
+        rows = [trial_row(trial, seen, now) for trial in trials]
         with self._transaction(waits_for_disk=False) as db:
-            db.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            _insert(db, "trials", rows)
 
     def add_outcome(self, outcome: Outcome, scales: Mapping[str, str]) -> None:
         """Records what came of a trial; what took long is on the disk when this returns."""
         now = self.clock()
-        row = (
-            outcome.number,
-            outcome.status,
-            json.dumps(dict(outcome.measures), allow_nan=False),
-            json.dumps(dict(scales)),
-            json.dumps(outcome.curve),
-            outcome.seconds,
-            outcome.busy_seconds,
-            outcome.error_kind,
-            outcome.error_text,
-            json.dumps(dict(outcome.details)),
-            outcome.source,
-            outcome.attempts,
-            now,
-        )
         with self._transaction(self._is_at_risk(outcome)) as db:
-            db.execute(
-                "INSERT INTO outcomes VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
-            )
-            db.execute(
-                "UPDATE sessions SET last_event_at = ? "
-                "WHERE session = (SELECT MAX(session) FROM sessions)",
-                (now,),
-            )
+            (last,) = db.execute("SELECT MAX(event) FROM outcomes").fetchone()
+            event = (last or 0) + 1
+            _insert(db, "outcomes", [outcome_row(event, outcome, scales, now)])
+            self._extend_session(now, event)
+
+    def _extend_session(self, now: float, event: int) -> None:
+        """The last session reaches to this event."""
+        last = "SELECT * FROM sessions ORDER BY session DESC LIMIT 1"
+        row = self._db.execute(last).fetchone()
+        if row is None:
+            return
+        number, seconds = row["session"], row["seconds"]
+        if self._began is not None:
+            seconds = self.stopwatch() - self._began
+        changed = session_row(number, row["workers"], row["ready_at"], now, seconds, event)
+        self._db.execute("DELETE FROM sessions WHERE session = ?", (number,))
+        _insert(self._db, "sessions", [changed])
 
     def begin_session(self, workers: int) -> None:
         """Starts the clock of utilisation: called when all workers are ready."""
         now = self.clock()
-        self._db.execute("INSERT INTO sessions VALUES (NULL, ?, ?, ?)", (workers, now, now))
+        with self._transaction() as db:
+            (last,) = db.execute("SELECT MAX(session) FROM sessions").fetchone()
+            (event,) = db.execute("SELECT COUNT(*) FROM outcomes").fetchone()
+            number = (last or 0) + 1
+            _insert(db, "sessions", [session_row(number, workers, now, now, 0, event)])
+        self._began = self.stopwatch()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -206,13 +263,27 @@ class Ledger:
 
     def trials(self) -> Iterator[tuple[Trial, int]]:
         """All trials by number, each with the finished events that its proposal had seen."""
-        for row in self._db.execute("SELECT * FROM trials ORDER BY number"):
-            yield _trial(row), row["seen"]
+        for row in self._rows("trials"):
+            yield trial_of(row), row["seen"]
 
     def outcomes(self) -> Iterator[Outcome]:
         """All outcomes in the order they came in."""
-        for row in self._db.execute("SELECT * FROM outcomes ORDER BY event"):
-            yield _outcome(row)
+        place = 0
+        for place, row in enumerate(self._rows("outcomes"), 1):
+            if row["event"] != place:
+                raise Damaged(f"outcome {place} is missing")
+            yield outcome_of(row)
+        (known,) = self._db.execute("SELECT MAX(last_event) FROM sessions").fetchone()
+        if known is not None and known != place:
+            raise Damaged(f"it holds {place} of {known} outcomes")
+
+    def _rows(self, table: str) -> Iterator[sqlite3.Row]:
+        """All rows of a table by its key, each as it was written."""
+        key = KEYS[table]
+        for row in self._db.execute(f"SELECT * FROM {table} ORDER BY {key}"):
+            if not is_sound(row):
+                raise Damaged(f"row {row[key]!r} of its {table} is not as it was written")
+            yield row
 
     def times(self) -> tuple[float, dict[int, float]]:
         """When the last event was, 0 before the first; when each trial was proposed."""
@@ -222,8 +293,7 @@ class Ledger:
 
     def sessions(self) -> list[tuple[int, float]]:
         """(workers, seconds) of each time that a driver worked on the run."""
-        rows = self._db.execute("SELECT * FROM sessions ORDER BY session")
-        return [(row["workers"], row["last_event_at"] - row["ready_at"]) for row in rows]
+        return [(row["workers"], row["seconds"]) for row in self._rows("sessions")]
 
     def _is_at_risk(self, outcome: Outcome) -> bool:
         """True if a power cut would cost more than waiting for the disk is worth."""
@@ -232,42 +302,75 @@ class Ledger:
 
     @contextmanager
     def _transaction(self, waits_for_disk: bool = True) -> Iterator[sqlite3.Connection]:
-        self._db.execute(f"PRAGMA synchronous={'FULL' if waits_for_disk else 'NORMAL'}")
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._told():
+            self._db.execute(f"PRAGMA synchronous={'FULL' if waits_for_disk else 'NORMAL'}")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
+                raise
         if waits_for_disk:
             self._worked, self._secured_at = 0.0, time.monotonic()
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what the disk has against the database into a message."""
+        try:
+            yield
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as problem:
+            if getattr(problem, "sqlite_errorcode", 0) & 0xFF not in UNWRITABLE:
+                raise _damage(self.path, str(problem)) from None
+            raise FileError(
+                f"{self.path} cannot be written: {problem}. Make room there, or let it be written."
+            ) from None
 
-def _trial(row: sqlite3.Row) -> Trial:
-    return Trial(
-        number=row["number"],
-        chromosome=tuple(json.loads(row["chromosome"])),
-        blueprint=Blueprint.from_dict(json.loads(row["blueprint"])),
-        seed=row["seed"],
-        parents=tuple(json.loads(row["parents"])),
-        operator=row["operator"],
-        rung=row["rung"],
-        continues=row["continues"],
-    )
+
+def _check_is_there(path: Path) -> None:
+    if not path.exists():
+        raise RunError(f"{path.parent} is no run: it has no {path.name}.")
+    if not path.is_file():
+        raise RunError(f"{path} is damaged: it is no file.")
+    if path.stat().st_size == 0:
+        raise RunError(f"{path} is damaged: it is empty.")
 
 
-def _outcome(row: sqlite3.Row) -> Outcome:
-    return Outcome(
-        number=row["number"],
-        status=row["status"],
-        measures=json.loads(row["measures"]),
-        curve=tuple(json.loads(row["curve"])),
-        seconds=row["seconds"],
-        busy_seconds=row["busy_seconds"],
-        error_kind=row["error_kind"],
-        error_text=row["error_text"],
-        details=json.loads(row["details"]),
-        source=row["source"],
-        attempts=row["attempts"],
-    )
+def copied(path: Path, folder: Path) -> Path:
+    """A copy of a database and its log, as they were at one moment. Takes no lock.
+
+    Raises:
+        FileError: It cannot be read, or there is no room for the copy.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    with told(path):
+        for _ in range(COPIES):
+            before = _stamps(path, log)
+            shutil.copyfile(path, folder / path.name)
+            (folder / log.name).unlink(missing_ok=True)
+            if before[1] is not None:
+                shutil.copyfile(log, folder / log.name)
+            if _stamps(path, log) == before:
+                break
+    return folder / path.name
+
+
+def _stamps(*files: Path) -> list[tuple[int, int] | None]:
+    return [(f.stat().st_size, f.stat().st_mtime_ns) if f.exists() else None for f in files]
+
+
+def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    if rows:
+        marks = ", ".join("?" * len(rows[0]))
+        db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+
+
+def _add_checksums(db: sqlite3.Connection) -> None:
+    """To rows that an older version wrote."""
+    for table, key in KEYS.items():
+        rows = db.execute(f"SELECT * FROM {table}").fetchall()
+        sums = [(checksum(tuple(row)[:-1]), row[key]) for row in rows]
+        db.executemany(f"UPDATE {table} SET checksum = ? WHERE {key} = ?", sums)

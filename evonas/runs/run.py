@@ -9,7 +9,7 @@ from evonas.errors import RunError, SettingsError
 from evonas.evaluation import OBJECTIVES, Objective, parse_objective
 from evonas.networks.scale import STACKS
 from evonas.runs.folder import DATABASE, SPACE
-from evonas.runs.ledger import Ledger
+from evonas.runs.ledger import Damaged, Ledger, damage_told
 from evonas.runs.lock import is_locked
 from evonas.runs.records import Records
 from evonas.settings import Settings
@@ -143,11 +143,8 @@ def load_run(path: str | Path) -> Run:
         RunError: There is none, or it does not hold together.
     """
     folder = Path(path).expanduser()
-    ledger = Ledger.open(folder / DATABASE)
-    try:
+    with Ledger.read(folder / DATABASE) as ledger:
         return read_run(folder, ledger)
-    finally:
-        ledger.close()
 
 
 def read_run(folder: Path, ledger: Ledger, space: SearchSpace | None = None) -> Run:
@@ -159,7 +156,7 @@ def read_run(folder: Path, ledger: Ledger, space: SearchSpace | None = None) -> 
     Raises:
         RunError: Its space file is not the one it was made with.
     """
-    with ledger.snapshot():
+    with damage_told(ledger.path), ledger.snapshot():
         return _read(folder, ledger, space)
 
 
@@ -175,12 +172,27 @@ def _read(folder: Path, ledger: Ledger, space: SearchSpace | None) -> Run:
     objectives = parse_objectives(settings)
     records = Records(objectives, settings.constraints)
     for trial, seen in ledger.trials():
+        if len(trial.chromosome) != len(space.genes):
+            raise Damaged(f"trial {trial.number} is of another space")
         records.add_trial(trial, seen)
     for outcome in ledger.outcomes():
+        if outcome.number not in records.trials:
+            raise Damaged(f"trial {outcome.number} is missing")
         records.add_outcome(outcome)
+    for trial in records.trials.values():
+        _check_kin(trial, records)
     if facts.get("reference_point"):
         records.reference_point = tuple(facts["reference_point"])
     return Run(folder, settings, space, records, facts, ledger.sessions())
+
+
+def _check_kin(trial: Trial, records: Records) -> None:
+    """Of what a trial refers to nothing may be missing."""
+    outcome = records.outcomes.get(trial.number)
+    source = None if outcome is None else outcome.source
+    for other in (*trial.parents, trial.continues, source):
+        if other is not None and other not in records.trials:
+            raise Damaged(f"trial {other} is missing, to which trial {trial.number} refers")
 
 
 def parse_objectives(settings: Settings) -> tuple[Objective, ...]:

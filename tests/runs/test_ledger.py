@@ -170,8 +170,17 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "run.db", {})
     ledger.write_meta({"schema_version": 99})
     ledger.close()
-    with pytest.raises(RunError, match="schema version 99, this evonas reads 2"):
+    with pytest.raises(RunError, match="schema version 99, this evonas reads 3"):
         Ledger.open(tmp_path / "run.db")
+
+
+NEW_COLUMNS = [
+    ("trials", "rung"),
+    ("trials", "continues"),
+    ("sessions", "seconds"),
+    ("sessions", "last_event"),
+    *((table, "checksum") for table in ("trials", "outcomes", "sessions")),
+]
 
 
 def test_a_database_of_the_first_version_is_read_and_written(tmp_path: Path) -> None:
@@ -181,12 +190,13 @@ def test_a_database_of_the_first_version_is_read_and_written(tmp_path: Path) -> 
     ledger.write_meta({"schema_version": 1})
     ledger.close()
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("ALTER TABLE trials DROP COLUMN rung")
-        db.execute("ALTER TABLE trials DROP COLUMN continues")
+        for table, column in NEW_COLUMNS:
+            db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        db.execute("DELETE FROM meta WHERE key = 'checksums'")
     for _ in range(2):
         again = Ledger.open(path)
         assert list(again.trials()) == [(replace(TRIAL, rung=0, continues=None), 5)]
-        assert again.meta() == {"schema_version": 2, "space": "abc"}
+        assert again.meta() == {"schema_version": 3, "space": "abc"}
         again.close()
     again = Ledger.open(path)
     again.add_trials([replace(TRIAL, number=1)], seen=6)

@@ -1,0 +1,90 @@
+"""Trials and outcomes as rows of run.db, and back."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from evonas.blueprint import Blueprint
+from evonas.runs.schema import checksum
+from evonas.trial import Outcome, Trial
+
+
+def trial_row(trial: Trial, seen: int, proposed_at: float) -> tuple[Any, ...]:
+    """The row of a trial."""
+    values = (
+        trial.number,
+        json.dumps(trial.chromosome),
+        json.dumps(trial.blueprint.to_dict()),
+        trial.blueprint.fingerprint,
+        trial.seed,
+        json.dumps(trial.parents),
+        trial.operator,
+        seen,
+        float(proposed_at),
+        trial.rung,
+        trial.continues,
+    )
+    return (*values, checksum(values))
+
+
+def outcome_row(
+    event: int, outcome: Outcome, scales: Mapping[str, str], finished_at: float
+) -> tuple[Any, ...]:
+    """The row of an outcome; `event` counts from 1."""
+    values = (
+        event,
+        outcome.number,
+        outcome.status,
+        json.dumps(dict(outcome.measures), allow_nan=False),
+        json.dumps(dict(scales)),
+        json.dumps(outcome.curve),
+        float(outcome.seconds),
+        float(outcome.busy_seconds),
+        outcome.error_kind,
+        outcome.error_text,
+        json.dumps(dict(outcome.details)),
+        outcome.source,
+        outcome.attempts,
+        float(finished_at),
+    )
+    return (*values, checksum(values))
+
+
+def session_row(
+    session: int, workers: int, ready_at: float, now: float, seconds: float, last_event: int
+) -> tuple[Any, ...]:
+    """The row of a session."""
+    values = (session, workers, float(ready_at), float(now), float(seconds), last_event)
+    return (*values, checksum(values))
+
+
+def trial_of(row: sqlite3.Row) -> Trial:
+    """The trial of a row."""
+    return Trial(
+        number=row["number"],
+        chromosome=tuple(json.loads(row["chromosome"])),
+        blueprint=Blueprint.from_dict(json.loads(row["blueprint"])),
+        seed=row["seed"],
+        parents=tuple(json.loads(row["parents"])),
+        operator=row["operator"],
+        rung=row["rung"],
+        continues=row["continues"],
+    )
+
+
+def outcome_of(row: sqlite3.Row) -> Outcome:
+    """The outcome of a row."""
+    return Outcome(
+        number=row["number"],
+        status=row["status"],
+        measures=json.loads(row["measures"]),
+        curve=tuple(json.loads(row["curve"])),
+        seconds=row["seconds"],
+        busy_seconds=row["busy_seconds"],
+        error_kind=row["error_kind"],
+        error_text=row["error_text"],
+        details=json.loads(row["details"]),
+        source=row["source"],
+        attempts=row["attempts"],
+    )
