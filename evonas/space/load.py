@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from evonas.space.document import (
     told_once,
 )
 from evonas.space.gene import GENE_KINDS, Allele, Gene, KeyPath, When, dotted, is_gene
+from evonas.space.lookalike import meant_gene
 from evonas.space.search_space import SearchSpace
+
+LONGEST_CHAIN = 100  # genes of which each is active by the allele of the one before
 
 
 def load_space(words: str) -> SearchSpace:
@@ -75,6 +79,8 @@ class _SpaceReader:
             if section in self.values and not self.values[section]:
                 self._complain((section,), "this section is empty. Fill it, or leave it out")
         self._check_words(template["values"], ("values",))
+        for section in ("network", "training", "compression", "values"):
+            self._check_lookalikes(template[section], (section,))
         genes = [self._gene(path, value) for path, value in _genes_in(template, ())]
         ordered = self._resolve_conditions([gene for gene in genes if gene is not None])
         self._check_contradictions(ordered)
@@ -107,6 +113,22 @@ class _SpaceReader:
                 problem = f"this key is no word, it is read as {key!r}. Put it in quotes"
                 self._complain((*key_path, key), problem)
             self._check_words(inner, (*key_path, key))
+
+    def _check_lookalikes(self, value: Any, key_path: KeyPath) -> None:
+        """A gene in the words of another tool would be a constant without a word."""
+        if is_gene(value):
+            return
+        meant = meant_gene(value) if len(key_path) > 1 else None
+        if meant:
+            words = ", ".join(map(str, value))
+            self._complain(
+                key_path,
+                f"this looks like a gene and is none: its keys are {words}. Write {meant}, with "
+                f"one of {', '.join(GENE_KINDS)}. If it is a constant, call its keys otherwise",
+            )
+        items: Any = value.items() if isinstance(value, dict) else ()
+        for key, inner in enumerate(value) if isinstance(value, list) else items:
+            self._check_lookalikes(inner, (*key_path, key))
 
     def _gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
         gene = self._read_gene(key_path, value)
@@ -151,21 +173,38 @@ class _SpaceReader:
     def _resolve_conditions(self, genes: list[Gene]) -> list[Gene]:
         by_name = {gene.name: gene for gene in genes}
         resolved = {gene.name: self._resolved(gene, by_name) for gene in genes}
+        places = {name: place for place, name in enumerate(resolved)}
+        asking: dict[str, list[Gene]] = {}
+        missing = {gene.name: len({other for other, _ in gene.when}) for gene in resolved.values()}
+        for gene in resolved.values():
+            for other in dict.fromkeys(other for other, _ in gene.when):
+                asking.setdefault(other, []).append(gene)
+        ready = [places[name] for name, count in missing.items() if not count]
+        in_order = list(resolved.values())
         ordered: list[Gene] = []
-        placed: set[str] = set()
-        waiting = list(resolved.values())
-        while waiting:
-            ready = [g for g in waiting if all(other in placed for other, _ in g.when)]
-            if not ready:
-                names = ", ".join(gene.name for gene in waiting)
-                self._complain(
-                    waiting[0].key_path, f"the conditions of {names} wait for each other"
-                )
-                return ordered
-            placed.add(ready[0].name)
-            ordered.append(ready[0])
-            waiting.remove(ready[0])
-        return ordered
+        while ready:  # of the genes that wait for none, the first in the file
+            gene = in_order[heappop(ready)]
+            ordered.append(gene)
+            for waiting in asking.get(gene.name, ()):
+                missing[waiting.name] -= 1
+                if not missing[waiting.name]:
+                    heappush(ready, places[waiting.name])
+        stuck = [gene for gene in in_order if missing[gene.name]]
+        if stuck:
+            names = ", ".join(gene.name for gene in stuck)
+            self._complain(stuck[0].key_path, f"the conditions of {names} wait for each other")
+        return ordered if self._are_shallow(ordered) else []
+
+    def _are_shallow(self, genes: Iterable[Gene]) -> bool:
+        """False, and told, if conditions wait for conditions for too long."""
+        depths: dict[str, int] = {}
+        for gene in genes:
+            depths[gene.name] = 1 + max((depths[other] for other, _ in gene.when), default=0)
+            if depths[gene.name] > LONGEST_CHAIN:
+                problem = f"more than {LONGEST_CHAIN} genes wait for each other by when, in a chain"
+                self._complain(gene.key_path, problem)
+                return False
+        return True
 
     def _resolved(self, gene: Gene, by_name: Mapping[str, Gene]) -> Gene:
         """Gives each condition the full name of its gene: nearest enclosing mapping first."""

@@ -212,39 +212,41 @@ def _count(genes: Sequence[Gene]) -> float:
     """Combinations of active genes: a sum over the alleles that conditions ask for."""
     if not genes:
         return 1
+    if any(math.isinf(gene.size) for gene in genes):
+        return math.inf
     asked = {other for gene in genes for other, _ in gene.when}
-    independent = [gene for gene in genes if not gene.when and gene.name not in asked]
-    total = math.prod(gene.size for gene in independent)
-    rest = [gene for gene in genes if gene not in independent]
-    while rest:
-        linked = _linked_to(rest[0], rest)
+    total = math.prod(gene.size for gene in genes if not gene.when and gene.name not in asked)
+    for linked in _linked([gene for gene in genes if gene.when or gene.name in asked]):
         total *= _count_linked(linked, {})
-        rest = [gene for gene in rest if gene not in linked]
     return total
 
 
-def _linked_to(first: Gene, genes: Sequence[Gene]) -> list[Gene]:
-    """The genes that conditions tie to `first`, directly or through others, in order."""
-    names = {first.name}
-    while True:
-        grown = names | {
-            name
-            for gene in genes
-            for name in (gene.name, *(other for other, _ in gene.when))
-            if gene.name in names or any(other in names for other, _ in gene.when)
-        }
-        if grown == names:
-            return [gene for gene in genes if gene.name in names]
-        names = grown
+def _linked(genes: Sequence[Gene]) -> list[list[Gene]]:
+    """The genes that conditions tie to each other, directly or through others, in order."""
+    group: dict[str, list[Gene]] = {}
+    for gene in genes:
+        tied = {id(group[other]): group[other] for other, _ in gene.when}
+        joined = max(tied.values(), key=len, default=[])
+        for other in tied.values():
+            if other is not joined:
+                joined += other
+                group |= {each.name: joined for each in other}
+        joined.append(gene)
+        group[gene.name] = joined
+    place = {gene.name: index for index, gene in enumerate(genes)}
+    groups = {id(each): each for each in group.values()}.values()
+    return [sorted(each, key=lambda gene: place[gene.name]) for each in groups]
 
 
 def _count_linked(genes: Sequence[Gene], alleles: dict[str, Allele]) -> float:
-    if not genes:
-        return 1
-    gene, rest = genes[0], genes[1:]
-    if not _is_active(gene, alleles):
-        return _count_linked(rest, alleles)
-    if math.isinf(gene.size) or not any(gene.name == name for g in rest for name, _ in g.when):
-        return gene.size * _count_linked(rest, alleles)
-    numbers = [float(number) for number in gene.pygad_space()]
-    return sum(_count_linked(rest, {**alleles, gene.name: gene.allele(n)}) for n in numbers)
+    asked = {other for gene in genes for other, _ in gene.when}
+    total: float = 1
+    for index, gene in enumerate(genes):
+        if not _is_active(gene, alleles):
+            continue
+        if gene.name in asked:
+            rest = genes[index + 1 :]
+            chosen = (gene.allele(float(number)) for number in gene.pygad_space())
+            return total * sum(_count_linked(rest, {**alleles, gene.name: a}) for a in chosen)
+        total *= gene.size
+    return total
