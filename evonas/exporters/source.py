@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from evonas.models import Layer, Plan
+from evonas.models.constants import set_constants
 
 OWN = "evonas."
 WIDTH = 100
@@ -24,6 +25,8 @@ def network_source(plan: Plan, title: str) -> str:
     collected = _Collected()
     for module in dict.fromkeys(modules):
         collected.take(module.__name__, importlib.import_module(module.__module__))
+    if plan.constants:
+        collected.take(set_constants.__name__, importlib.import_module(set_constants.__module__))
     imports = sorted({*collected.imports, "import torch", "from torch import nn"})
     imports += ["from pathlib import Path", "from safetensors.torch import load_file"]
     parts = [
@@ -113,6 +116,9 @@ def _network_class(plan: Plan) -> str:
     ]
     for name, layers in plan.parts:
         lines += _part_lines(name, layers)
+    if plan.constants:
+        said = ", ".join(f"{key}={value!r}" for key, value in plan.constants.items())
+        lines.append(f"        {set_constants.__name__}(self, {said})")
     lines += ["", "    def forward(self, images: torch.Tensor) -> torch.Tensor:"]
     given = "images"
     for name, _ in plan.parts[:-1]:

@@ -143,4 +143,4 @@ class NormActivation(nn.Sequential):
     """A norm and an activation, in front of a head."""
 
     def __init__(self, channels: int, activation: str, norm: str) -> None:
-        super().__init__(NORMS[norm](channels), ACTIVATIONS[activation]())
+        super().__init__(NORMS[norm](channels), ACTIVATIONS[activation](channels))

@@ -15,6 +15,7 @@ from evonas.models.cell_stack import (
 )
 from evonas.models.layers import ActivationConvNorm, ClassifierHead, ConvNormActivation
 from evonas.models.plan import Layer, Plan
+from evonas.networks.builder import constants
 from evonas.networks.graph import IDENTITY
 
 Parts = list[tuple[str, tuple[Layer, ...]]]
@@ -26,7 +27,7 @@ def plan_cells(network: Mapping[str, Any]) -> Plan:
         network["activation"], network.get("norm", "batch"), network.get("drop_path", 0.0)
     )
     parts = ASSEMBLIES[network["assembly"]](network, style)
-    return Plan(tuple(parts), tuple(network["input"]), network["classes"])
+    return Plan(tuple(parts), tuple(network["input"]), network["classes"], constants(network))
 
 
 def _steps(network: Mapping[str, Any], strides: Sequence[int]) -> Iterator[Step]:

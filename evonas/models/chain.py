@@ -28,6 +28,7 @@ from evonas.models.layers import (
     PyramidFeatures,
 )
 from evonas.models.plan import Layer, Plan
+from evonas.networks.builder import constants
 from evonas.networks.chain import part_name
 from evonas.networks.chain_layers import BRANCHED, NONE, SAME, Shape, filled, shape_after, word_of
 
@@ -43,7 +44,7 @@ def plan_chain(network: Written) -> Plan:
         parts.append((part_name(index), tuple(layers)))
     layers, shape = _row(network["head"], shape)
     parts.append(("head", tuple(layers)))
-    return Plan(tuple(parts), tuple(network["input"]), network["classes"])
+    return Plan(tuple(parts), tuple(network["input"]), network["classes"], constants(network))
 
 
 def _row(row: Sequence[Written], shape: Shape) -> tuple[list[Layer], Shape]:
@@ -141,6 +142,8 @@ LAYERS: Mapping[str, Callable[[Written, Shape], Layer]] = {
     "spatial_attention": lambda layer, shape: Layer(
         SpatialAttention, {"channels": shape[0], "kind": layer["spatial_attention"]}
     ),
-    "activation": _own(Activation, "activation", "name"),
+    "activation": lambda layer, shape: Layer(
+        Activation, {"channels": shape[0], "name": layer["activation"]}
+    ),
     "norm": lambda layer, shape: Layer(Norm, {"channels": shape[0], "name": layer["norm"]}),
 }

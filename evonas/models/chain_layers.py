@@ -193,8 +193,8 @@ class SpatialAttention(nn.Module):
 class Activation(nn.Sequential):
     """An activation as a layer of its own; any shape to the same."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(ACTIVATIONS[name]())
+    def __init__(self, channels: int, name: str) -> None:
+        super().__init__(ACTIVATIONS[name](channels))
 
 
 class Norm(nn.Sequential):
@@ -226,5 +226,5 @@ class LinearActivation(nn.Sequential):
     ) -> None:
         layers: list[nn.Module] = [nn.Linear(in_features, out_features, bias)]
         if activation is not None:
-            layers.append(ACTIVATIONS[activation]())
+            layers.append(ACTIVATIONS[activation](out_features))
         super().__init__(*layers)

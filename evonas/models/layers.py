@@ -68,7 +68,7 @@ class ConvNormActivation(nn.Sequential):
             NORMS[norm](out_channels),
         ]
         if activation is not None:
-            layers.append(ACTIVATIONS[activation]())
+            layers.append(ACTIVATIONS[activation](out_channels))
         super().__init__(*layers)
 
 
@@ -92,7 +92,9 @@ class ActivationConvNorm(nn.Sequential):
         padding: Extent | None = None,
     ) -> None:
         bias = norm == "none"
-        layers: list[nn.Module] = [] if activation is None else [ACTIVATIONS[activation]()]
+        layers: list[nn.Module] = (
+            [] if activation is None else [ACTIVATIONS[activation](in_channels)]
+        )
         layers += [
             make_convolution(
                 in_channels, out_channels, kernel, stride, groups, dilation, padding, bias
@@ -121,7 +123,7 @@ class NormActivationConv(nn.Sequential):
     ) -> None:
         super().__init__(
             NORMS[norm](in_channels),
-            ACTIVATIONS[activation](),
+            ACTIVATIONS[activation](in_channels),
             make_convolution(
                 in_channels, out_channels, kernel, stride, groups, bias=norm == "none"
             ),
@@ -142,7 +144,9 @@ class FactorizedReduction(nn.Module):
         self, in_channels: int, out_channels: int, activation: str | None, norm: str = "batch"
     ) -> None:
         super().__init__()
-        self.activation = nn.Identity() if activation is None else ACTIVATIONS[activation]()
+        self.activation = (
+            nn.Identity() if activation is None else ACTIVATIONS[activation](in_channels)
+        )
         half = max(1, out_channels // 2)  # a single output channel has the first alone
         self.convolutions = nn.ModuleList(
             make_convolution(in_channels, half, 1, stride=2, bias=norm == "none")
@@ -201,9 +205,9 @@ class SqueezeExcite(nn.Module):
     def __init__(self, channels: int, squeezed: int, activation: str, gate: str) -> None:
         super().__init__()
         self.reduce = nn.Conv2d(channels, squeezed, 1)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[activation](squeezed)
         self.expand = nn.Conv2d(squeezed, channels, 1)
-        self.gate = ACTIVATIONS[gate]()
+        self.gate = ACTIVATIONS[gate](channels)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to the same shape."""
@@ -212,23 +216,32 @@ class SqueezeExcite(nn.Module):
         return maps * gates
 
 
+POOL = "pool"
+Skip = bool | str  # whether what is given is added; or `POOL`: the means of 3x3 pixels of it
+
+
 class Block(nn.Module):
     """Layers in a row that are skipped around if `skip`: then they keep channels and size.
 
     Args:
+        skip: Adds what is given, or with `pool` the means of 3x3 pixels of it (MnasNet, arXiv
+            1807.11626, section 4.1, has pooling as an allele and leaves open which one).
         drop_path: Probability of leaving the skip alone, in training (see `DropPath`).
     """
 
-    def __init__(self, layers: list[nn.Module], skip: bool, drop_path: float = 0.0) -> None:
+    def __init__(self, layers: list[nn.Module], skip: Skip, drop_path: float = 0.0) -> None:
         super().__init__()
         dropped = [DropPath(drop_path)] if skip and drop_path > 0 else []
         self.layers = nn.Sequential(*layers, *dropped)
-        self.skip = skip
+        self.skip = bool(skip)
+        self.around: nn.Module = nn.Identity()
+        if skip == POOL:
+            self.around = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to (batch, channels, height / stride, ...)."""
         out: torch.Tensor = self.layers(maps)
-        return maps + out if self.skip else out
+        return self.around(maps) + out if self.skip else out
 
 
 class ChannelShuffle(nn.Module):
@@ -374,19 +387,21 @@ class ClassifierHead(nn.Module):
         super().__init__()
         self.norm: nn.Module = nn.Identity()
         if norm_first:
-            self.norm = nn.Sequential(NORMS[norm](in_channels), ACTIVATIONS[activation]())
+            self.norm = nn.Sequential(
+                NORMS[norm](in_channels), ACTIVATIONS[activation](in_channels)
+            )
         self.convolution: nn.Module = nn.Identity()
         if channels:
             self.convolution = ConvNormActivation(
                 in_channels, channels, 1, activation=activation, norm=norm
             )
         elif activation_first:  # in its place, so that the names of weights stay
-            self.convolution = ACTIVATIONS[activation]()
+            self.convolution = ACTIVATIONS[activation](in_channels)
         self.pool = PyramidFeatures([1, 2, 4]) if pool == "pyramid" else GlobalPool(pool)
         features = (channels or in_channels) * self.pool.regions
         layers: list[nn.Module] = []
         if hidden:
-            layers += [nn.Linear(features, hidden), ACTIVATIONS[activation]()]
+            layers += [nn.Linear(features, hidden), ACTIVATIONS[activation](hidden)]
         self.classifier = nn.Sequential(*layers, nn.Linear(hidden or features, classes))
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:

@@ -1,11 +1,13 @@
 """A network as a list of layers with their arguments: built, and written as source, from this."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
+
+from evonas.models.constants import set_constants
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Plan:
     parts: tuple[tuple[str, tuple[Layer, ...]], ...]
     input_shape: tuple[int, int, int]  # (channels, height, width)
     classes: int
+    constants: Mapping[str, float] = field(default_factory=dict)  # arguments of `set_constants`
 
 
 class Network(nn.Module):
@@ -59,6 +62,7 @@ class Network(nn.Module):
             modules = [layer.build() for layer in layers]
             part = modules[0] if len(modules) == 1 else nn.Sequential(*modules)
             self.add_module(name, part)
+        set_constants(self, **plan.constants)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to logits (batch, classes)."""

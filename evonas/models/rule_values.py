@@ -76,6 +76,18 @@ def share(value: Any) -> str | None:
     return None if is_number and 0 < value <= 1 else f"{value} is not a share above 0, up to 1."
 
 
+def between(low: float, high: float, what: str) -> Rule:
+    """A number between bounds, ends included."""
+
+    def problem(value: Any) -> str | None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and low <= value <= high:
+            return None
+        return f"{value} is not {what}. Write a number from {low:g} to {high:g}."
+
+    return problem
+
+
 def not_below_zero(value: Any) -> str | None:
     """A ratio without an upper end."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)

@@ -20,6 +20,7 @@ from evonas.models.rule_values import (
     Alleles,
     MayBeMissing,
     Problem,
+    between,
     expansion,
     fraction,
     not_below_zero,
@@ -32,7 +33,7 @@ from evonas.models.rule_values import (
 )
 from evonas.networks import BUILDERS, nas_bench_201, nas_bench_macro
 from evonas.networks.cells import GIVEN, MASK, UNUSED, state_name
-from evonas.networks.stages import NO_SKIP, ORDERS
+from evonas.networks.stages import ORDERS, SKIPS
 from evonas.registry import unknown_name
 from evonas.space.gene import KeyPath
 
@@ -138,6 +139,9 @@ COMMON: Mapping[str, Any] = {
     "activation": one_of(ACTIVATIONS, "activation"),
     "norm": MayBeMissing(one_of(NORMS, "norm")),
     "initialisation": MayBeMissing(one_of(INITIALISATIONS, "initialisation")),
+    "norm_eps": MayBeMissing(between(1e-12, 1, "what a norm adds to a variance")),
+    "norm_momentum": MayBeMissing(between(0.0001, 1, "a share of a batch in a norm's statistics")),
+    "leaky_slope": MayBeMissing(between(0, 1, "a slope of leaky ReLU")),
 }
 DROP_PATH = {"drop_path": MayBeMissing(probability)}
 
@@ -160,7 +164,7 @@ STAGES: Mapping[str, Any] = {
             "activation": MayBeMissing(one_of(ACTIVATIONS, "activation")),
             "kernel": KERNEL,
             "se_ratio": fraction,
-            "skip": one_of_words("skip", NO_SKIP, "identity"),
+            "skip": one_of_words("skip", *SKIPS),
             "mid_ratio": not_below_zero,
             "mid_growths": not_below_zero,
             "groups": MayBeMissing(whole(1, "a number of groups")),

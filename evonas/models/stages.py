@@ -6,9 +6,10 @@ from typing import Any
 
 from evonas.models.blocks import ALWAYS_SUMS, BLOCK_KEYS, BLOCKS
 from evonas.models.cross_stage import CrossStage
-from evonas.models.layers import ClassifierHead, ConvNormActivation
+from evonas.models.layers import POOL, ClassifierHead, ConvNormActivation, Skip
 from evonas.models.plan import Layer, Plan
 from evonas.models.stems import BareConv, DeepStem, StemPool
+from evonas.networks.builder import constants
 from evonas.networks.scale import round8
 from evonas.networks.stages import (
     DEFAULT_ATTENTION,
@@ -30,6 +31,9 @@ TRANSLATED = (
     "se_ratio",
     "skip",
 )  # not passed on as they are
+
+# What a block is told of a stage's `skip`.
+BLOCK_SKIPS: Mapping[str, Skip] = {NO_SKIP: False, "identity": True, "pool": POOL}
 
 MAY_HAVE_NO_MIDDLE = (DENSE, "fire", "darknet")  # whose 1x1 convolution may be left out
 
@@ -60,7 +64,7 @@ def plan_stages(network: Mapping[str, Any]) -> Plan:
         **({"pool": head["pool"]} if head.get("pool", "average") != "average" else {}),
     }
     parts.append(("head", (Layer(ClassifierHead, arguments),)))
-    return Plan(tuple(parts), tuple(network["input"]), network["classes"])
+    return Plan(tuple(parts), tuple(network["input"]), network["classes"], constants(network))
 
 
 def _norm(network: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,10 +198,9 @@ def _sum_arguments(
 ) -> dict[str, Any]:
     """How a block adds what it is given to what it makes of it."""
     taken = BLOCK_KEYS[stage["operation"]]
+    skips: Skip = stage["operation"] in ALWAYS_SUMS
     if "skip" in taken:
-        skips = stage["skip"] != NO_SKIP and can_skip(**shape)
-    else:
-        skips = stage["operation"] in ALWAYS_SUMS
+        skips = can_skip(**shape) and BLOCK_SKIPS[stage["skip"]]
     if stage["operation"] == FRACTAL:  # whose columns drop alike, however deep
         share = 1
     drop_path = network.get("drop_path", 0) * share if skips else 0

@@ -1,6 +1,6 @@
 """What `networks` has to know about each way of writing a network down."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,13 +28,46 @@ def as_it_is(network: Mapping[str, Any]) -> Tidied:
     return dict(network), ()
 
 
+# Numbers of all norms and activations: torch's, and Darknet's slope.
+CONSTANTS: Mapping[str, float] = {"norm_eps": 1e-5, "norm_momentum": 0.1, "leaky_slope": 0.1}
+
 # What every network section may say, and what it means if it does not.
-DEFAULTS: Mapping[str, Any] = {"norm": "batch", "initialisation": "auto", "drop_path": 0}
+DEFAULTS: Mapping[str, Any] = {
+    "norm": "batch",
+    "initialisation": "auto",
+    "drop_path": 0,
+    **CONSTANTS,
+}
+
+# The words without which a constant changes nothing; of norms, batch is what is meant by none.
+_HOLDERS: Mapping[str, Sequence[str]] = {
+    "norm_eps": ("batch", "group"),
+    "norm_momentum": ("batch",),
+    "leaky_slope": ("leaky",),
+}
 
 
 def without_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
-    """The section without keys that say what is meant anyway."""
-    return {k: v for k, v in network.items() if k not in DEFAULTS or v != DEFAULTS[k]}
+    """The section without keys that say what is meant anyway, or that change nothing."""
+    said = {k: v for k, v in network.items() if k not in DEFAULTS or v != DEFAULTS[k]}
+    full = {"norm": DEFAULTS["norm"], **network}
+    idle = {key for key in CONSTANTS.keys() & said if not _holds(full, _HOLDERS[key])}
+    return {key: value for key, value in said.items() if key not in idle}
+
+
+def _holds(value: Any, words: Sequence[str]) -> bool:
+    """Whether one of the words is a value in here, however deep."""
+    if isinstance(value, Mapping):
+        return any(_holds(inner, words) for inner in value.values())
+    if isinstance(value, list | tuple):
+        return any(_holds(inner, words) for inner in value)
+    return value in words
+
+
+def constants(network: Mapping[str, Any]) -> dict[str, float]:
+    """The constants of a section that are not the usual ones."""
+    short = without_defaults(network)
+    return {key: short[key] for key in CONSTANTS if key in short}
 
 
 def filled(
@@ -46,5 +79,10 @@ def filled(
 
 
 def with_defaults(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
-    """For builders that write a network in one way only, but for defaults."""
-    return filled(network, template, DEFAULTS)
+    """For builders that write a network in one way only, but for defaults.
+
+    Constants are those of the space: a published design in it is one by its layers.
+    """
+    silent = CONSTANTS.keys() - template.keys()
+    kept = {key: value for key, value in network.items() if key not in silent}
+    return filled(kept, template, DEFAULTS)

@@ -9,6 +9,7 @@ from evonas.networks.builder import Builder, Tidied, Words, filled, with_default
 from evonas.networks.scale import Scale, affordable_strides, round8
 
 NO_SKIP = "none"
+SKIPS = (NO_SKIP, "identity", "pool")  # what is added to what a layer makes of its input
 IDENTITY = "identity"  # the operation that passes maps on unchanged, where shapes allow it
 DENSE, DUAL_PATH = "dense", "dual_path"  # operations whose layers add channels to those they read
 FRACTAL = "fractal"  # drops paths in its own way

@@ -112,7 +112,7 @@ def test_a_network_that_cannot_train_has_a_finite_score_below_that_of_one_that_c
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_every_activation_has_scores(activation: str, one_thread: None) -> None:
-    network = plain(nn.Conv2d(1, 6, 3), ACTIVATIONS[activation](), nn.Conv2d(6, 10, 3), Pooled())
+    network = plain(nn.Conv2d(1, 6, 3), ACTIVATIONS[activation](6), nn.Conv2d(6, 10, 3), Pooled())
     for name, proxy in PROXIES.items():
         assert math.isfinite(proxy(network, *batch())), name
 

@@ -59,16 +59,16 @@ SELU_SCALE, SELU_ALPHA = 1.0507010, 1.6732632
 def test_an_activation_gives_the_number_of_its_formula(
     name: str, given: float, wanted: float
 ) -> None:
-    out = ACTIVATIONS[name]()(torch.tensor([float(given)]))
+    out = ACTIVATIONS[name](1)(torch.tensor([[float(given)]]))
     assert out.item() == pytest.approx(wanted, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_is_a_fresh_module_that_leaves_its_input_alone(name: str) -> None:
     given = images()
-    ACTIVATIONS[name]()(given)
+    ACTIVATIONS[name](given.shape[1])(given)
     assert torch.equal(given, images())
-    assert ACTIVATIONS[name]() is not ACTIVATIONS[name]()
+    assert ACTIVATIONS[name](1) is not ACTIVATIONS[name](1)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch import nn
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.norms import NORMS
 
-ACTIVATION_TYPES = tuple({type(make()) for make in ACTIVATIONS.values()})
+ACTIVATION_TYPES = tuple({type(make(1)) for make in ACTIVATIONS.values()})
 NORM_TYPES = tuple({type(make(1)) for make in NORMS.values()} - {nn.Identity})
 WEIGHTED_TYPES = (nn.Conv2d, nn.Linear)
 

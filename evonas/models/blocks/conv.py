@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Attention, Block, ConvNormActivation, Skip, SqueezeExcite
 
 
 class Conv(Block):
@@ -23,7 +23,7 @@ class Conv(Block):
         activation: str,
         groups: int = 1,
         attention: Attention | None = None,
-        skip: bool = False,
+        skip: Skip = False,
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:

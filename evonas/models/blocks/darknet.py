@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from evonas.models.layers import Block, ConvNormActivation
+from evonas.models.layers import Block, ConvNormActivation, Skip
 
 
 class Darknet(Block):
@@ -23,7 +23,7 @@ class Darknet(Block):
         stride: int,
         activation: str,
         inner: int,
-        skip: bool = False,
+        skip: Skip = False,
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Attention, Block, ConvNormActivation, Skip, SqueezeExcite
 
 
 class DepthwiseSeparable(Block):
@@ -22,7 +22,7 @@ class DepthwiseSeparable(Block):
         stride: int,
         activation: str,
         attention: Attention | None = None,
-        skip: bool = False,
+        skip: Skip = False,
         linear: bool = True,
         norm: str = "batch",
         drop_path: float = 0.0,

@@ -3,7 +3,7 @@
 from torch import nn
 
 from evonas.models.chain_layers import Concat
-from evonas.models.layers import Block, ConvNormActivation
+from evonas.models.layers import Block, ConvNormActivation, Skip
 
 
 class Fire(Block):
@@ -28,7 +28,7 @@ class Fire(Block):
         stride: int,
         activation: str,
         inner: int,
-        skip: bool = False,
+        skip: Skip = False,
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:

@@ -3,7 +3,7 @@
 from torch import nn
 
 from evonas.models.chain_layers import Concat
-from evonas.models.layers import Block, ConvNormActivation
+from evonas.models.layers import Block, ConvNormActivation, Skip
 
 
 class Inception(Block):
@@ -29,7 +29,7 @@ class Inception(Block):
         stride: int,
         activation: str,
         stacked: bool = False,
-        skip: bool = False,
+        skip: Skip = False,
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from evonas.models.layers import Attention, Block, ConvNormActivation, SqueezeExcite
+from evonas.models.layers import Attention, Block, ConvNormActivation, Skip, SqueezeExcite
 
 
 class InvertedResidual(Block):
@@ -24,7 +24,7 @@ class InvertedResidual(Block):
         activation: str,
         expanded: int,
         attention: Attention | None = None,
-        skip: bool = False,
+        skip: Skip = False,
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:

@@ -152,7 +152,7 @@ def norms_and_activations(
     """The modules that a part of an `Order` names, in a row."""
     return nn.Sequential(
         *(
-            NORMS[norm](channels) if place == "norm" else ACTIVATIONS[activation]()
+            NORMS[norm](channels) if place == "norm" else ACTIVATIONS[activation](channels)
             for place in places
         )
     )

@@ -41,7 +41,7 @@ class Shake(nn.Module):
         if not keeps_shape:
             self.shortcut = ShiftedProjection(in_channels, out_channels, stride, norm)
         self.dropped = DropPath(drop_path)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[activation](out_channels)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ...)."""

@@ -40,7 +40,7 @@ class SplitAttention(nn.Module):
         self.logits = nn.Sequential(
             nn.Conv2d(channels, hidden, 1, groups=groups),
             NORMS[norm](hidden),
-            ACTIVATIONS[activation](),
+            ACTIVATIONS[activation](hidden),
             nn.Conv2d(hidden, versions, 1, groups=groups),
         )
 

@@ -45,11 +45,11 @@ class SeparableConv(nn.Sequential):
             pair = (depthwise, {"kernel": 1})
             first, second = pair if order == "depthwise_first" else pair[::-1]
             layers += [
-                ACTIVATIONS[activation](),
+                ACTIVATIONS[activation](channels),
                 make_convolution(channels, middle, **first, bias=middle_bias),
             ]
             if middle_activation:
-                layers += [NORMS[norm](middle), ACTIVATIONS[activation]()]
+                layers += [NORMS[norm](middle), ACTIVATIONS[activation](middle)]
             layers += [
                 make_convolution(middle, out_channels, **second, bias=bias),
                 NORMS[norm](out_channels),
