@@ -120,6 +120,30 @@ def test_the_source_of_every_operation_rebuilds_the_network(operation: str, tmp_
     assert_rebuilds(of_one_operation(operation), CELLS, tmp_path)
 
 
+@pytest.mark.parametrize("activation", ["leaky", "prelu"])
+@pytest.mark.parametrize("operation", ["conv", "dense", "inverted_residual"])
+def test_the_source_has_the_constants_of_the_network(
+    operation: str, activation: str, tmp_path: Path
+) -> None:
+    said = {"activation": activation, "norm_eps": 0.5, "norm_momentum": 0.3, "leaky_slope": 0.4}
+    blueprint = Blueprint({**of_one_block(operation).network, **said})
+    assert_rebuilds(blueprint, SCALE, tmp_path)
+    source = network_source(plan_network(blueprint, SCALE), "A title")
+    kept = ", leaky_slope=0.4" if activation == "leaky" else ""
+    assert f"set_constants(self, norm_eps=0.5, norm_momentum=0.3{kept})" in source
+    usual = network_source(plan_network(of_one_block(operation), SCALE), "A title")
+    assert "set_constants" not in usual
+
+
+@pytest.mark.parametrize("operation", [name for name in BLOCKS if "skip" in BLOCK_KEYS[name]])
+def test_the_source_of_a_block_that_skips_by_pooling_rebuilds_the_network(
+    operation: str, tmp_path: Path
+) -> None:
+    network = of_one_block(operation).network
+    stages = [{**network["stages"][0], "skip": "pool"}]
+    assert_rebuilds(Blueprint({**network, "stages": stages}), SCALE, tmp_path)
+
+
 @pytest.mark.parametrize("combine", COMBINES)
 @pytest.mark.parametrize("assembly", ["nasnet", "darts"])
 def test_the_source_of_every_combination_and_assembly_rebuilds_the_network(

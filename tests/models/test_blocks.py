@@ -160,6 +160,18 @@ def test_a_block_that_drops_paths_computes_the_same_in_onnxruntime(name: str, no
     assert_same_in_onnxruntime(made)
 
 
+@skipping
+def test_a_block_may_add_the_means_of_pixels_in_place_of_what_it_is_given(name: str) -> None:
+    plain = block(name, out_channels=8).eval()
+    pooled = block(name, out_channels=8, skip="pool").eval()
+    assert list(pooled.state_dict()) == list(plain.state_dict())
+    ones = torch.ones(1, 1, 3, 3).expand(8, 1, 3, 3)
+    sums = nn.functional.conv2d(images(), ones, padding=1, groups=8)
+    counts = nn.functional.conv2d(torch.ones_like(images()), ones, padding=1, groups=8)
+    torch.testing.assert_close(pooled(images()), plain(images()) + sums / counts)
+    assert_same_in_onnxruntime(pooled.train())
+
+
 @blocks
 def test_the_same_seed_gives_the_same_output(name: str) -> None:
     first, second = (block(name, squeezed=2).eval() for _ in range(2))

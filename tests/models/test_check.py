@@ -90,7 +90,7 @@ def test_the_shipped_spaces_pass(name: str) -> None:
             "      skip: none",
             "      skip: some",
             "tiny.yaml, network.stages.0.skip (line 13): "
-            'There is no skip called "some". Known: identity, none.',
+            'There is no skip called "some". Known: identity, none, pool.',
         ),
         (
             "layers: {int: [1, 2]}",
