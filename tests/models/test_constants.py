@@ -10,9 +10,7 @@ from torch import nn
 from evonas.blueprint import Blueprint, network_key
 from evonas.errors import SpaceError
 from evonas.models import build, check_space
-from evonas.models.presets import preset
 from evonas.networks import Scale
-from evonas.space import load_space
 from evonas.space.load import load_space_file
 
 SAID = {"norm_eps": 0.25, "norm_momentum": 0.5, "leaky_slope": 0.75}
@@ -97,25 +95,6 @@ def test_a_constant_of_what_a_network_has_not_is_no_other_design(
 ) -> None:
     idle = blueprint(builder, **without, **{key: SAID[key]})
     assert idle.fingerprint == blueprint(builder, **without).fingerprint
-
-
-@pytest.mark.parametrize(
-    ("name", "space"),
-    [
-        ("dpn92", "dense_stages"),
-        ("proxylessnas_mobile", "mobile_layers"),
-        ("nasnet_a_mobile", "nasnet_cells"),
-        ("pnasnet_5_large", "nasnet_cells"),
-    ],
-)
-def test_published_networks_begin_a_search_with_the_constants_of_its_space(
-    name: str, space: str
-) -> None:
-    found = load_space(space)
-    network = preset(name).blueprint.network
-    usual = Blueprint({key: value for key, value in network.items() if key not in SAID})
-    assert usual.network != network
-    assert found.decode(found.encode(preset(name).blueprint)).fingerprint == usual.fingerprint
 
 
 SPACE = """\
