@@ -29,12 +29,15 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making a virtual environment in $(VENV)."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
-	touch $@
+	@echo "Installing evonas and what it needs into $(VENV): some minutes, the first time."
+	@$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
-	touch $(VENV)/installed $@
+	@echo "Installing evonas and its tools of development into $(VENV): some minutes, the first time."
+	@$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
+	@touch $(VENV)/installed $@

@@ -22,7 +22,7 @@ from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
 from evonas.reports.escape import tell
-from evonas.reports.format import duration
+from evonas.reports.epochs import EpochLines
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.training import (
     Normalisation,
@@ -168,27 +168,26 @@ def _train(
     elif file.exists():
         tell(f"{file} is damaged or of another training, which begins anew.")
     images = data.development
-    since, first = time.monotonic(), progress.epochs_done if progress else 0
+    bfloat16 = progress is None and _bfloat16(recipe, network, images, normalisation, device)
 
     def after_epoch(progress: Progress) -> None:
         save_checkpoint(file, network, progress, key)
-        done, epochs = progress.epochs_done, recipe.training.epochs
-        left = (time.monotonic() - since) / (done - first) * (epochs - done)
-        tell(f"epoch {done}/{epochs} · loss {progress.curve[-1]:.4f} · {duration(left)} left")
+        lines.finished(progress.epochs_done, progress.curve[-1])
 
     try:
-        return train(
-            network,
-            images,
-            normalisation,
-            recipe.training,
-            recipe.seed,
-            device,
-            progress,
-            after_epoch,
-            bfloat16=progress is None and _bfloat16(recipe, network, images, normalisation, device),
-            log_folder=folder.path,
-        )
+        with EpochLines(recipe.training.epochs, progress.epochs_done if progress else 0) as lines:
+            return train(
+                network,
+                images,
+                normalisation,
+                recipe.training,
+                recipe.seed,
+                device,
+                progress,
+                after_epoch,
+                bfloat16=bfloat16,
+                log_folder=folder.path,
+            )
     except TrialFailure as failure:
         file.unlink(missing_ok=True)
         raise ExportError(

@@ -15,13 +15,14 @@ from rich.text import Text
 
 from evonas.reports.console import PlainConsole
 from evonas.reports.format import duration, objective_value
+from evonas.reports.ticker import Ticker
 from evonas.runs.records import Records
 from evonas.settings import Settings
 from evonas.trial import DAMAGED_WEIGHTS, Outcome, Trial
 
 
 class Display:
-    """Told of every event; prints a line per generation's worth of evaluations.
+    """Told of every event; prints a line after each tenth of the budget, or ten seconds.
 
     Everything goes to standard error, so that standard output stays free for results.
     """
@@ -38,8 +39,11 @@ class Display:
         self.done_before = 0
         self.records: Records | None = None
         self.running: dict[int, float] = {}  # trial numbers and when they started
+        self.ticker = Ticker(self.tick)
+        self.tenths = 0  # of the budget that were told of
 
     def __enter__(self) -> Self:
+        self.ticker.__enter__()
         return self
 
     def __exit__(
@@ -48,7 +52,7 @@ class Display:
         error: BaseException | None,
         where: TracebackType | None,
     ) -> None:
-        pass
+        self.ticker.__exit__(kind, error, where)
 
     @property
     def seconds(self) -> float:
@@ -60,6 +64,7 @@ class Display:
         self.since = self.clock()
         self.records = records
         self.done_before = records.evaluations
+        self.tenths = 10 * self.done_before // self.settings.budget.evaluations
         verb = "goes on" if records.trials else "starts"
         self.line(
             f"Run {self.name} {verb}: {self.settings.budget.evaluations - self.done_before} "
@@ -84,19 +89,29 @@ class Display:
                 f"The weights that trial {outcome.details[DAMAGED_WEIGHTS]} left are damaged, so "
                 f"trial {outcome.number} was trained from its beginning."
             )
-        size = self.settings.evolver.population
-        done, promotions = records.evaluations, records.promotions
-        is_last = done == self.settings.budget.evaluations and self._is_new(outcome)
-        if not outcome.is_free and (is_last or (done + promotions) % size == 0):
+        tenths = 10 * records.evaluations // self.settings.budget.evaluations
+        if tenths > self.tenths:
+            self.tenths = tenths
             self.line(" · ".join(self.summary()))
 
-    def _is_new(self, outcome: Outcome) -> bool:
-        """True if it is of a new design, and no promotion."""
-        assert self.records is not None, "what has finished had begun"
-        return self.records.trials[outcome.number].continues is None
+    def tick(self) -> None:
+        """Nothing was told for a while; called from another thread."""
+        if self.records is None:
+            self.line(f"Run {self.name}: the workers are starting.")
+        else:
+            self.line(" · ".join([*self.summary(), *self.at_work()]))
+
+    def at_work(self) -> list[str]:
+        """How many trials are running, and for how long the oldest of them."""
+        running = list(self.running.items())
+        if not running:
+            return []
+        number, since = min(running, key=lambda item: item[1])
+        return [f"{len(running)} running, trial {number} for {duration(self.clock() - since)}"]
 
     def line(self, text: str) -> None:
         """Prints one line."""
+        self.ticker.told()
         self.console.print(text, soft_wrap=True)
 
     def summary(self) -> list[str]:
@@ -124,13 +139,27 @@ class Display:
         elapsed = self.clock() - self.since
         if not done or elapsed <= 0:
             return []
-        left = self.settings.budget.evaluations - self.records.evaluations
+        budget = self.settings.budget
+        left = (budget.evaluations - self.records.evaluations) * elapsed / done
+        if budget.seconds is not None:
+            left = min(left, budget.seconds - self.seconds)
         pieces = [f"{60 * done / elapsed:.1f}/min"]
-        return [*pieces, f"{duration(left * elapsed / done)} left"] if left > 0 else pieces
+        return [*pieces, f"{duration(left)} left"] if left > 0 else pieces
 
 
 class SilentDisplay(Display):
     """Keeps time and prints nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        where: TracebackType | None,
+    ) -> None:
+        pass
 
     def line(self, text: str) -> None:
         """Prints nothing."""
