@@ -21,8 +21,8 @@ from evonas.key import checksum, key_of
 from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
-from evonas.reports.escape import tell
 from evonas.reports.epochs import EpochLines
+from evonas.reports.escape import tell
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.training import (
     Normalisation,
@@ -117,15 +117,16 @@ def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
     }
     words = Words(given, defaults=old)
     settings = words.settings()
+    problems = words.problems
     for keys, origin in words.origins.items():
         if keys[0] not in CHANGEABLE and origin:
-            words.problems.append(
+            problems.append(
                 f"{origin}: a retraining takes {' and '.join(f'{k}.*' for k in CHANGEABLE)} only."
             )
     if recipe.data is None and "data" not in words.values:
-        words.problems.append("This model has no data set yet. Give data=folder data.path=DIR.")
-    if words.problems:
-        raise SettingsError(words.problems)
+        problems.append("This model has no data set yet. Give data=folder data.path=DIR.")
+    if problems:
+        raise SettingsError(problems)
     data: DataSettings = settings.data
     training: TrainingSettings = settings.training
     return recipe.model_copy(update={"data": data, "training": training})

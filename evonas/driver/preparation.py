@@ -99,8 +99,8 @@ def check(
     """
     settings = words.settings()
     problems = _Problems(words.problems)
-    problems.attempt(lambda: pick(EXECUTORS, settings.executor.name, "executor"))
     problems.messages += _too_many_workers(settings.executor)
+    problems.attempt(lambda: _check_executor(settings.executor))
     problems.attempt(lambda: evolver_class(settings.evolver))
     problems.attempt(lambda: pick(EVALUATORS, settings.evaluator.name, "evaluator"))
     if settings.evaluator.name == "train":
@@ -139,6 +139,12 @@ def check(
     return Checked(settings, space, document, objectives, function, lookup, start, facts)
 
 
+def _check_executor(settings: ExecutorSettings) -> None:
+    lack = pick(EXECUTORS, settings.name, "executor").lack(settings)
+    if lack is not None:
+        raise SettingsError(lack)
+
+
 def set_up(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Setup:
     """The parts of a search over a run's folder; `facts` are those of its ledger."""
     settings, space = checked.settings, checked.space
@@ -157,17 +163,18 @@ def resumed_settings(settings: Settings, given: Iterable[str]) -> Settings:
     old = settings.to_dict()
     words = Words(given, defaults=old)
     changed = words.settings()
+    problems = words.problems
     new = changed.to_dict()
     for key in old:
         if key not in CHANGEABLE_ON_RESUME and new[key] != old[key]:
             keys = [k for k in words.origins if k[0] == key and words.origins[k]]
             shown = ", ".join(words.origins[k] for k in keys)
-            words.problems.append(
+            problems.append(
                 f"{shown}: a resume cannot change {key}, which is part of what the run searches. "
                 f"It may change {', '.join(CHANGEABLE_ON_RESUME)}; for more, start a new run."
             )
-    if words.problems:
-        raise SettingsError(words.problems)
+    if problems:
+        raise SettingsError(problems)
     return changed
 
 

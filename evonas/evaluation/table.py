@@ -1,5 +1,6 @@
 """A table of designs that others have evaluated: a CSV file, with the line of every row."""
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from evonas.errors import DataError
 
+SEPARATORS = (",", ";", "\t")
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write it
 SHOWN = 5  # problems told of each column; the others are counted
 
 
@@ -55,16 +58,18 @@ class Table:
 def read_table(path: Path) -> Table:
     """The table in a file `NAME.csv` or `NAME.csv.gz`, whose first line names the columns.
 
+    Cells are separated by commas, semicolons or tabs; the text is UTF-8, or UTF-16 with its mark.
+
     Raises:
         DataError: It is missing, damaged or empty, or its rows are not as long as its first line.
     """
     text = _text(path)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
         for cells in reader:
-            if cells:  # not a blank line
+            if len(cells) > 1 or "".join(cells).strip():  # not a blank line
                 rows.append([cell.strip() for cell in cells])
                 lines.append(reader.line_num)
     except csv.Error as problem:
@@ -90,11 +95,19 @@ def shortened(problems: Sequence[str], what: str) -> list[str]:
 def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
-        return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        return raw.decode("utf-16" if raw.startswith(UTF_16) else "utf-8-sig")
     except FileNotFoundError:
         raise DataError(f"There is no file {path}.") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as problem:
         raise DataError(f"{path} cannot be read: {problem}.") from None
+
+
+def _separator(text: str) -> str:
+    """Comma, semicolon or tab: what stands between most of the names in the first line."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    unquoted = "".join(first.split('"')[::2])
+    return max(SEPARATORS, key=unquoted.count)  # of equals the first: a comma
 
 
 def _check_shape(

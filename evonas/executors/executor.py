@@ -112,6 +112,16 @@ class Executor(ABC):
                 return late
             interrupts.check()
 
+    @classmethod
+    def lack(cls, settings: ExecutorSettings) -> str | None:
+        """Why trials cannot run here so, asked before a run is made; None: they can."""
+        if not settings.gpus_per_trial or torch.cuda.is_available():
+            return None
+        return (
+            f"executor.gpus_per_trial={settings.gpus_per_trial} asks for a GPU, and torch sees "
+            "none. Install the CUDA build of torch, or leave it out."
+        )
+
     @property
     def clock(self) -> Callable[[], float] | None:
         """Gives the seconds of simulated time; None if trials take real time."""

@@ -78,11 +78,9 @@ class LocalExecutor(Executor):
         """How many GPUs trials are dealt out to; 0 if they need none."""
         if not self.settings.gpus_per_trial:
             return 0
-        if not torch.cuda.is_available():
-            raise ExecutorError(
-                f"executor.gpus_per_trial={self.settings.gpus_per_trial} asks for a GPU, and torch "
-                "sees none. Install the CUDA build of torch, or leave it out."
-            )
+        lack = self.lack(self.settings)
+        if lack is not None:
+            raise ExecutorError(lack)
         return torch.cuda.device_count()
 
     def _close(self) -> None:

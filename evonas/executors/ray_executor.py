@@ -50,6 +50,13 @@ class RayExecutor(Executor):
     def _ray(self) -> Any:
         return self._service.ray
 
+    @classmethod
+    def lack(cls, settings: ExecutorSettings) -> str | None:
+        """See `Executor.lack`; what a cluster has it says itself, when it is joined."""
+        ray = sys.modules.get("ray")
+        is_joined = settings.address != "local" or (ray is not None and ray.is_initialized())
+        return None if is_joined else super().lack(settings)
+
     def _open(self) -> None:
         cpus = math.ceil(self.workers * self.settings.cpus_per_trial)
         self._service.open(cpus, self.settings.address)

@@ -72,19 +72,20 @@ def latency_summary(model: str, given: Iterable[str], trust: bool = False) -> di
 def _settings(given: Iterable[str], is_folder: bool) -> Settings:
     words = Words(given)
     settings = words.settings()
+    problems = words.problems
     takes = "latency.* only" if is_folder else "latency.*, full.resolution_px and full.width only"
     for keys, origin in words.origins.items():
         is_size = keys[0] == "full" and keys[-1] in SIZES and not is_folder
         if keys[0] != "latency" and not is_size:
             kind = "a model folder" if is_folder else "a published network"
-            words.problems.append(f"{origin}: the latency of {kind} takes {takes}.")
+            problems.append(f"{origin}: the latency of {kind} takes {takes}.")
     if is_folder and settings.latency.resolution_px is not None:
-        words.problems.append(
+        problems.append(
             f"latency.resolution_px={settings.latency.resolution_px}: an exported model has its "
             "own resolution. Leave it out, or export the design with another full.resolution_px."
         )
-    if words.problems:
-        raise SettingsError(words.problems)
+    if problems:
+        raise SettingsError(problems)
     return settings
 
 

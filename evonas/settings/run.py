@@ -1,9 +1,10 @@
 """Every setting of a run, its default and its meaning."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from evonas.settings.training import TrainingSettings
 from evonas.settings.values import (
@@ -51,10 +52,26 @@ class DataSettings(Group):
     synthetic: SyntheticSettings = SyntheticSettings()
 
 
+LONGEST_NAME = 100
+_FILE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?")
+
+
+def _file_name(name: str) -> str:
+    """The name, if every file system takes it for a folder and no shell for anything else."""
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"a name has at most {LONGEST_NAME} characters, this one {len(name)}")
+    if _FILE_NAME.fullmatch(name) is None:
+        raise ValueError(
+            "a name has letters, digits, dots, underscores and hyphens, begins with a letter or "
+            "digit and does not end in a dot, as in run.name=first-try"
+        )
+    return name
+
+
 class RunSettings(Group):
     """Name, place and randomness of a run."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    name: Annotated[str, AfterValidator(_file_name)] | None = None
     folder: FilePath = Path("runs")
     seed: Seed = 0
     deterministic: bool = False

@@ -2,9 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -58,3 +58,12 @@ class Limits(Group):
 
     min: float | None = None
     max: float | None = None
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(
+                f"nothing is at least {self.min:g} (min) and at most {self.max:g} (max). "
+                "Swap them, or leave one out"
+            )
+        return self

@@ -5,6 +5,7 @@ Defaults give way to `config=FILE.yaml`, and that to words. `group=name` is shor
 those who own the tables.
 """
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -26,7 +27,7 @@ class Words:
     def __init__(self, words: Iterable[str], defaults: Mapping[str, Any] | None = None) -> None:
         self.values: Nested = {}
         self.origins: dict[tuple[str, ...], str] = {}
-        self.problems: list[str] = []
+        self._ill_written: list[str] = []
         if defaults:
             self._merge(defaults, (), lambda _: "")
         own = [self._split(word) for word in words]
@@ -41,7 +42,9 @@ class Words:
         key, equals, value = word.partition("=")
         if equals and key:
             return key, value
-        self.problems.append(f'"{word}" is not a setting. Write KEY=VALUE, for example run.seed=7.')
+        self._ill_written.append(
+            f'"{word}" is not a setting. Write KEY=VALUE, for example run.seed=7.'
+        )
         return "", ""
 
     def _read_file(self, path: Path) -> None:
@@ -71,13 +74,13 @@ class Words:
         for key in keys[:-1]:
             inner = holder.setdefault(key, {})
             if not isinstance(inner, dict):
-                self.problems.append(
+                self._ill_written.append(
                     f"{origin}: {key} has a value already and takes no keys below it."
                 )
                 return
             holder = inner
         if isinstance(holder.get(keys[-1]), dict):
-            self.problems.append(
+            self._ill_written.append(
                 f"{origin}: {keys[-1]} is a group. Name a key of it, as in {keys[-1]}.KEY=VALUE."
             )
             return
@@ -85,15 +88,24 @@ class Words:
         self.origins[keys] = origin
 
     def settings(self) -> Settings:
-        """The settings, defaults where a word is wrong; what is wrong joins `problems`."""
+        """The settings, defaults where a word is wrong."""
+        return self._read()[0]
+
+    @property
+    def problems(self) -> list[str]:
+        """All that is wrong with the words, in a list of the caller's own."""
+        return [*self._ill_written, *self._read()[1]]
+
+    def _read(self) -> tuple[Settings, list[str]]:
         values = self.values
+        problems: list[str] = []
         while True:
             try:
-                return Settings.model_validate(values)
+                return Settings.model_validate(values), problems
             except ValidationError as failure:
                 for error in failure.errors():
                     keys = tuple(str(key) for key in error["loc"])
-                    self.problems.append(self._explain(keys, error))
+                    problems.append(self._explain(keys, error))
                     values = _without(values, keys)
 
     def _explain(self, keys: tuple[str, ...], error: Mapping[str, Any]) -> str:
@@ -105,10 +117,7 @@ class Words:
         ) or ".".join(keys)
         if error["type"] == "extra_forbidden":
             return f"{origin}: {_unknown_key(keys)}"
-        message = str(error["msg"]).removeprefix("Value error, ")
-        got = error.get("input")
-        shown = "" if isinstance(got, dict) else f", got {got!r}"
-        return f"{origin}: {message[0].lower()}{message[1:]}{shown}."
+        return f"{origin}: {_complaint(error)}."
 
 
 def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
@@ -128,10 +137,20 @@ def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
                 known = ", ".join(sorted(group.model_fields))
                 problems.append(f'{where}: there is no key "{key}". {hint}Known: {known}.')
             else:
-                text = str(error["msg"])
-                got = f"{key}: {text[0].lower()}{text[1:]}, got {error.get('input')!r}"
-                problems.append(f"{where}, {got}.")
+                problems.append(
+                    f"{where}, {key}: {_complaint(error)}."
+                    if key
+                    else f"{where}: {_complaint(error)}."
+                )
         raise SettingsError(problems) from None
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value, and the value if it is a single one."""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    got = error.get("input")
+    shown = "" if isinstance(got, dict) else f", got {reprlib.repr(got)}"
+    return f"{message[0].lower()}{message[1:]}{shown}"
 
 
 def _unknown_key(keys: tuple[str, ...]) -> str:
