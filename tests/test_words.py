@@ -48,7 +48,6 @@ def test_a_name_may_have_a_hundred_characters() -> None:
     [
         "executor.workers=0",
         "executor.timeout_s=-1",
-        "executor.gpus_per_trial=-1",
         "executor.cpus_per_trial=0",
         "executor.retries=-1",
         "budget.evaluations=0",
