@@ -103,6 +103,7 @@ COUNTS = {
     "xception": (22_855_952, 8_357_403_496),
     "darknet19": (20_842_376, 2_790_989_824),
     "googlenet": (6_624_904, 1_498_376_192),
+    "inception_v1": (6_998_552, 1_582_671_872),  # Caffe's bvlc_googlenet has as many
     "bn_inception": (11_295_240, 2_032_600_064),
     "inception_v3": (23_834_568, 5_713_216_096),
     "inception_v4": (42_679_816, 12_253_974_624),  # ours; timm's has as many parameters
