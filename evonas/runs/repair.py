@@ -27,6 +27,12 @@ from evonas.yaml_file import read_yaml, write_yaml
 MISSES = 2000  # so many numbers in a row without a row: there are no more
 SPARE = {"reference_point", "bfloat16", "ended"}  # facts that a resume finds out again
 REBUILT = {"settings", "space", "schema_version", "checksums"}
+# Columns that rows of every version have and that are read here; others may be missing.
+KNOWN = {
+    "trials": ("number", "seen", "proposed_at"),
+    "outcomes": ("event", "number", "scales", "finished_at"),
+    "sessions": ("session", "workers", "ready_at", "last_event_at"),
+}
 Row = Mapping[str, Any]
 
 
@@ -101,7 +107,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _facts(db: sqlite3.Connection, run: Path) -> dict[str, Any]:
     """All facts that are sound; settings and space from the files beside if theirs are not."""
-    texts = {row["key"]: row["value"] for row in _scan(db, "meta", "key")}
+    texts = _texts(db)
     sound, lost = sound_facts(texts)
     facts = {key: json.loads(value) for key, value in sound.items()}
     if lost == ["checksums"] and _version(texts) in MIGRATIONS:
@@ -121,6 +127,13 @@ def _facts(db: sqlite3.Connection, run: Path) -> dict[str, Any]:
     return {**facts, "schema_version": SCHEMA_VERSION}
 
 
+def _texts(db: sqlite3.Connection) -> dict[str, str]:
+    try:
+        return {row["key"]: row["value"] for row in _scan(db, "meta", "key")}
+    except SIGNS:  # its columns have other names
+        return {}
+
+
 def _version(texts: Mapping[str, str]) -> int | None:
     text = texts.get("schema_version", "")
     return int(text) if text.isdigit() else None
@@ -135,9 +148,10 @@ def _settings(values: Any, run: Path) -> Settings:
 
 def _rows(db: sqlite3.Connection, table: str) -> Iterator[Row]:
     """All rows that are as they were written; of an older version, all that can be read."""
+    known = set(KNOWN[table])
     for row in _scan(db, table, KEYS[table]):
         values = dict(zip(row.keys(), row, strict=True))
-        if "checksum" not in values or is_sound(row):
+        if known <= values.keys() and ("checksum" not in values or is_sound(row)):
             yield values
 
 
