@@ -118,7 +118,7 @@ def test_settings_survive_their_own_file(config: Path) -> None:
         (
             "training.epoch=3",
             'training.epoch=3: training has no key "epoch". Did you mean "epochs"? '
-            "Known: amp, auxiliary, batch_size,",
+            "Known: amp, auxiliary, auxiliary_heads, batch_size,",
         ),
         ("seed=3", 'seed=3: a run has no key "seed". Did you mean "run.seed"?'),
         (

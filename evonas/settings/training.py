@@ -50,7 +50,8 @@ class TrainingSettings(Group):
     `drop_block` of squares behind blocks, `drop_connect` of the classifier's weights, `drop_path`
     of blocks that are skipped around: `local` by sample and block, `global` one depth for all.
     `ramp` lets the last two grow over the training from 0. `auxiliary` is the weight of the loss
-    of a second classifier, at two thirds of the depth, which is there while training only.
+    of a second classifier, at two thirds of the depth, which is there while training only; there
+    are `auxiliary_heads` of these, the others evenly in front of it.
 
     Transfer: `weights` (a safetensors file) to begin with, of which `reset_last` linear and
     convolutional layers are drawn anew; `freeze` that many parts from the input, or `all` but
@@ -121,6 +122,7 @@ class TrainingSettings(Group):
     drop_path_kind: Literal["local", "global"] = "local"
     ramp: bool = False
     auxiliary: NotNegative = 0.4
+    auxiliary_heads: Annotated[int, Field(ge=1, le=100)] = 1
 
     weights: DataPath | None = None
     freeze: Annotated[

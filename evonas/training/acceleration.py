@@ -31,7 +31,7 @@ def make_pass(
         auxiliary: Listens to the network, and adds to the loss.
     """
     forward = _compiled(network) if recipe.compile else network
-    modules = [network, auxiliary.head] if auxiliary else [network]
+    modules = [network, auxiliary.heads] if auxiliary else [network]
     tensors = [tensor for module in modules for tensor in module.parameters()]
     parameters = [tensor for tensor in tensors if tensor.requires_grad]
 

@@ -1,7 +1,8 @@
-"""A second classifier in the depth of a network, for the time of a training."""
+"""More classifiers in the depth of a network, for the time of a training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from evonas.models import initialise
 from evonas.settings import TrainingSettings
 from evonas.training.parts import parts, units
 
-PREFIX = "auxiliary."
+PREFIX = "auxiliary"
 CHANNELS = 128  # of the 1x1 convolution (arXiv 1409.4842, section 5)
 SIDE = 2  # pixels of the pooled maps
 
@@ -38,34 +39,47 @@ class AuxiliaryHead(nn.Sequential):
 
 
 class Auxiliary:
-    """Listens to a network and weighs what its head makes of the maps.
+    """Listens to a network and weighs what its heads make of the maps.
 
     Args:
-        weight: Of its loss, added to the network's.
+        weight: Of each one's loss, added to the network's.
     """
 
-    def __init__(self, head: nn.Module, weight: float) -> None:
-        self.head = head
+    def __init__(self, heads: list[nn.Module], weight: float) -> None:
+        self.heads = nn.ModuleList(heads)
         self.weight = weight
-        self.logits: torch.Tensor | None = None
+        self.logits: list[torch.Tensor] = []
 
-    def listen(self, unit: nn.Module, given: tuple[Any, ...], maps: torch.Tensor) -> None:
-        """Hook behind the block whose maps the head sees, for passes that gradients go back."""
+    def listen(
+        self, head: nn.Module, unit: nn.Module, given: tuple[Any, ...], maps: torch.Tensor
+    ) -> None:
+        """Hook behind the block whose maps a head sees, for passes that gradients go back."""
         if maps.requires_grad:
-            self.logits = self.head(maps)
+            self.logits.append(head(maps))
 
     def loss(self, targets: torch.Tensor, label_smoothing: float) -> torch.Tensor:
         """What the pass that was just made adds to the loss."""
-        assert self.logits is not None, "the network has not been run with gradients"
-        logits, self.logits = self.logits.float(), None
-        return self.weight * functional.cross_entropy(
-            logits, targets, label_smoothing=label_smoothing
-        )
+        assert self.logits, "the network has not been run with gradients"
+        heard, self.logits = self.logits, []
+        losses = [
+            functional.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
+            for logits in heard
+        ]
+        return self.weight * sum(losses[1:], losses[0])
 
     @property
     def state(self) -> dict[str, torch.Tensor]:
-        """The head's weights and buffers, by names of their own."""
-        return {PREFIX + name: tensor for name, tensor in self.head.state_dict().items()}
+        """The heads' weights and buffers, by names of their own."""
+        return {
+            _prefix(number) + name: tensor
+            for number, head in enumerate(self.heads)
+            for name, tensor in head.state_dict().items()
+        }
+
+
+def _prefix(number: int) -> str:
+    """Of the names of a head's tensors, counted from 0."""
+    return f"{PREFIX}_{number + 1}." if number else f"{PREFIX}."
 
 
 @contextmanager
@@ -80,9 +94,10 @@ def attached(
 
     In NASNet that is the last cell before the second reduction (slim's code); networks of
     neither blocks nor cells have it behind the part at two thirds. What gives no maps does not
-    count. There is no such head where it would teach nothing: in a network without maps, or
-    behind what is frozen. The network itself stays as it is, so its weights are those of one
-    without.
+    count. Of several heads that is the place of the last, and others are evenly in front: of two,
+    as GoogLeNet has, the first is at a third. There is no head where it would teach nothing: in a
+    network without maps, or behind what is frozen. The network itself stays as it is, so its
+    weights are those of one without.
 
     Args:
         image: One as the network gets them, (1, channels, height, width).
@@ -93,26 +108,43 @@ def attached(
         return
     found = units(network) or [part for _, part in parts(network)[:-1]]
     seen, classes = _maps(network, found, image)
-    places = list(seen)
-    place = places[max(0, round(len(places) * 2 / 3) - 1)] if places else None
-    if place is None or not seen[place].requires_grad:
+    learning = [place for place in _places(list(seen), recipe) if seen[place].requires_grad]
+    if not learning:
         yield None
         return
+    heads = []
+    for number, place in enumerate(learning):
+        head = _head(seen[place].shape[1], classes, seed + number, recipe)
+        head.load_state_dict({**head.state_dict(), **_own(state, _prefix(number))})
+        heads.append(head.to(image.device).train())
+    auxiliary = Auxiliary(heads, recipe.auxiliary)
+    with ExitStack() as handles:
+        for head, place in zip(heads, learning, strict=True):
+            handle = place.register_forward_hook(partial(auxiliary.listen, head))
+            handles.callback(handle.remove)
+        yield auxiliary
+
+
+def _places(places: list[nn.Module], recipe: TrainingSettings) -> list[nn.Module]:
+    """Where the recipe's heads are; of a short network, fewer."""
+    wanted = [
+        round(len(places) * 2 / 3 * (number + 1) / recipe.auxiliary_heads)
+        for number in range(recipe.auxiliary_heads)
+    ]
+    indices = sorted({max(0, place - 1) for place in wanted})
+    return [places[index] for index in indices] if places else []
+
+
+def _head(channels: int, classes: int, seed: int, recipe: TrainingSettings) -> nn.Module:
     with torch.device("meta"):  # draws nothing from torch's own generator
-        head = AuxiliaryHead(seen[place].shape[1], classes)
+        head = AuxiliaryHead(channels, classes)
     head.to_empty(device="cpu")
     initialise(head, seed, recipe.initialisation)
-    head.load_state_dict({**head.state_dict(), **_own(state)})
-    auxiliary = Auxiliary(head.to(image.device).train(), recipe.auxiliary)
-    handle = place.register_forward_hook(auxiliary.listen)
-    try:
-        yield auxiliary
-    finally:
-        handle.remove()
+    return head
 
 
-def _own(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {n.removeprefix(PREFIX): t for n, t in state.items() if n.startswith(PREFIX)}
+def _own(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
 
 
 def _maps(

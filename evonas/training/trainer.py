@@ -119,7 +119,7 @@ class _Training:
     ) -> "_Training":
         """A training that stands where the progress says."""
         recipe = batches.recipe
-        also = list(auxiliary.head.parameters()) if auxiliary else []
+        also = list(auxiliary.heads.parameters()) if auxiliary else []
         optimizer = make_optimizer(network, recipe, also)
         restore(optimizer, progress.state)
         average = Average(network, recipe.ema, progress.state) if recipe.ema else None

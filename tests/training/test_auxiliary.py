@@ -76,7 +76,38 @@ def test_only_weights_in_front_of_it_learn_from_it(blueprint: Blueprint) -> None
     }
     assert "stem" in learns
     assert "head" not in learns
-    assert all(tensor.grad is not None for tensor in auxiliary.head.parameters())
+    assert all(tensor.grad is not None for tensor in auxiliary.heads.parameters())
+
+
+@pytest.mark.parametrize(("heads", "kept"), [(1, 1), (2, 2), (3, 3), (8, 3)])
+def test_several_are_evenly_in_front_of_two_thirds(heads: int, kept: int) -> None:
+    network = nn.Sequential(*(nn.Conv2d(1, 1, 1) for _ in range(5)), nn.Flatten())
+    recipe = RECIPE.model_copy(update={"auxiliary_heads": heads})
+    with attached(network, recipe, torch.zeros(1, 1, 4, 4), 0, {}) as auxiliary:
+        assert auxiliary is not None
+        assert len(auxiliary.heads) == kept
+
+
+def test_each_of_two_adds_its_loss_times_the_weight(blueprint: Blueprint) -> None:
+    image, targets = torch.rand(4, 3, 16, 16), torch.tensor([0, 1, 2, 3])
+    found = preset("darts_v2_small")
+    network = build(found.blueprint, replace(found.scale, resolution_px=16), seed=0)
+    recipe = RECIPE.model_copy(update={"auxiliary_heads": 2, "auxiliary": 0.3})
+    with attached(network, recipe, image[:1], 0, {}) as auxiliary:
+        assert auxiliary is not None
+        network.train()(image)
+        each = [nn.functional.cross_entropy(logits, targets) for logits in auxiliary.logits]
+        assert len(each) == 2
+        torch.testing.assert_close(auxiliary.loss(targets, 0.0), 0.3 * (each[0] + each[1]))
+
+
+def test_a_training_with_several_goes_on_where_it_was_left() -> None:
+    space = load_space("nano")
+    blueprint = space.decode([9.0] * len(space.genes))  # two layers in each of its blocks
+    recipe = RECIPE.model_copy(update={"auxiliary_heads": 2})
+    whole, halves = trained(blueprint, recipe), trained(blueprint, recipe, first=1)
+    assert torch.equal(weights_of(whole), weights_of(halves))
+    assert not torch.equal(weights_of(whole), weights_of(trained(blueprint, RECIPE)))
 
 
 def test_its_weights_are_part_of_the_progress(blueprint: Blueprint) -> None:
@@ -85,7 +116,7 @@ def test_its_weights_are_part_of_the_progress(blueprint: Blueprint) -> None:
     recipe = RECIPE.model_copy(update={"epochs": 1})
     normalisation = Normalisation(data.mean, data.deviation)
     progress = train(network, data.train, normalisation, recipe, seed=3)
-    assert any(name.startswith(PREFIX) for name in progress.state)
+    assert any(name.startswith(f"{PREFIX}.") for name in progress.state)
 
 
 def test_networks_of_cells_have_it_behind_a_cell() -> None:
