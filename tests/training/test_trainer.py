@@ -125,7 +125,8 @@ CHANGES: list[dict[str, Any]] = [
     {"amp": "on"},
     *({"optimizer": name} for name in OPTIMIZERS if name != "nesterov"),
 ]
-# Of the network before it is trained, of 16 px and more, of colour, of a GPU; or tested below.
+# Of the network before it is trained, of deep ones, of 16 px and more, of colour, of a GPU; or
+# tested below.
 ELSEWHERE = {
     "initialisation",
     "residual_init",
@@ -135,6 +136,7 @@ ELSEWHERE = {
     "freeze",
     "reset_last",
     "inherit",
+    "auxiliary_heads",
     "progressive",
     "hsv_h",
     "hsv_s",
