@@ -66,6 +66,10 @@ def handled() -> Iterator[None]:
         signal.signal(number, _handle)
     try:
         yield
+    except KeyboardInterrupt as stopped:
+        if _state.text and not stopped.args:  # raised anew by a library
+            stopped.args = (_state.text,)
+        raise
     finally:
         if before:
             _give_back(before)

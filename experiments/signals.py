@@ -3,7 +3,9 @@
 Of every interrupted search it is asked whether it ended with 130 within ten seconds, said how to go
 on, printed no stack and left no process; then it is gone on with to its end, and no finished trial
 may be lost or made again. `own` is a program that has started Ray itself and calls
-`evonas.search`; signals reach it from that call on. Cases that a file of `--cases` holds are not
+`evonas.search`; signals reach it during that call, and the seconds are those until the call is left:
+what follows, Ray's own leave-taking, waits five seconds and more for processes that the signal to
+the group has ended too. Cases that a file of `--cases` holds are not
 repeated.
 """
 
@@ -55,7 +57,9 @@ from evonas import search
 print("up", flush=True)
 try:
     search(sys.argv[1:])
+    print("over", flush=True)
 except KeyboardInterrupt as stopped:
+    print("stopped", flush=True)
     print(stopped, file=sys.stderr)
     sys.exit(130)
 """
@@ -100,6 +104,15 @@ def started(executor: str, call: Sequence[str], folder: Path, mark: str) -> subp
     while executor != "own" and driver.poll() is None and not handles_signals(driver.pid):
         time.sleep(0.002)
     return driver
+
+
+def when_left(driver: subprocess.Popen[str]) -> float:
+    """When the call was left of a program that goes on; only then it ends."""
+    assert driver.stdout is not None, "it is a pipe"
+    for line in driver.stdout:
+        if line in ("stopped\n", "over\n"):
+            break
+    return time.monotonic()
 
 
 def handles_signals(process: int) -> bool:
@@ -173,11 +186,12 @@ def case(executor: str, number: int, longest_s: float) -> dict[str, Any]:
         except subprocess.TimeoutExpired:
             (os.killpg if is_group else os.kill)(driver.pid, kind)
         sent = time.monotonic()
+        left = when_left(driver) if executor == "own" else None
         try:
             driver.communicate(timeout=60)
         except subprocess.TimeoutExpired:
             driver.kill()
-        seconds = time.monotonic() - sent
+        seconds = (left or time.monotonic()) - sent
         result = {
             "executor": executor,
             "number": number,
@@ -185,6 +199,7 @@ def case(executor: str, number: int, longest_s: float) -> dict[str, Any]:
             "to": "group" if is_group else "driver",
             "moment": round(moment, 2),
             "seconds": round(seconds, 2),
+            "seconds_to_exit": round(time.monotonic() - sent, 2),
             "code": driver.wait(),
             "left_over": left_over(mark),
             "stderr": (folder / "stderr").read_text()[-1500:],
@@ -219,6 +234,7 @@ def summary(cases: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "tried": len(cases),
         "clean": sum(each["clean"] for each in cases),
         "seconds_max": max(each["seconds"] for each in cases),
+        "seconds_to_exit_max": max(each["seconds_to_exit"] for each in cases),
         "left_over": sum(each["left_over"] for each in cases),
         "lost": sum(each["lost"] for each in cases),
         "repeated": sum(each["repeated"] for each in cases),
@@ -234,7 +250,7 @@ def interrupted(executor: str, count: int, at_once: int, kept: Path | None) -> l
     missing = sorted(set(range(count)) - {each["number"] for each in cases})
     if not missing:
         return cases
-    longest_s = 0.9 * duration(executor)
+    longest_s = (0.6 if executor == "own" else 0.9) * duration(executor)
     with ThreadPoolExecutor(at_once) as pool:
         for result in pool.map(lambda number: case(executor, number, longest_s), missing):
             cases.append(result)
@@ -253,6 +269,8 @@ def main() -> None:
     given.add_argument("--at-once", type=int, default=2)
     given.add_argument("--cases", type=Path, help="a file with a line for each case")
     asked = given.parse_args()
+    for number in SIGNALS:  # a shell that starts this in the background has some ignored
+        signal.signal(number, signal.default_int_handler)
     with TemporaryDirectory() as folder:
         (Path(folder) / "weighing.py").write_text(FUNCTION)
         sys.path.insert(0, folder)  # for the resumes of this process

@@ -177,6 +177,21 @@ def test_ctrl_c_stops_cleanly_and_resume_finishes() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.ray
+def test_a_killed_raylet_is_one_message_and_the_run_goes_on() -> None:
+    driver = start("search", *SHORT, "executor=ray", "executor.workers=2", "run.name=dead")
+    wait_for(lambda: finished("dead") >= 2, driver)
+    children = psutil.Process(driver.pid).children()
+    next(child for child in children if child.name() == "raylet").kill()
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 1, errors
+    assert "Ray broke down: its raylet ended. Nothing that finished is lost." in errors
+    assert "Traceback" not in errors
+    assert evonas("resume", "dead", "executor=inline").returncode == 0
+    assert_whole("dead", evaluations=14)
+
+
+@pytest.mark.slow
 def test_a_second_driver_is_refused_with_pid_and_host_of_the_first() -> None:
     driver = start("search", *LONG, "executor=inline", "run.name=busy")
     wait_for(lambda: finished("busy") >= 1, driver)

@@ -1,5 +1,6 @@
 """The contract of executors, for each of them: one outcome a trial whatever happens."""
 
+import contextlib
 import os
 import signal
 import time
@@ -51,6 +52,19 @@ class Misbehaving:
 
     def duration_s(self, trial: Trial) -> float | None:
         return None
+
+
+@dataclass(frozen=True)
+class StartsLate(Misbehaving):
+    """Takes its time to prepare in a fresh process."""
+
+    seconds: float
+
+    def prepare(self) -> None:
+        super().prepare()
+        with contextlib.suppress(FileExistsError):
+            (self.notes / f"prepared-{os.getpid()}").mkdir()
+            time.sleep(self.seconds)
 
 
 def trial(number: int, wish: str = "work") -> Trial:
@@ -125,6 +139,17 @@ class TestExecutorsWithProcesses:
         assert (outcome.status, outcome.error_kind) == ("failed", "worker_lost")
         assert outcome.attempts == 2
         assert len(list((tmp_path / "notes").glob("0-*"))) == 2
+
+    def test_the_start_of_a_replacement_is_not_the_next_trials_time(
+        self, name: str, tmp_path: Path
+    ) -> None:
+        limit_s = 1.0
+        evaluate = StartsLate(tmp_path / "notes", 2 * limit_s)
+        settings = ExecutorSettings(name=name, timeout_s=limit_s)
+        with EXECUTORS[name](evaluate, settings, 2) as executor:
+            executor.submit(trial(0, "die once"))
+            outcome = executor.wait()
+        assert (outcome.status, outcome.attempts) == ("complete", 2), outcome.error_text
 
     def test_leaving_stops_what_runs(self, name: str, tmp_path: Path) -> None:
         with open_executor(name, tmp_path) as executor:
