@@ -2,11 +2,10 @@
 
 Of every interrupted search it is asked whether it ended with 130 within ten seconds, said how to go
 on, printed no stack and left no process; then it is gone on with to its end, and no finished trial
-may be lost or made again. `own` is a program that has started Ray itself and calls
-`evonas.search`; signals reach it during that call, and the seconds are those until the call is left:
-what follows, Ray's own leave-taking, waits five seconds and more for processes that the signal to
-the group has ended too. Cases that a file of `--cases` holds are not
-repeated.
+may be lost or made again. `own` is a program that has started Ray itself and calls `evonas.search`;
+signals reach it during that call, and the seconds are those until the call is left: what follows,
+Ray's own leave-taking, waits five seconds and more for processes that the signal to the group has
+ended too. Cases that a file of `--cases` holds are not repeated.
 """
 
 import json
