@@ -88,15 +88,16 @@ def started(executor: str, call: Sequence[str], folder: Path, mark: str) -> subp
     (folder / "program.py").write_text(PROGRAM)
     found = {MARK: mark, "PYTHONPATH": str(folder), "WEIGHED": str(folder / "weighed")}
     program = [sys.executable, str(folder / "program.py")] if executor == "own" else CALL
-    driver = subprocess.Popen(
-        [*program, *call],
-        env={**os.environ, **found, "WEIGH_S": "0.2"},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=open(folder / "stderr", "w"),  # noqa: SIM115 - the child's
-        text=True,
-        start_new_session=True,
-    )
+    with open(folder / "stderr", "w") as errors:
+        driver = subprocess.Popen(
+            [*program, *call],
+            env={**os.environ, **found, "WEIGH_S": "0.2"},
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+        )
     assert driver.stdout is not None, "it is a pipe"
     while executor == "own" and driver.poll() is None and driver.stdout.readline() != "up\n":
         pass
