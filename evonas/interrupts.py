@@ -36,7 +36,6 @@ class _State:
         self.text: str | None = None  # how to go on
         self.groups: set[int] = set()
         self.owns_process = False
-        self.is_over = False
         self.lock = threading.Lock()
 
 
@@ -188,8 +187,12 @@ def let_go(group: int) -> None:
 
 
 def end_if_stopped() -> None:
-    """The last call of a program: ends it with 130 if it was asked to stop."""
-    _state.is_over = True  # a signal from here on ends the program at once
+    """The last call of a program: ends it with 130 if it was asked to stop.
+
+    From here on signals are ignored: the work is done, and Python takes a moment to end.
+    """
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     if _state.since is not None:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -218,8 +221,6 @@ def _handle(number: int, frame: FrameType | None) -> None:
         with suppress(RuntimeError):  # no thread starts while Python ends
             _thread.start_new_thread(_remind, (_state.since,))
     elif _state.owns_process and time.monotonic() - _state.since > SAME_S:
-        _end()
-    if _state.is_over:
         _end()
     check()
 

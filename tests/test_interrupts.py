@@ -119,9 +119,9 @@ def test_a_second_signal_ends_what_will_not_stop() -> None:
     assert ended(body).returncode == 130
 
 
-def test_a_signal_after_the_work_is_told_as_well() -> None:
+def test_a_signal_after_the_work_changes_nothing() -> None:
     result = ended("import atexit; atexit.register(hit)")
-    assert result.returncode == 130
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 class TestInTheProcessOfACaller:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
@@ -135,6 +136,7 @@ class LocalExecutor(Executor):
     def _start_worker(self, gpu: int | None) -> None:
         ours, theirs = CONTEXT.Pipe()
         process = CONTEXT.Process(target=_serve, args=(theirs, self.evaluate, gpu), daemon=True)
+        resource_tracker.ensure_running()  # its start would unblock Ctrl-C again
         with interrupts.held(), _ctrl_c_blocked():
             process.start()
             self._workers.append(_Worker(process, ours, gpu))
