@@ -27,7 +27,9 @@ from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Wor
 from evonas.training import (
     Normalisation,
     Progress,
+    Scores,
     batch_size,
+    class_weights,
     evaluate,
     is_worth_a_probe,
     load_checkpoint,
@@ -37,6 +39,7 @@ from evonas.training import (
 )
 from evonas.training.logs import CSV_FILE
 from evonas.training.rates import peak_rate
+from evonas.training.scoring import NEAR
 from evonas.training.transfer import prepare
 
 NEEDED = (SOURCE, BLUEPRINT, FACTS)
@@ -85,7 +88,7 @@ def _retrained(folder: ModelFolder, given: Iterable[str]) -> dict[str, Any]:
     progress = _train(folder, recipe, data, network, normalisation, device)
     scores = evaluate(network, data.test, normalisation, device)
     result = {
-        "test_accuracy": scores.accuracy,
+        **_test_scores(scores, len(data.classes)),
         "test_images": len(data.test),
         "images": len(data.development),
         "data": recipe.data.name,
@@ -103,6 +106,14 @@ def _retrained(folder: ModelFolder, given: Iterable[str]) -> dict[str, Any]:
     (folder.path / CHECKPOINT).unlink(missing_ok=True)
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
     return {**result, "folder": str(folder.path), "files": model_files(folder.path) + logs}
+
+
+def _test_scores(scores: Scores, classes: int) -> dict[str, float]:
+    values = {
+        "test_accuracy": scores.accuracy,
+        "test_balanced_accuracy": scores.balanced_accuracy,
+    }
+    return {**values, "test_top5_accuracy": scores.top5_accuracy} if classes > NEAR else values
 
 
 def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
@@ -186,6 +197,7 @@ def _train(
                 device,
                 progress,
                 after_epoch,
+                class_weights=class_weights(recipe.data, images, len(data.classes)),
                 bfloat16=bfloat16,
                 log_folder=folder.path,
             )

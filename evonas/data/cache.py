@@ -45,8 +45,9 @@ def load_data(settings: DataSettings, resolution_px: int) -> Dataset:
 
 
 def data_key(settings: DataSettings) -> str:
-    """Changes when the images, their split or the reader change."""
-    return key_of([_content_key(settings), settings.validation_share, settings.subset])
+    """Changes when the images, their split, their weights or the reader change."""
+    weights = [settings.class_weights] if settings.class_weights != "none" else []
+    return key_of([_content_key(settings), settings.validation_share, settings.subset, *weights])
 
 
 def _content_key(settings: DataSettings) -> str:

@@ -1,19 +1,20 @@
 """What can be wrong with the training settings of a search, found before it begins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from evonas.errors import SettingsError
-from evonas.evaluation import recipe_of
+from evonas.evaluation import Objective, recipe_of, taken_measures
 from evonas.hardware import RUNTIMES
 from evonas.models import build
 from evonas.runs.run import run_scales
 from evonas.settings import Settings
 from evonas.space.search_space import SearchSpace
 from evonas.training.logs import opened_logs
+from evonas.training.scoring import NEAR
 from evonas.training.transfer import prepare
 
 DESIGNS = 8  # that weights and freezing are tried on
@@ -40,6 +41,15 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
                 pass
         except SettingsError as error:
             yield from error.problems
+
+
+def check_classes(settings: Settings, objectives: Iterable[Objective], classes: int) -> None:
+    """Raises a SettingsError if what is asked for is the same whatever a network does."""
+    if classes <= NEAR and "top5_accuracy" in taken_measures(settings, objectives):
+        raise SettingsError(
+            f"top5_accuracy is 1 for every network where there are {NEAR} or fewer classes, and "
+            f"these are {classes}. Name accuracy or balanced_accuracy instead."
+        )
 
 
 def check_transfer(settings: Settings, space: SearchSpace) -> None:

@@ -58,14 +58,9 @@ class Objective:
         return value if self.direction == "maximise" else -value
 
 
-def accuracy(subject: "Subject") -> float:
-    """Share of validation images classified rightly."""
-    return subject.trained.scores.accuracy
-
-
-def loss(subject: "Subject") -> float:
-    """Mean cross-entropy on the validation images: smoother than accuracy."""
-    return subject.trained.scores.loss
+def score(subject: "Subject", name: str) -> float:
+    """How the trained network does on the validation images (see `training.scoring`)."""
+    return float(getattr(subject.trained.scores, name))
 
 
 def train_seconds(subject: "Subject") -> float:
@@ -131,9 +126,14 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
 # Of all that `proxies` has, which needs torch.
 PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
 
+ACCURACIES = ("accuracy", "balanced_accuracy", "top5_accuracy")
+
 OBJECTIVES: Mapping[str, Objective] = {
-    "accuracy": Objective("accuracy", "", "maximise", "train", accuracy),
-    "loss": Objective("loss", "", "minimise", "train", loss),
+    **{
+        name: Objective(name, "", "maximise", "train", partial(score, name=name))
+        for name in ACCURACIES
+    },
+    "loss": Objective("loss", "", "minimise", "train", partial(score, name="loss")),
     "train_seconds": Objective("train_seconds", "s", "minimise", "train", train_seconds),
     "latency_ms": Objective("latency_ms", "ms", "minimise", "build", latency_ms),
     "macs": Objective("macs", "", "minimise", "count", macs),

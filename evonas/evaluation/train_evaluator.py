@@ -34,7 +34,7 @@ from evonas.key import key_of
 from evonas.models import Plan, build, count, initialise, plan_network
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate
 from evonas.space import Scale, network_key
-from evonas.training import Normalisation, batch_size, evaluate, train
+from evonas.training import Normalisation, batch_size, class_weights, evaluate, train
 from evonas.training.inheritance import inherit
 from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.transfer import prepare
@@ -221,6 +221,7 @@ class TrainEvaluator(Evaluator):
                 seed,
                 device,
                 validation=validation,
+                class_weights=class_weights(self.settings.data, data.train, len(data.classes)),
                 bfloat16=trial.bfloat16,
                 log_folder=self._folder(trial) if recipe.log else None,
             )

@@ -74,8 +74,10 @@ def card(
 def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[str]:
     data = recipe.data.name if recipe.data else "no data set"
     if training is not None:
+        balanced = training.get("test_balanced_accuracy")  # an earlier version wrote none
+        also = "" if balanced is None else f" (balanced over the classes {balanced:.4f})"
         return [
-            f"**Test accuracy {training['test_accuracy']:.4f}** on {training['test_images']} "
+            f"**Test accuracy {training['test_accuracy']:.4f}**{also} on {training['test_images']} "
             f"images of {training['data']} that neither search nor training saw, after "
             f"{training['epochs']} epochs on {training['images']} images."
         ]

@@ -136,7 +136,8 @@ def print_export(result: dict[str, Any], console: Console) -> None:
 def print_retrain(result: dict[str, Any], console: Console) -> None:
     """The test accuracy, which is looked at only here."""
     console.print(
-        f"Test accuracy {result['test_accuracy']:.4f} on {result['test_images']} images, after "
+        f"Test accuracy {result['test_accuracy']:.4f}, balanced over the classes "
+        f"{result['test_balanced_accuracy']:.4f}, on {result['test_images']} images, after "
         f"{result['epochs']} epochs in {duration(result['seconds'])}. "
         f"Weights, ONNX and card are in {result['folder']}.",
         soft_wrap=True,

@@ -43,12 +43,19 @@ class SyntheticSettings(Group):
 
 
 class DataSettings(Group):
-    """Which images; `path` for sets that lie in a folder or a file."""
+    """Which images; `path` for sets that lie in a folder or a file.
+
+    Damaged images of a folder are an error, or with `skip_damaged` left out. With
+    `class_weights=balanced` all classes count the same in the training loss, however many images
+    they have.
+    """
 
     name: str = "digits"
     path: DataPath | None = None
     validation_share: Share = 0.4
     subset: Count | None = None
+    skip_damaged: bool = False
+    class_weights: Literal["none", "balanced"] = "none"
     synthetic: SyntheticSettings = SyntheticSettings()
 
 

@@ -2,6 +2,7 @@
 
 from evonas.training.batches import batch_size
 from evonas.training.checkpoint import load_checkpoint, save_checkpoint
+from evonas.training.loss import class_weights
 from evonas.training.normalisation import Normalisation
 from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.progress import Progress
@@ -13,6 +14,7 @@ __all__ = [
     "Progress",
     "Scores",
     "batch_size",
+    "class_weights",
     "evaluate",
     "is_worth_a_probe",
     "load_checkpoint",

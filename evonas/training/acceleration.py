@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
 from evonas.training.auxiliary import Auxiliary
+from evonas.training.loss import classification_loss
 from evonas.training.precision import autocast
 
 WARM_UP_STEPS = 3  # before a recording, as torch's notes on CUDA graphs ask for
@@ -24,12 +25,19 @@ def make_pass(
     device: torch.device,
     bfloat16: bool,
     auxiliary: Auxiliary | None = None,
+    class_weights: torch.Tensor | None = None,
 ) -> Pass:
     """Forward and backward as the recipe has it; `cuda_graphs` has no effect without CUDA.
 
     Args:
         auxiliary: Listens to the network, and adds to the loss.
+        class_weights: How much each class counts in the loss, (classes,).
     """
+    if class_weights is not None:
+        class_weights = class_weights.to(device)
+    loss_of = partial(
+        classification_loss, label_smoothing=recipe.label_smoothing, class_weights=class_weights
+    )
     forward = _compiled(network) if recipe.compile else network
     modules = [network, auxiliary.heads] if auxiliary else [network]
     tensors = [tensor for module in modules for tensor in module.parameters()]
@@ -40,11 +48,9 @@ def make_pass(
             parameter.grad = None
         with autocast(device, bfloat16):
             logits = forward(images)
-        loss = functional.cross_entropy(
-            logits.float(), targets, label_smoothing=recipe.label_smoothing
-        )
+        loss = loss_of(logits.float(), targets)
         if auxiliary is not None:
-            loss = loss + auxiliary.loss(targets, recipe.label_smoothing)
+            loss = loss + auxiliary.loss(targets, loss_of)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

@@ -1,13 +1,12 @@
 """More classifiers in the depth of a network, for the time of a training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from evonas.models import initialise
 from evonas.settings import TrainingSettings
@@ -57,14 +56,17 @@ class Auxiliary:
         if maps.requires_grad:
             self.logits.append(head(maps))
 
-    def loss(self, targets: torch.Tensor, label_smoothing: float) -> torch.Tensor:
-        """What the pass that was just made adds to the loss."""
+    def loss(
+        self, targets: torch.Tensor, loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """What the pass that was just made adds to the loss.
+
+        Args:
+            loss_of: Logits and targets to the loss, as the network's.
+        """
         assert self.logits, "the network has not been run with gradients"
         heard, self.logits = self.logits, []
-        losses = [
-            functional.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
-            for logits in heard
-        ]
+        losses = [loss_of(logits.float(), targets) for logits in heard]
         return self.weight * sum(losses[1:], losses[0])
 
     @property

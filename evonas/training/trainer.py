@@ -42,6 +42,7 @@ def train(
     after_epoch: Callable[[Progress], None] | None = None,
     *,
     validation: Split | None = None,
+    class_weights: torch.Tensor | None = None,
     bfloat16: bool = False,
     until: int | None = None,
     log_folder: Path | None = None,
@@ -56,6 +57,7 @@ def train(
         after_epoch: Called with the progress after each epoch; its state is live.
         validation: Images whose loss `patience` and `plateau` go by; without, they go by the
             training loss.
+        class_weights: How much each class counts in the training loss (see `loss`).
         bfloat16: What `amp=auto` means, for a training that begins (see `precision.probe`).
         until: The training stops after this epoch, on its way to those of the recipe.
         log_folder: Where `log` writes; without, it writes nothing.
@@ -76,7 +78,10 @@ def train(
         attached(network, recipe, image, seed, progress.state) as auxiliary,
         opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
     ):
-        training = _Training.begin(network, batches, device, progress, regularisation, auxiliary)
+        step = make_pass(network, recipe, device, progress.bfloat16, auxiliary, class_weights)
+        training = _Training.begin(
+            network, batches, step, device, progress, regularisation, auxiliary
+        )
         while progress.epochs_done < last and not _is_over(recipe, progress):
             start = time.perf_counter()
             row = training.epoch(progress, seed)
@@ -112,6 +117,7 @@ class _Training:
         cls,
         network: nn.Module,
         batches: Batches,
+        step: Pass,
         device: torch.device,
         progress: Progress,
         regularisation: Regularisation,
@@ -123,7 +129,6 @@ class _Training:
         optimizer = make_optimizer(network, recipe, also)
         restore(optimizer, progress.state)
         average = Average(network, recipe.ema, progress.state) if recipe.ema else None
-        step = make_pass(network, recipe, device, progress.bfloat16, auxiliary)
         return cls(network, batches, step, optimizer, average, regularisation, auxiliary, device)
 
     def epoch(self, progress: Progress, seed: int) -> dict[str, float]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from evonas.blueprint import Blueprint
 from evonas.data import load_data
@@ -70,7 +71,7 @@ def test_only_weights_in_front_of_it_learn_from_it(blueprint: Blueprint) -> None
     with attached(network, RECIPE, images[:1], 0, {}) as auxiliary:
         assert auxiliary is not None
         network(images)
-        auxiliary.loss(torch.tensor([0, 1, 2, 3]), 0.0).backward()  # type: ignore[no-untyped-call]
+        auxiliary.loss(torch.tensor([0, 1, 2, 3]), cross_entropy).backward()  # type: ignore[no-untyped-call]
     learns = {
         n.split(".")[0] for n, tensor in network.named_parameters() if tensor.grad is not None
     }
@@ -126,7 +127,7 @@ def test_networks_of_cells_have_it_behind_a_cell() -> None:
     with attached(network, RECIPE, torch.zeros(1, 3, 16, 16), 0, {}) as auxiliary:
         assert auxiliary is not None
         network.train()(torch.rand(2, 3, 16, 16))
-        assert auxiliary.loss(torch.tensor([0, 1]), 0.0).isfinite()
+        assert auxiliary.loss(torch.tensor([0, 1]), cross_entropy).isfinite()
 
 
 def test_it_is_behind_what_gives_maps() -> None:
@@ -138,7 +139,7 @@ def test_it_is_behind_what_gives_maps() -> None:
     with attached(network, RECIPE, image, 0, {}) as auxiliary:
         assert auxiliary is not None
         network.train()(image.repeat(2, 1, 1, 1))
-        auxiliary.loss(torch.tensor([0, 1]), 0.0).backward()  # type: ignore[no-untyped-call]
+        auxiliary.loss(torch.tensor([0, 1]), cross_entropy).backward()  # type: ignore[no-untyped-call]
     learns = {name for name, weights in network.named_parameters() if weights.grad is not None}
     assert learns == {"0.weight", "0.bias"}
 

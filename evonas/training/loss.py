@@ -1,0 +1,55 @@
+"""What a training makes small: cross-entropy, and how much the images of a class count in it."""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from evonas.data.dataset import Labels, Split
+from evonas.settings import DataSettings
+
+
+def classification_loss(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    label_smoothing: float,
+    class_weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Mean cross-entropy; with weights, each image's counts as much as its class does.
+
+    An image that is mixed of two counts for either class as much as that is in it, and smoothing
+    spreads the weight that an image has over all classes.
+
+    Args:
+        logits: (batch, classes).
+        targets: Labels (batch,), or shares of classes (batch, classes).
+        class_weights: (classes,).
+    """
+    if class_weights is None:
+        return functional.cross_entropy(logits, targets, label_smoothing=label_smoothing)
+    classes = logits.shape[1]
+    shares = functional.one_hot(targets, classes) if targets.dim() == 1 else targets
+    weighted = shares * class_weights
+    weights = weighted.sum(1, keepdim=True)
+    smooth = (1 - label_smoothing) * weighted + label_smoothing / classes * weights
+    return functional.cross_entropy(logits, smooth)
+
+
+def class_weights(settings: DataSettings, split: Split, classes: int) -> torch.Tensor | None:
+    """How much each class counts in a training on the split, (classes,); None: as it comes."""
+    if settings.class_weights == "none":
+        return None
+    return balanced_weights(split.labels, classes)
+
+
+def balanced_weights(labels: Labels, classes: int) -> torch.Tensor:
+    """n / (k nᵢ) for each class i of k, of n images: (classes,); their mean over the images is 1.
+
+    So all classes weigh the same together (King and Zeng 2001, Logistic Regression in Rare Events
+    Data, section 4.2). A class without images weighs nothing.
+
+    >>> balanced_weights(np.array([0, 0, 0, 1]), 2)
+    tensor([0.6667, 2.0000])
+    """
+    counts = np.bincount(labels, minlength=classes)
+    weights = len(labels) / (classes * np.maximum(counts, 1)) * (counts > 0)
+    return torch.from_numpy(weights.astype(np.float32))
