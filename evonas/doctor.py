@@ -19,6 +19,7 @@ from evonas.errors import EvonasError
 from evonas.evaluation.segments import expected_epochs
 from evonas.executors.packing import Packing, slots_of
 from evonas.hardware import RUNTIMES, clock_noise, usable_cores
+from evonas.reports.data import data_lines
 from evonas.reports.format import duration, number
 from evonas.runs.folder import DATABASE
 from evonas.runs.run import Run
@@ -103,20 +104,12 @@ def _runtimes(settings: Settings) -> Check:
 def _data(checked: Checked) -> Check:
     settings, side = checked.settings.data, checked.space.scales["proxy"].resolution_px
     data = load_data(settings, side)
-    parts = ", ".join(
-        f"{len(part)} {name}"
-        for name, part in (
-            ("training", data.train),
-            ("validation", data.validation),
-            ("test", data.test),
-        )
-    )
+    lines = " ".join(data_lines(settings, data)).removeprefix("Data ")
     free = shutil.disk_usage(cache_folder("data")).free / 2**30
     return Check(
         "data",
         free > 1,
-        f"{settings.name}: {parts} images of {side} px in {len(data.classes)} classes; cached in "
-        f"{cache_folder('data')}, {free:.0f} GiB free",
+        f"{lines} Read at {side} px and cached in {cache_folder('data')}, {free:.0f} GiB free",
     )
 
 

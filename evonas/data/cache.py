@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from evonas.cache_folder import cache_folder
 from evonas.data.dataset import Dataset, Source, Split, split_source
 from evonas.data.readers import DATA_SETS, Reader
 from evonas.data.store import Stored, stored
+from evonas.data.walk import walk
 from evonas.errors import DataError
 from evonas.key import key_of
 from evonas.registry import pick
@@ -50,6 +52,12 @@ def data_key(settings: DataSettings) -> str:
     return key_of([_content_key(settings), settings.validation_share, settings.subset, *weights])
 
 
+def left_out(settings: DataSettings, data: Dataset) -> tuple[str, ...]:
+    """What lies beside the images of the data set and is none of them, in words."""
+    passed_by = pick(DATA_SETS, settings.name, "data set").left_out
+    return (*(passed_by(settings) if passed_by else ()), *data.left_out)
+
+
 def _content_key(settings: DataSettings) -> str:
     reader = pick(DATA_SETS, settings.name, "data set")
     return key_of([FORMAT, settings.name, list(_content(reader, settings))])
@@ -62,12 +70,19 @@ def _content(reader: Reader, settings: DataSettings) -> Iterator[Any]:
     if "path" in reader.settings and settings.path is not None:
         root = settings.path.resolve()
         yield str(root)
-        for file in sorted(root.rglob("*")) if root.is_dir() else [root]:
+        for file in _files(reader, root):
             with suppress(OSError):  # a link may lead nowhere
                 status = file.stat()
                 yield f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}"
+        if settings.skip_damaged and reader.left_out is not None:
+            yield "without damaged images"
     if "synthetic" in reader.settings:
         yield settings.synthetic.model_dump()
+
+
+def _files(reader: Reader, root: Path) -> list[Path]:
+    """Those that images are read from; none that systems or evonas itself wrote."""
+    return list(filter(reader.reads, walk(root).files)) if root.is_dir() else [root]
 
 
 def _read(reader: Reader, settings: DataSettings, resolution_px: int) -> Source:
@@ -85,16 +100,23 @@ def _flat(source: Source) -> Stored:
     arrays = _arrays("development", source.development)
     if source.test is not None:
         arrays |= _arrays("test", source.test)
-    return Stored({"classes": source.classes}, arrays)
+    if source.validation is not None:
+        arrays |= _arrays("validation", source.validation)
+    return Stored({"classes": source.classes, "left_out": source.left_out}, arrays)
 
 
 def _source(found: Stored) -> Source:
-    test = _part("test", found) if "test_labels" in found.arrays else None
-    return Source(tuple(found.facts["classes"]), _part("development", found), test)
+    test, validation = (
+        _part(name, found) if f"{name}_labels" in found.arrays else None
+        for name in ("test", "validation")
+    )
+    left_out = tuple(found.facts.get("left_out", ()))
+    development = _part("development", found)
+    return Source(tuple(found.facts["classes"]), development, test, validation, left_out)
 
 
 def _flat_split(data: Dataset) -> Stored:
-    facts = {"classes": data.classes, "mean": data.mean, "deviation": data.deviation}
+    facts = {name: getattr(data, name) for name in ("classes", "mean", "deviation", "left_out")}
     arrays: dict[str, NDArray[Any]] = {}
     for name in PARTS:
         arrays |= _arrays(name, getattr(data, name))
@@ -104,7 +126,8 @@ def _flat_split(data: Dataset) -> Stored:
 def _dataset(found: Stored) -> Dataset:
     train, validation, test = (_part(name, found) for name in PARTS)
     classes, mean, deviation = (tuple(found.facts[k]) for k in ("classes", "mean", "deviation"))
-    return Dataset(classes, train, validation, test, mean, deviation)
+    left_out = tuple(found.facts.get("left_out", ()))
+    return Dataset(classes, train, validation, test, mean, deviation, left_out, found.content)
 
 
 def _arrays(name: str, split: Split) -> dict[str, NDArray[Any]]:

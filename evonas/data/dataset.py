@@ -1,9 +1,12 @@
 """Images and labels in memory, split three ways."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evonas.errors import DataError
 
 Images = NDArray[np.uint8]  # (images, channels, height, width)
 Labels = NDArray[np.int64]  # (images,)
@@ -26,6 +29,8 @@ class Dataset:
 
     A search trains on `train` and looks at `validation`; `test` is for the retrained winner
     alone. `mean` and `deviation` are those of the training images, per channel, of 0..1 values.
+    `left_out` says in words which files could not be read. `content` is a key of all images and
+    labels, wherever they lie; empty: not known.
     """
 
     classes: tuple[str, ...]
@@ -34,6 +39,8 @@ class Dataset:
     test: Split
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    left_out: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def channels(self) -> int:
@@ -50,11 +57,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Source:
-    """All images that a data set has, before it is split; None: the set has no test part."""
+    """All images that a data set has, before it is split; None: the set has no such part.
+
+    `left_out`: what could not be read, in words.
+    """
 
     classes: tuple[str, ...]
     development: Split
     test: Split | None
+    validation: Split | None = None
+    left_out: tuple[str, ...] = ()
 
 
 FEWEST = 3  # images a class needs so that each part of the split has one
@@ -64,15 +76,41 @@ SPLIT_SEED = 20_240_229  # part of what a result means: never changes
 
 
 def split_source(source: Source, validation_share: float, subset: int | None) -> Dataset:
-    """The fixed, stratified three-way split; `subset` keeps that many development images."""
+    """The fixed, stratified three-way split; parts that the set itself has are taken as they are.
+
+    Args:
+        subset: Keeps that many of the images that are not of a part which the set has.
+
+    Raises:
+        DataError: The subset is so small that a class is missing in a part.
+    """
     rng = np.random.default_rng(SPLIT_SEED)
     development, test = source.development, source.test
     if test is None:
         test, development = stratified(development, TEST_SHARE, rng)
     if subset is not None and subset < len(development):
+        _check_subset(development.labels, subset, 1 if source.validation else 2)
         development, _ = stratified(development, subset / len(development), rng)
-    validation, train = stratified(development, validation_share, rng)
-    return Dataset(source.classes, train, validation, test, *statistics(train.images))
+    validation, train = source.validation, development
+    if validation is None:
+        validation, train = stratified(development, validation_share, rng)
+    mean, deviation = statistics(train.images)
+    return Dataset(source.classes, train, validation, test, mean, deviation, source.left_out)
+
+
+def _check_subset(labels: Labels, subset: int, fewest: int) -> None:
+    """Raises a DataError if the subset has fewer images of a class than the parts need."""
+    counts = np.unique(labels, return_counts=True)[1].tolist()
+
+    def suffices(size: int) -> bool:
+        return all(round(size / len(labels) * count) >= fewest for count in counts)
+
+    if not suffices(subset):
+        least = 1 + bisect_left(range(1, len(labels)), True, key=suffices)
+        raise DataError(
+            f"data.subset={subset} leaves a part of the split without images of some class. The "
+            f"least that works is data.subset={least}."
+        )
 
 
 def statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:

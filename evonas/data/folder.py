@@ -1,5 +1,6 @@
 """Folders of images, one folder a class."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -8,21 +9,41 @@ import numpy as np
 
 from evonas.data.dataset import FEWEST, Images, Source, Split
 from evonas.data.decode import is_grey, read_image
+from evonas.data.layout import Files, Layout, is_image_name, lay_out, some
+from evonas.data.walk import walk
 from evonas.errors import DataError, ImageError
 from evonas.settings import DataSettings
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 SHOWN = 5  # problems spelled out before the rest is only counted
 
 
 def read_folder(settings: DataSettings, resolution_px: int) -> Source:
-    """`DIR/CLASS/*.png`, or `DIR/train/CLASS/...` with `DIR/test/CLASS/...` as the test part.
+    """`DIR/CLASS/*.png`, or `DIR/train/CLASS/...` with `DIR/val/...`, `DIR/test/...` or both.
 
     Images are cut to their central square and resized; a set of grey images keeps one channel.
 
     Raises:
         DataError: No such folder, no classes, empty classes or damaged images, by name.
     """
+    layout = lay_out(_given(settings))
+    reading = _Reading(layout, resolution_px, settings.skip_damaged)
+    parts = {part: reading.part(files) for part, files in layout.files.items()}
+    reading.check(parts)
+    return Source(
+        layout.classes,
+        parts["train"],
+        parts.get("test"),
+        parts.get("validation"),
+        tuple(reading.left_out()),
+    )
+
+
+def left_out_of_folder(settings: DataSettings) -> tuple[str, ...]:
+    """What lies in the folder and is none of its images, in words."""
+    return lay_out(_given(settings)).left_out
+
+
+def _given(settings: DataSettings) -> Path:
     path = settings.path
     if path is None:
         raise DataError(
@@ -32,60 +53,89 @@ def read_folder(settings: DataSettings, resolution_px: int) -> Source:
         raise DataError(
             f"There is no folder {path}. Give data.path=DIR, with one folder of images a class."
         )
-    is_divided = (path / "train").is_dir() and (path / "test").is_dir()
-    root = path / "train" if is_divided else path
-    classes = _classes(root)
-    if is_divided and (strange := set(_class_names(path / "test")) - set(classes)):
-        raise DataError(f"{path / 'test'} has classes that train has not: {', '.join(strange)}.")
-    channels = _channels(path)
-    development = _read_part(root, classes, resolution_px, channels)
-    test = _read_part(path / "test", classes, resolution_px, channels) if is_divided else None
-    return Source(classes, development, test)
+    return path
 
 
-def _class_names(root: Path) -> list[str]:
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != ".")
+class _Reading:
+    """Reads image files, and notes those that are none."""
 
+    def __init__(self, layout: Layout, resolution_px: int, skips: bool) -> None:
+        self.layout = layout
+        self.resolution_px = resolution_px
+        self.skips = skips
+        self.channels = _channels(chain.from_iterable(chain(*layout.files.values())))
+        self.damaged: list[ImageError] = []
+        self.nameless: list[ImageError] = []  # files without suffix that are no images
 
-def _classes(root: Path) -> tuple[str, ...]:
-    names = _class_names(root)
-    if len(names) < 2:
-        raise DataError(
-            f"{root} has {len(names)} folders of classes, and a classification needs two or more."
+    def part(self, files: Files) -> Split:
+        """Its images, class by class, but for those that cannot be read."""
+        labels = np.repeat(np.arange(len(files)), [len(own) for own in files])
+        shape = (len(labels), self.channels, self.resolution_px, self.resolution_px)
+        images: Images = np.empty(shape, np.uint8)
+        are_read = np.ones(len(labels), bool)
+        for index, file in enumerate(chain.from_iterable(files)):
+            try:
+                images[index] = read_image(file, self.resolution_px, self.channels)
+            except ImageError as error:
+                are_read[index] = False
+                (self.damaged if file.suffix else self.nameless).append(error)
+        return (
+            Split(images, labels) if are_read.all() else Split(images[are_read], labels[are_read])
         )
-    return tuple(names)
+
+    def check(self, parts: dict[str, Split]) -> None:
+        """Raises a DataError if images are damaged, unless that is allowed, or classes too small."""
+        damaged = [] if self.skips else [str(error) for error in self.damaged]
+        problems = [*self._few(parts), *damaged]
+        if not problems:
+            return
+        more = len(problems) - SHOWN
+        rest = [f"... and {more} more like these."] if more > 0 else []
+        hint = ["Leave damaged images out by data.skip_damaged=true."] if damaged else []
+        raise DataError([*problems[:SHOWN], *rest, *hint])
+
+    def _few(self, parts: dict[str, Split]) -> Iterator[str]:
+        is_refused = bool(self.damaged) and not self.skips  # then they may become images yet
+        for part, split in parts.items():
+            # Training images are also what parts that have no folder are taken from.
+            fewest = FEWEST + 1 - len(parts) if part == "train" else 1
+            counts = np.bincount(split.labels, minlength=len(self.layout.classes)).tolist()
+            if is_refused:
+                counts = [len(files) for files in self.layout.files[part]]
+            for name, count in zip(self.layout.classes, counts, strict=True):
+                if count < fewest:
+                    folder = self.layout.roots[part] / name
+                    yield f"{folder} has {count} images, and a class needs {fewest} or more."
+
+    def left_out(self) -> Iterator[str]:
+        """What cannot be read, in words."""
+        if self.damaged:
+            names = some([error.file.name for error in self.damaged])
+            yield f"{len(self.damaged):,} damaged ({names})"
+        if self.nameless:
+            yield f"{len(self.nameless):,} without suffix that are no images"
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The files in a folder, at any depth, that are read as images, by name."""
-    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    """The images in a folder, at any depth: by suffix, or of files without one by content."""
+    return [file for file in walk(folder).files if is_image_name(file) and _may_be_image(file)]
 
 
-def _channels(path: Path) -> int:
+def _may_be_image(file: Path) -> bool:
+    """True of suffixes of images; of files without one, if they begin as an image does."""
+    if file.suffix:
+        return True
+    try:
+        is_grey(file)
+    except ImageError:
+        return False
+    return True
+
+
+def _channels(files: Iterator[Path]) -> int:
     """1 if all images are grey, else 3."""
-    for file in image_files(path):
+    for file in files:
         with suppress(ImageError):  # reported with all others when they are read
             if not is_grey(file):
                 return 3
     return 1
-
-
-def _read_part(root: Path, classes: tuple[str, ...], resolution_px: int, channels: int) -> Split:
-    files = [image_files(root / name) for name in classes]
-    problems = [
-        f"{root / name} has {len(own)} images, and a class needs {FEWEST} or more."
-        for name, own in zip(classes, files, strict=True)
-        if len(own) < FEWEST
-    ]
-    labels = np.repeat(np.arange(len(classes)), [len(own) for own in files])
-    images: Images = np.empty((len(labels), channels, resolution_px, resolution_px), np.uint8)
-    for index, file in enumerate(chain.from_iterable(files)):
-        try:
-            images[index] = read_image(file, resolution_px, channels)
-        except ImageError as error:
-            problems += error.problems
-    if problems:
-        more = len(problems) - SHOWN
-        rest = [f"... and {more} more like these."] if more > 0 else []
-        raise DataError([*problems[:SHOWN], *rest])
-    return Split(images, labels)

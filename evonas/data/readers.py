@@ -2,15 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from evonas.data.cifar10 import read_cifar10
 from evonas.data.dataset import Source
 from evonas.data.digits import read_digits
-from evonas.data.folder import read_folder
+from evonas.data.folder import left_out_of_folder, read_folder
+from evonas.data.layout import is_image_name
 from evonas.data.mnist import read_fashion_mnist, read_mnist
 from evonas.data.npz import read_npz
 from evonas.data.synthetic import read_synthetic
 from evonas.settings import DataSettings
+
+
+def any_file(file: Path) -> bool:
+    """True of every file."""
+    return True
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,16 @@ class Reader:
         read: Gives all images at a resolution in pixels, or raises an EvonasError.
         description: What the set is, in a line.
         settings: Keys of `DataSettings` that say which images these are; it ignores others.
+        reads: Of the files in its folder, those that it may read.
+        left_out: What lies in its folder and is not read, in words.
         decoding: Another number when the same files give other images than they did.
     """
 
     read: Callable[[DataSettings, int], Source]
     description: str
     settings: tuple[str, ...] = ()
+    reads: Callable[[Path], bool] = any_file
+    left_out: Callable[[DataSettings], tuple[str, ...]] | None = None
     decoding: int = 0
 
 
@@ -34,8 +45,10 @@ DATA_SETS: Mapping[str, Reader] = {
     "digits": Reader(read_digits, "the 1,797 handwritten digits that come along"),
     "folder": Reader(
         read_folder,
-        "images in a folder a class: `DIR/cat/*.png`, or `DIR/train/cat/*.png` and `DIR/test/...`",
+        "images in a folder a class: `DIR/cat/*.png`, or so in `DIR/train`, `DIR/val`, `DIR/test`",
         ("path",),
+        reads=is_image_name,
+        left_out=left_out_of_folder,
         decoding=1,
     ),
     "npz": Reader(

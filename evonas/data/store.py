@@ -25,10 +25,12 @@ class Stored:
     """Plain values and named arrays.
 
     Arrays that were read back are memory-mapped; what a process writes into them is its own.
+    `content` is then a key of all that they hold.
     """
 
     facts: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
+    content: str = ""
 
 
 def stored(folder: Path, make: Callable[[], Stored]) -> Stored:
@@ -64,7 +66,7 @@ def _read(folder: Path) -> Stored | None:
             return None
         # Not "r": torch wants arrays that could be written.
         arrays = {name: np.load(file, mmap_mode="c") for name, file in files.items()}
-        return Stored(facts, arrays)
+        return Stored(facts, arrays, key_of(checksums))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

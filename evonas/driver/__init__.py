@@ -12,14 +12,16 @@ from typing import Any
 
 from evonas import interrupts
 from evonas.blueprint import Blueprint
+from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
-from evonas.driver.preparation import Checked, Setup, check, resumed_settings, set_up
+from evonas.driver.preparation import Checked, Setup, check, set_up
 from evonas.errors import RunError
 from evonas.evaluation import taken_measures
 from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
 from evonas.hardware import device_fingerprint, usable_cores
 from evonas.key import key_of
+from evonas.reports.data import data_lines
 from evonas.reports.escape import printable
 from evonas.reports.progress import make_display
 from evonas.runs.folder import DATABASE, IN_MEMORY, SPACE, new_run_folder, run_path, write_config
@@ -113,7 +115,7 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
     """Goes on with a run where it stopped, or beyond its old budget.
 
     Args:
-        given: Words that change the budget, the executor or the display.
+        given: Words that change the budget, the executor or the display, or say where data lie.
 
     Raises:
         EvonasError: The run cannot go on, or a word would change what it searches.
@@ -144,10 +146,10 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
         )
     document = read_space_file(run.folder / SPACE, run.space.name)
     checked = check(Words((), settings.to_dict()), evaluate, document)
-    if key_of(checked.facts["data"]) != key_of(run.facts["data"]):
+    if not _is_same(run.facts["data"], checked.facts["data"]):
         raise RunError(
-            f"Run {run.name} was made with other images in {settings.data.path}. Put the old ones "
-            "back, or start a new run."
+            f"Run {run.name} was made with other images than {settings.data.path or 'there are'}. "
+            "Put the old ones back, say where they are by data.path=PATH, or start a new run."
         )
     if checked.facts.get("table") != run.facts.get("table"):
         raise RunError(
@@ -162,6 +164,13 @@ def _say_how_to_go_on(folder: Path) -> None:
     interrupts.say(f"Nothing that finished is lost. Go on by: evonas resume {name}")
 
 
+def _is_same(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> bool:
+    """Whether these are the same data, as far as the run says: an earlier version noted less."""
+    if before is None or now is None:
+        return before is now
+    return key_of(before) == key_of({name: now.get(name) for name in before})
+
+
 def _work(setup: Setup, ledger: Ledger) -> Run:
     settings, name = setup.settings, setup.folder.name
     try:
@@ -170,6 +179,8 @@ def _work(setup: Setup, ledger: Ledger) -> Run:
             setup.evaluator, settings.executor, settings.executor.workers or usable_cores()
         )
         with make_display(name, settings, ledger.sessions()) as display:
+            for line in data_lines(settings.data, setup.data) if setup.data else ():
+                display.line(line)
             if executor.clock is not None:  # all times of the run are then simulated ones
                 ledger.clock = ledger.stopwatch = display.clock = executor.clock
                 executor.go_on(*ledger.times())

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.data import DATA_SETS, load_data
+from evonas.data import DATA_SETS, Dataset, load_data
 from evonas.driver.filter import check_filter
-from evonas.driver.recipe import check_recipe_settings, check_transfer
+from evonas.driver.recipe import check_classes, check_recipe_settings, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.screen import check_screen
 from evonas.driver.start import start_chromosomes
@@ -35,7 +35,7 @@ from evonas.hardware import check_runtime, device_fingerprint, reference_ms
 from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales
-from evonas.settings import CHANGEABLE_ON_RESUME, ExecutorSettings, Settings, Words
+from evonas.settings import ExecutorSettings, Settings, Words
 from evonas.space.document import SpaceDocument, read_space
 from evonas.space.load import space_of
 from evonas.space.recipe import check_recipe
@@ -55,6 +55,7 @@ class Setup:
     evolver: Evolver
     folder: Path
     facts: Mapping[str, Any]
+    data: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Checked:
     lookup: Lookup | None
     start: tuple[Chromosome, ...]
     facts: dict[str, Any]
+    data: Dataset | None
 
 
 class _Problems:
@@ -130,13 +132,16 @@ def check(
     if problems.messages:
         is_train = settings.evaluator.name == "train"
         if space is not None and space.has_network and known_data is not None and is_train:
-            problems.attempt(lambda: load_data(settings.data, space.scales["proxy"].resolution_px))
+            problems.attempt(lambda: _data(settings, space))
         raise SettingsError(problems.messages)
     assert document is not None, "without problems there is a document"
     assert isinstance(space, SearchSpace), "without problems there is a space"
-    facts = _facts(settings, space)
+    data = _data(settings, space)
+    if data is not None:
+        check_classes(settings, objectives, len(data.classes))
+    facts = _facts(settings, space, data)
     facts |= {"table": table.key} if table else {}
-    return Checked(settings, space, document, objectives, function, lookup, start, facts)
+    return Checked(settings, space, document, objectives, function, lookup, start, facts, data)
 
 
 def _check_executor(settings: ExecutorSettings) -> None:
@@ -150,40 +155,8 @@ def set_up(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Setup:
     settings, space = checked.settings, checked.space
     make = evolver_class(settings.evolver)
     evolver = make(settings.evolver, space, settings.run.seed, checked.start)
-    return Setup(settings, space, _evaluator(checked, folder, facts), evolver, folder, facts)
-
-
-def resumed_settings(settings: Settings, given: Iterable[str]) -> Settings:
-    """The settings of a run with the words of a resume laid over them.
-
-    Raises:
-        SettingsError: A word would change what the run searches, or is wrong.
-    """
-    given = [_added(word, settings) for word in given]
-    old = settings.to_dict()
-    words = Words(given, defaults=old)
-    changed = words.settings()
-    problems = words.problems
-    new = changed.to_dict()
-    for key in old:
-        if key not in CHANGEABLE_ON_RESUME and new[key] != old[key]:
-            keys = [k for k in words.origins if k[0] == key and words.origins[k]]
-            shown = ", ".join(words.origins[k] for k in keys)
-            problems.append(
-                f"{shown}: a resume cannot change {key}, which is part of what the run searches. "
-                f"It may change {', '.join(CHANGEABLE_ON_RESUME)}; for more, start a new run."
-            )
-    if problems:
-        raise SettingsError(problems)
-    return changed
-
-
-def _added(word: str, settings: Settings) -> str:
-    """`budget.evaluations=+50` as the sum it means."""
-    key, _, value = word.partition("=")
-    if key == "budget.evaluations" and value.startswith("+") and value[1:].isdigit():
-        return f"{key}={settings.budget.evaluations + int(value[1:])}"
-    return word
+    evaluator = _evaluator(checked, folder, facts)
+    return Setup(settings, space, evaluator, evolver, folder, facts, checked.data)
 
 
 def _checked_space(document: SpaceDocument, settings: Settings) -> SearchSpace:
@@ -293,21 +266,28 @@ def _check_measures(
             problems.messages.append(unknown_name(named, name, "objective"))
 
 
-def _facts(settings: Settings, space: SearchSpace) -> dict[str, Any]:
-    """What the run depends on beside its settings; reading the data may fail."""
+def _data(settings: Settings, space: SearchSpace) -> Dataset | None:
+    """The images that designs are trained on, if they are."""
+    if settings.evaluator.name != "train":
+        return None
+    return load_data(settings.data, space.scales["proxy"].resolution_px)
+
+
+def _facts(settings: Settings, space: SearchSpace, data: Dataset | None) -> dict[str, Any]:
+    """What the run depends on beside its settings."""
     facts: dict[str, Any] = {
         "settings": settings.to_dict(),
         "space": space.fingerprint,
         "device": device_fingerprint(settings.latency.runtime, settings.latency.precision),
         "data": None,
     }
-    if settings.evaluator.name == "train":
-        data = load_data(settings.data, space.scales["proxy"].resolution_px)
+    if data is not None:
         facts["data"] = {
             "channels": data.channels,
             "classes": list(data.classes),
             "mean": data.mean,
             "deviation": data.deviation,
+            "content": data.content,
         }
         facts["reference_ms"] = reference_ms(settings.latency)
     return facts

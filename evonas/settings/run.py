@@ -300,5 +300,5 @@ class Settings(Group):
         return self.model_dump(mode="json")
 
 
-# Groups may also change on resume as a whole: where and how long, never what is searched.
-CHANGEABLE_ON_RESUME = ("budget", "executor", "display")
+# What may change on resume, groups as a whole: where and how long, never what is searched.
+CHANGEABLE_ON_RESUME = ("budget", "executor", "display", "data.path")

@@ -42,7 +42,7 @@ def class_weights(settings: DataSettings, split: Split, classes: int) -> torch.T
 
 
 def balanced_weights(labels: Labels, classes: int) -> torch.Tensor:
-    """n / (k nᵢ) for each class i of k, of n images: (classes,); their mean over the images is 1.
+    """Weights (classes,) whose mean over the images is 1: n / (k nᵢ) for class i of k, of n images.
 
     So all classes weigh the same together (King and Zeng 2001, Logistic Regression in Rare Events
     Data, section 4.2). A class without images weighs nothing.

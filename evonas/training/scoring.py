@@ -68,7 +68,7 @@ def evaluate(
 
 
 def _rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """How many classes come before an image's own, (batch,); of equal ones the first comes first."""
+    """How many classes come before an image's own, (batch,); the first of equal ones does."""
     own = logits.gather(1, labels[:, None])
     comes_first = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
     return ((logits > own) | ((logits == own) & comes_first)).sum(1)

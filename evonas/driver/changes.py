@@ -1,0 +1,41 @@
+"""What words may change when a run goes on."""
+
+from collections.abc import Iterable
+
+from evonas.errors import SettingsError
+from evonas.settings import CHANGEABLE_ON_RESUME, Settings, Words
+
+
+def resumed_settings(settings: Settings, given: Iterable[str]) -> Settings:
+    """The settings of a run with the words of a resume laid over them.
+
+    Raises:
+        SettingsError: A word would change what the run searches, or is wrong.
+    """
+    given = [_added(word, settings) for word in given]
+    old = settings.to_dict()
+    words = Words(given, defaults=old)
+    changed = words.settings()
+    problems = words.problems
+    new = changed.to_dict()
+    moved = {"path": new["data"]["path"]}  # whether it is the same is seen when it is read
+    old = {**old, "data": old["data"] | moved}
+    for key in old:
+        if key not in CHANGEABLE_ON_RESUME and new[key] != old[key]:
+            keys = [k for k in words.origins if k[0] == key and words.origins[k]]
+            shown = ", ".join(words.origins[k] for k in keys)
+            problems.append(
+                f"{shown}: a resume cannot change {key}, which is part of what the run searches. "
+                f"It may change {', '.join(CHANGEABLE_ON_RESUME)}; for more, start a new run."
+            )
+    if problems:
+        raise SettingsError(problems)
+    return changed
+
+
+def _added(word: str, settings: Settings) -> str:
+    """`budget.evaluations=+50` as the sum it means."""
+    key, _, value = word.partition("=")
+    if key == "budget.evaluations" and value.startswith("+") and value[1:].isdigit():
+        return f"{key}={settings.budget.evaluations + int(value[1:])}"
+    return word
