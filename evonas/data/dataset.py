@@ -103,7 +103,7 @@ def _check_subset(labels: Labels, subset: int, fewest: int) -> None:
     counts = np.unique(labels, return_counts=True)[1].tolist()
 
     def suffices(size: int) -> bool:
-        return all(round(size / len(labels) * count) >= fewest for count in counts)
+        return all(_taken(count, size / len(labels)) >= fewest for count in counts)
 
     if not suffices(subset):
         least = 1 + bisect_left(range(1, len(labels)), True, key=suffices)
@@ -134,8 +134,12 @@ def stratified(split: Split, share: float, rng: np.random.Generator) -> tuple[Sp
     chosen = np.zeros(len(split), dtype=bool)
     for label in np.unique(split.labels):
         members = rng.permutation(np.flatnonzero(split.labels == label))
-        count = min(max(1, round(share * len(members))), max(1, len(members) - 1))
-        chosen[members[:count]] = True
+        chosen[members[: _taken(len(members), share)]] = True
     return Split(split.images[chosen], split.labels[chosen]), Split(
         split.images[~chosen], split.labels[~chosen]
     )
+
+
+def _taken(count: int, share: float) -> int:
+    """Of so many images of a class: at least one, and never all where there are more."""
+    return min(max(1, round(share * count)), max(1, count - 1))

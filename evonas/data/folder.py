@@ -84,7 +84,7 @@ class _Reading:
         )
 
     def check(self, parts: dict[str, Split]) -> None:
-        """Raises a DataError if images are damaged, unless that is allowed, or classes too small."""
+        """Raises a DataError if classes are too small, or images damaged and not skipped."""
         damaged = [] if self.skips else [str(error) for error in self.damaged]
         problems = [*self._few(parts), *damaged]
         if not problems:

@@ -97,7 +97,7 @@ def _parts(root: Path, folders: list[str], images: Iterable[Path]) -> dict[str, 
     if "train" not in named or (len(named) == 1 and others):
         if len(named) > 1 and not others:
             raise DataError(
-                f"{root} has folders for parts of a split ({', '.join(sum(named.values(), []))}) "
+                f"{root} has folders for parts of a split ({', '.join(folders)}) "
                 "and none to train on. Call that train."
             )
         return {"train": root}

@@ -111,6 +111,7 @@ def test_a_bomb_and_a_pipe_are_named_with_all_others(folder: Path) -> None:
         f"{folder}/bright/0.bmp is no image that can be read: it is a pipe.",
         f"{folder}/dark/00.png is no image that can be read: it has more than 89,478,485 pixels, "
         "make it smaller.",
+        "Leave damaged images out by data.skip_damaged=true.",
     ]
 
 
@@ -150,7 +151,7 @@ def test_a_class_that_only_training_has_is_named(tmp_path: Path) -> None:
     for name in ("train/a", "train/b", "test/a"):
         paint_class(tmp_path / name, 5)
     assert problems(tmp_path) == [
-        f"{tmp_path / 'test' / 'b'} has 0 images, and a class needs 3 or more."
+        f"{tmp_path / 'test' / 'b'} has 0 images, and a class needs 1 or more."
     ]
 
 
@@ -158,10 +159,11 @@ def test_damaged_images_are_named_and_many_are_counted(folder: Path) -> None:
     whole = (folder / "dark" / "0.png").read_bytes()
     damaged = folder / "dark" / "9.png"
     damaged.write_bytes(whole[: len(whole) // 2])
-    (problem,) = problems(folder)
+    problem, hint = problems(folder)
+    assert hint == "Leave damaged images out by data.skip_damaged=true."
     assert problem.startswith(f"{damaged} is no image that can be read: ")
     for index in range(10, 16):
         (folder / "dark" / f"{index}.png").write_text("not at all an image")
     many = problems(folder)
-    assert len(many) == 6
-    assert many[-1] == "... and 2 more like these."
+    assert len(many) == 7
+    assert many[-2] == "... and 2 more like these."
