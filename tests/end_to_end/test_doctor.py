@@ -25,7 +25,7 @@ def test_every_part_of_a_search_is_looked_at(healthy: dict[str, dict[str, object
     assert list(healthy) == names
     assert all(check["ok"] is True for check in healthy.values())
     data = load_data(DataSettings(subset=200), 16)
-    parts = f"{len(data.train)} training, {len(data.validation)} validation"
+    parts = f"{len(data.train)}/{len(data.validation)}/{len(data.test)} images to train, validate"
     assert parts in str(healthy["data"]["detail"])
     assert "2 trials, train through inline" in str(healthy["trial"]["detail"])
 

@@ -52,12 +52,13 @@ def test_elsewhere_there_are_plain_lines_and_nothing_of_ray() -> None:
     result = evonas("search", *SHORT, "executor=ray", "executor.workers=2", "--json")
     lines = result.stderr.splitlines()
     lines = [line for line in lines if "running" not in line]  # while nothing finished
-    assert len(lines) == 9, result.stderr
+    assert len(lines) == 10, result.stderr
+    assert lines[0].startswith("Data digits: 10 classes, ")
     assert re.match(
-        r"Run nano-\S+ starts: 8 evaluations to do, objectives accuracy, latency", lines[0]
+        r"Run nano-\S+ starts: 8 evaluations to do, objectives accuracy, latency", lines[1]
     )
-    assert re.match(r"1/8 evaluations · best accuracy [\d.]+ · front \d", lines[1])
-    assert lines[8].startswith("8/8 evaluations · ")
+    assert re.match(r"1/8 evaluations · best accuracy [\d.]+ · front \d", lines[2])
+    assert lines[9].startswith("8/8 evaluations · ")
     assert result.stdout.startswith("{")
 
 
