@@ -84,7 +84,7 @@ def runs_summary(run: Run) -> dict[str, Any]:
     return {
         "run": run.name,
         "status": run.status,
-        "space": run.settings.space,
+        "space": run.space.name,
         "data": run.settings.data.name,
         "evaluations": records.evaluations,
         "budget": run.settings.budget.evaluations,

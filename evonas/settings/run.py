@@ -12,17 +12,18 @@ from evonas.settings.values import (
     DataPath,
     Factor,
     Few,
-    FilePath,
     Group,
     Limits,
     Names,
     NotPositive,
+    OutputPath,
     Positive,
     Probability,
     Seconds,
     Seed,
     Share,
     Side,
+    SpaceWord,
     split_commas,
     whole_number,
 )
@@ -79,7 +80,7 @@ class RunSettings(Group):
     """Name, place and randomness of a run."""
 
     name: Annotated[str, AfterValidator(_file_name)] | None = None
-    folder: FilePath = Path("runs")
+    folder: OutputPath = Path("runs")
     seed: Seed = 0
     deterministic: bool = False
 
@@ -275,7 +276,7 @@ class EvaluatorSettings(Group):
 class Settings(Group):
     """All settings of one run."""
 
-    space: str = "mobile_cells"
+    space: SpaceWord = "mobile_cells"
     data: DataSettings = DataSettings()
     run: RunSettings = RunSettings()
     objectives: Annotated[Names, Field(min_length=1)] = ("accuracy", "latency_ms")

@@ -1,6 +1,7 @@
 """What settings are made of: numbers within limits, lists of names, paths, groups of them."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -35,16 +36,56 @@ def whole_number(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
+class FileWord(str):
+    """A word of a settings file in `folder`, from which relative paths in the word start."""
+
+    folder: Path
+
+    def __new__(cls, word: str, folder: Path) -> Self:
+        """The word, with its folder."""
+        made = super().__new__(cls, word)
+        made.folder = folder
+        return made
 
 
 def _absolute(value: Any) -> Any:
-    return os.path.abspath(os.path.expanduser(value)) if isinstance(value, str) else value
+    return os.path.abspath(_start(value) / os.path.expanduser(value)) if _is_word(value) else value
 
 
-# Data stay where they are when a run is resumed, or a model retrained, from another folder.
+def _absolute_parts(value: Any) -> Any:
+    """Spaces that are joined, those that are named by a path by an absolute one."""
+    if not _is_word(value) or "+".join(parts := SPACE_PART.findall(value)) != value:
+        return value
+    start = _start(value)
+    return "+".join(
+        os.path.abspath(start / os.path.expanduser(part)) if is_space_path(part) else part
+        for part in parts
+    )
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _start(value: Any) -> Path:
+    return value.folder if isinstance(value, FileWord) else Path()
+
+
+def is_space_path(part: str) -> bool:
+    """True if the word for a space is a path, not a name."""
+    return "/" in part or part.endswith(".yaml")
+
+
+# A path runs to its `.yaml`, so that it may lead through a folder called c++.
+SPACE_PART = re.compile(r"[^+]*/.*?\.yaml(?=\+|$)|[^+]+")
+
+Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
+
+# What is read stays where it is when a run is resumed, or a model retrained, from another folder.
 DataPath = Annotated[Path, BeforeValidator(_absolute)]
-FilePath = Annotated[Path, BeforeValidator(_expand_home)]
+SpaceWord = Annotated[str, BeforeValidator(_absolute_parts)]
+# What is written lies where the user works, wherever the settings come from.
+OutputPath = Annotated[Path, BeforeValidator(_expand_home)]
 
 
 class Group(BaseModel):

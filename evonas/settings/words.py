@@ -1,8 +1,9 @@
 """Words and files that set settings: `KEY=VALUE`.
 
 Defaults give way to `config=FILE.yaml`, and that to words. `group=name` is short for
-`group.name=name` (`data=folder`). Only shapes and types are checked here; names are looked up by
-those who own the tables.
+`group.name=name` (`data=folder`). A relative path starts from the folder of the file that it
+stands in, or from the working directory if it is typed. Only shapes and types are checked here;
+names are looked up by those who own the tables.
 """
 
 import reprlib
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from evonas.errors import SettingsError
 from evonas.registry import did_you_mean
 from evonas.settings.run import Settings
-from evonas.settings.values import Group
+from evonas.settings.values import FileWord, Group
 from evonas.yaml_file import read_yaml
 
 Nested = dict[str, Any]
@@ -57,7 +58,7 @@ class Words:
         def origin(keys: tuple[str, ...]) -> str:
             return f"{path.name}, {'.'.join(keys)} (line {by_name[keys]})"
 
-        self._merge(values, (), origin)
+        self._merge(_in_folder(values, path.parent.absolute()), (), origin)
 
     def _merge(self, values: Mapping[str, Any], keys: tuple[str, ...], origin: Any) -> None:
         for key, value in values.items():
@@ -120,6 +121,13 @@ class Words:
         return f"{origin}: {_complaint(error)}."
 
 
+def _in_folder(value: Any, folder: Path) -> Any:
+    """The values of a settings file, where each word knows the file's folder."""
+    if isinstance(value, dict):
+        return {key: _in_folder(inner, folder) for key, inner in value.items()}
+    return FileWord(value, folder) if isinstance(value, str) else value
+
+
 def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
     """`values` as a settings group; for files that hold only one.
 
@@ -149,6 +157,7 @@ def _complaint(error: Mapping[str, Any]) -> str:
     """What is wrong with a value, and the value if it is a single one."""
     message = str(error["msg"]).removeprefix("Value error, ")
     got = error.get("input")
+    got = str(got) if isinstance(got, str) else got  # a FileWord is shown as the word it is
     shown = "" if isinstance(got, dict) else f", got {reprlib.repr(got)}"
     return f"{message[0].lower()}{message[1:]}{shown}"
 

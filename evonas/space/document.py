@@ -9,15 +9,13 @@ from typing import Any
 
 from evonas.errors import SpaceError
 from evonas.registry import did_you_mean, unknown_name
+from evonas.settings.values import SPACE_PART, is_space_path
 from evonas.space.gene import KeyPath, dotted, is_gene
 from evonas.yaml_file import read_yaml
 
 SECTIONS = ("network", "training", "compression", "values")
 SUBJECTS = ("network", "values")  # what a space is of: it has one of them, or both
 KNOWN_KEYS = ("title", "source", "scales", *SECTIONS)
-
-# A path runs to its `.yaml`, so that it may lead through a folder called c++.
-PART = re.compile(r"[^+]*/.*?\.yaml(?=\+|$)|[^+]+")
 
 HAS_SUBJECT = re.compile(rf"^['\"]?({'|'.join(SUBJECTS)})\b", re.M)
 
@@ -106,7 +104,7 @@ def find_space(part: str) -> Path:
     Raises:
         SpaceError: There is no such space.
     """
-    if _is_path(part):
+    if is_space_path(part):
         return Path(os.path.expanduser(part))
     known = _known_files()
     if part not in known:
@@ -132,7 +130,7 @@ def space_parts(words: str) -> list[str]:
     Raises:
         SpaceError: Nothing stands before or behind a plus.
     """
-    parts = PART.findall(words)
+    parts = SPACE_PART.findall(words)
     if not parts or "+".join(parts) != words:
         raise SpaceError(
             f"space={words} has an empty part. Join names and paths by one plus, as in "
@@ -352,9 +350,5 @@ def _is_group(value: Any) -> bool:
     return isinstance(value, dict) and not is_gene(value)
 
 
-def _is_path(part: str) -> bool:
-    return "/" in part or part.endswith(".yaml")
-
-
 def _called(part: str) -> str:
-    return Path(part).stem if _is_path(part) else part
+    return Path(part).stem if is_space_path(part) else part

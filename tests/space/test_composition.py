@@ -475,7 +475,7 @@ def test_a_run_over_a_joined_space_goes_on_without_its_files() -> None:
     again = resume(run.folder, ["budget.evaluations=9"], toy)
     assert again.records.evaluations == 9
     assert again.space.name == "base+recipe"
-    assert again.settings.space == "base+./search_spaces/recipe.yaml"
+    assert again.settings.space == f"base+{Path.cwd()}/search_spaces/recipe.yaml"
     assert [t.chromosome for t, _ in again.trials()] == [t.chromosome for t, _ in whole.trials()]
     moved = Path("c++ & more")
     shutil.move(run.folder, moved)
