@@ -1,6 +1,5 @@
 """Regularised evolution: a baseline in which designs die of old age (arXiv 1802.01548)."""
 
-import math
 from collections.abc import Sequence
 from itertools import islice
 from typing import ClassVar
@@ -67,7 +66,8 @@ class AgingEvolver(Evolver):
 
 def _another(gene: Gene, number: float, rng: np.random.Generator) -> float:
     """A number of another allele, each as likely; of a range of real numbers any number."""
-    if math.isinf(gene.size):
+    numbers = gene.pygad_space()
+    if isinstance(numbers, dict):
         return gene.sample(rng)
-    others = [other for other in gene.pygad_space() if other != number]
-    return float(others[rng.integers(len(others))])
+    other = int(rng.integers(len(numbers) - 1))
+    return float(numbers[other + (numbers[other] >= number)])

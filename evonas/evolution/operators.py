@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from evonas.pareto import Fitness, best_first, ranks
 from evonas.settings import EvolverSettings
-from evonas.space.gene import Choice, Gene
+from evonas.space.gene import LISTED, Choice, Gene
 from evonas.space.search_space import SearchSpace
 
 Chromosomes = NDArray[np.float64]  # (individuals, genes)
@@ -149,7 +149,7 @@ class _PlainSpaces:
         for index, space in enumerate(spaces):
             if isinstance(space, dict) and space.keys() == {"low", "high"}:
                 self.low[index], self.high[index] = space["low"], space["high"]
-            elif isinstance(space, list) and space == list(range(space[0], space[-1] + 1)):
+            elif isinstance(space, range) or _has_no_gap(space):
                 self.low[index], self.high[index] = space[0], space[-1] + 1
                 self.whole[index] = True
             else:
@@ -159,6 +159,10 @@ class _PlainSpaces:
         """True if each value is in its space, the high end of reals not included."""
         inside = (self.low <= values) & (values < self.high)
         return bool((inside & (~self.whole | (values == np.floor(values)))).all())
+
+
+def _has_no_gap(space: Any) -> bool:
+    return isinstance(space, list) and space == list(range(space[0], space[-1] + 1))
 
 
 class Operators:
@@ -389,10 +393,14 @@ def _reference_points(objectives: int, divisions: int) -> NDArray[np.float64]:
     return np.asarray(ga.nsga3_generate_reference_points(objectives, divisions))
 
 
-def _gene_space(settings: EvolverSettings, gene: Gene) -> list[int] | dict[str, float] | None:
+def _gene_space(
+    settings: EvolverSettings, gene: Gene
+) -> list[int] | range | dict[str, float] | None:
     """PyGAD moves only genes without a space; with one it always draws anew."""
     if settings.mutation_by_replacement or math.isfinite(gene.size):
-        return gene.pygad_space()
+        space = gene.pygad_space()
+        # PyGAD draws from all numbers of a list, and of a range first a sample of them.
+        return list(space) if isinstance(space, range) and len(space) <= LISTED else space
     return None
 
 

@@ -17,7 +17,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from evonas.space.gene import Allele, Choice, Gene, Int
+from evonas.space.gene import LISTED, Allele, Choice, Gene, Int
 from evonas.space.search_space import SearchSpace
 from evonas.trial import Chromosome, Finished
 
@@ -151,7 +151,8 @@ def distribution(gene: Gene) -> BaseDistribution:
             return IntDistribution(0, last)
         return _Categorical(range(last + 1))
     if isinstance(gene, Int):
-        return IntDistribution(gene.low, gene.high)
+        is_wide = gene.size > LISTED  # a Gaussian process of Optuna's lists what has steps
+        return (FloatDistribution if is_wide else IntDistribution)(gene.low, gene.high)
     ends = gene.pygad_space()
     assert isinstance(ends, dict), "what is neither is a range of real numbers"
     return FloatDistribution(ends["low"], ends["high"])

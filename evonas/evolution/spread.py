@@ -38,8 +38,8 @@ def _at(gene: Gene, shares: Array) -> Array:
     numbers = gene.pygad_space()
     if isinstance(numbers, dict):
         return np.asarray(numbers["low"] + shares * (numbers["high"] - numbers["low"]))
-    values = np.asarray(numbers, dtype=float)
-    return np.asarray(values[np.minimum(shares * len(numbers), len(numbers) - 1).astype(int)])
+    places = np.minimum(shares * len(numbers), len(numbers) - 1).astype(int)
+    return np.asarray(numbers[0] + places, dtype=float)
 
 
 def _closeness(space: SearchSpace, numbers: Array) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from evonas.errors import SpaceError
 from evonas.registry import did_you_mean, unknown_name
 from evonas.settings.values import SPACE_PART, is_space_path
 from evonas.space.gene import KeyPath, dotted, is_gene
-from evonas.yaml_file import read_yaml
+from evonas.yaml_file import MOST_VALUES, read_yaml
 
 SECTIONS = ("network", "training", "compression", "values")
 SUBJECTS = ("network", "values")  # what a space is of: it has one of them, or both
@@ -233,6 +233,7 @@ class _Part:
             raise SpaceError(
                 f"{self.file} is no search space: it has none of the sections {sections}."
             )
+        self._size(values, ())
         self.values = self._written_out(values, (), ())
 
     @property
@@ -260,6 +261,25 @@ class _Part:
             elif key in SECTIONS:
                 values[key] = values[key] or {}
 
+    def _size(self, value: Any, written: KeyPath) -> int:
+        """How many values it is with its repeated items, before they are written out.
+
+        Raises:
+            SpaceError: They are more than a file may have.
+        """
+        size = 1
+        for key, inner in _items(value):
+            times = _copies(inner) if isinstance(value, list) else 1
+            size += times * self._size(inner, (*written, key))
+            if size > MOST_VALUES:
+                path = (*written, key, "repeat") if times > 1 else (*written, key)
+                place = _place(self.file, self._written[path], path)
+                raise SpaceError(
+                    f"{place}: with what repeat copies there are more than {MOST_VALUES:,} values. "
+                    "Write fewer copies."
+                )
+        return size
+
     def _written_out(self, value: Any, written: KeyPath, key_path: KeyPath) -> Any:
         """The value with its repeated items; takes down the line of each key path in it."""
         self.lines[key_path] = self._written[written]
@@ -282,12 +302,26 @@ class _Part:
         """An item of a list without its `repeat`, and how often it stands there."""
         if not isinstance(item, dict) or "repeat" not in item:
             return item, 1
-        count = item["repeat"]
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            problem = f"{count} is no number of copies. Write a whole number of at least 1."
+        count = _copies(item)
+        if not count:
+            problem = (
+                f"{item['repeat']} is no number of copies. Write a whole number of at least 1."
+            )
             self._problems.append(((*written, "repeat"), problem))
-            count = 1
-        return {key: inner for key, inner in item.items() if key != "repeat"}, count
+        return {key: inner for key, inner in item.items() if key != "repeat"}, max(1, count)
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Keys or places with what stands there."""
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
+
+
+def _copies(item: Any) -> int:
+    """How often an item of a list stands there; 0 if its `repeat` is no such number."""
+    count = item.get("repeat", 1) if isinstance(item, dict) else 1
+    return count if type(count) is int and count > 0 else 0
 
 
 def _joined(parts: Sequence[_Part], words: str, is_whole: bool = True) -> SpaceDocument:

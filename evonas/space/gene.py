@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,10 @@ import numpy as np
 Allele = str | int | float | bool | None
 KeyPath = tuple[str | int, ...]
 When = tuple[tuple[str, tuple[Allele, ...]], ...]  # (other gene's name, alleles that activate)
+
+LARGEST_INT = 2**53 - 1  # chromosomes are floats, which hold whole numbers exactly up to here
+LARGEST_REAL = 1e300  # so that no end, width or power of ten of a range is infinite
+LISTED = 10_000  # alleles of which all are looked at; of more, some
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Gene(ABC):
         """A number drawn uniformly (log genes: uniformly in the logarithm)."""
 
     @abstractmethod
-    def pygad_space(self) -> list[int] | dict[str, float]:
-        """The numbers in PyGAD's words (its `gene_space`)."""
+    def pygad_space(self) -> range | dict[str, float]:
+        """The numbers in PyGAD's words (its `gene_space`), as many as there are: never listed."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -57,8 +61,15 @@ class Gene(ABC):
 
     @property
     def extremes(self) -> list[Allele]:
-        """All alleles of a finite gene, else the two ends: what a check has to look at."""
-        numbers = self.pygad_space() if math.isfinite(self.size) else (-math.inf, math.inf)
+        """What a check has to look at: all alleles of a finite gene, else the two ends.
+
+        Of more than `LISTED` the first two and the last two: an even and an odd one of each end.
+        """
+        numbers: Sequence[float] | dict[str, float] = self.pygad_space()
+        if isinstance(numbers, dict):
+            numbers = (-math.inf, math.inf)
+        elif len(numbers) > LISTED:
+            numbers = (*numbers[:2], *numbers[-2:])
         return [self.allele(float(number)) for number in numbers]
 
     @property
@@ -98,8 +109,8 @@ class Choice(Gene):
     def sample(self, rng: np.random.Generator) -> float:
         return float(rng.integers(len(self.alleles)))
 
-    def pygad_space(self) -> list[int]:
-        return list(range(len(self.alleles)))
+    def pygad_space(self) -> range:
+        return range(len(self.alleles))
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "choice", "alleles": list(self.alleles)}
@@ -127,8 +138,8 @@ class Int(Gene):
     def sample(self, rng: np.random.Generator) -> float:
         return float(rng.integers(self.low, self.high + 1))
 
-    def pygad_space(self) -> list[int]:
-        return list(range(self.low, self.high + 1))
+    def pygad_space(self) -> range:
+        return range(self.low, self.high + 1)
 
     def describe(self) -> dict[str, Any]:
         return {"kind": "int", "low": self.low, "high": self.high}
@@ -219,6 +230,11 @@ def make_int(ends: Any) -> dict[str, Any]:
     low, high = _ends(ends)
     if low != int(low) or high != int(high):
         raise ValueError(f"{ends} are not whole numbers")
+    if max(abs(low), abs(high)) > LARGEST_INT:
+        raise ValueError(
+            f"{ends} reaches beyond {LARGEST_INT}, the largest whole number that a gene holds "
+            "exactly. Write a smaller range, or one of float or log"
+        )
     return {"low": int(low), "high": int(high)}
 
 
@@ -241,6 +257,10 @@ def make_log(ends: Any) -> dict[str, Any]:
     low, high = _ends(ends)
     if low <= 0:
         raise ValueError(f"{ends} has no logarithm. Write a low end above 0")
+    if low < 1 / LARGEST_REAL:
+        raise ValueError(
+            f"{ends} begins below {1 / LARGEST_REAL:g}, the smallest end of a log range"
+        )
     return {"low": low, "high": high}
 
 
@@ -276,6 +296,8 @@ def _ends(ends: Any) -> tuple[float, float]:
         raise ValueError(f"{ends} are not two numbers. Write [low, high]") from None
     if not low < high:
         raise ValueError(f"{ends} is empty: the low end must be below the high end")
+    if max(abs(low), abs(high)) > LARGEST_REAL:
+        raise ValueError(f"{ends} reaches beyond {LARGEST_REAL:g}, the largest number of a range")
     return low, high
 
 
@@ -302,4 +324,7 @@ def _clip(number: float, low: float, high: float) -> float:
 
 
 def _nearest(number: float) -> float:
-    return number if math.isinf(number) else math.floor(number + 0.5)
+    if math.isinf(number):
+        return number
+    whole = math.floor(number)
+    return whole + (number - whole >= 0.5)  # exact up to the largest

@@ -2,8 +2,8 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -217,7 +217,7 @@ def _count(genes: Sequence[Gene]) -> float:
     asked = {other for gene in genes for other, _ in gene.when}
     total = math.prod(gene.size for gene in genes if not gene.when and gene.name not in asked)
     for linked in _linked([gene for gene in genes if gene.when or gene.name in asked]):
-        total *= _count_linked(linked, {})
+        total *= _count_linked(linked)
     return total
 
 
@@ -238,15 +238,33 @@ def _linked(genes: Sequence[Gene]) -> list[list[Gene]]:
     return [sorted(each, key=lambda gene: place[gene.name]) for each in groups]
 
 
-def _count_linked(genes: Sequence[Gene], alleles: dict[str, Allele]) -> float:
-    asked = {other for gene in genes for other, _ in gene.when}
-    total: float = 1
-    for index, gene in enumerate(genes):
-        if not _is_active(gene, alleles):
-            continue
-        if gene.name in asked:
-            rest = genes[index + 1 :]
-            chosen = (gene.allele(float(number)) for number in gene.pygad_space())
-            return total * sum(_count_linked(rest, {**alleles, gene.name: a}) for a in chosen)
-        total *= gene.size
-    return total
+def _count_linked(genes: Sequence[Gene]) -> float:
+    """Combinations of genes that conditions tie, the first of which has no condition.
+
+    What the others ask of it is all that is told apart of its alleles, however many there are.
+    """
+    first, *others = genes
+    asked = [wanted for gene in others for other, wanted in gene.when if other == first.name]
+    named = dict.fromkeys((type(allele), allele) for wanted in asked for allele in wanted)
+    ways: dict[tuple[bool, ...], float] = {(False,) * len(asked): first.size - len(named)}
+    for _, allele in named:
+        answers = tuple(is_one_of(allele, wanted) for wanted in asked)
+        ways[answers] = ways.get(answers, 0) + 1
+    return sum(
+        count * _count(list(_left(others, first.name, iter(answers))))
+        for answers, count in ways.items()
+        if count
+    )
+
+
+def _left(genes: Iterable[Gene], decided: str, answers: Iterator[bool]) -> Iterator[Gene]:
+    """The genes that may still be active, without the conditions that hold."""
+    gone: set[str] = set()
+    for gene in genes:
+        held = [next(answers) for other, _ in gene.when if other == decided]
+        if not all(held) or any(other in gone for other, _ in gene.when):
+            gone.add(gene.name)
+        elif held:
+            yield replace(gene, when=tuple(asked for asked in gene.when if asked[0] != decided))
+        else:
+            yield gene

@@ -22,7 +22,7 @@ values:
   kind: {choice: [a, b, c]}
   steps: {choice: [2, 4, 8]}
   momentum: {float: [0, 1], when: {kind: b}}
-  nesterov: {choice: [yes, no], when: {kind: [b, c]}}
+  nesterov: {choice: [true, false], when: {kind: [b, c]}}
 """
 
 

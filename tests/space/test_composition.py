@@ -365,6 +365,25 @@ def test_a_repeat_that_is_no_count_is_told_with_its_line(count: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("items", "key", "line"),
+    [
+        ("[{x: 1, repeat: 10000000}]", "0.repeat", 2),
+        ("[{x: 1, repeat: 18446744073709551615}]", "0.repeat", 2),
+        ("[{repeat: 2000, y: [{repeat: 2000, z: 1}]}]", "0.repeat", 2),
+        ("[{x: 1}, {repeat: 300000, x: 1}, {repeat: 300000, x: 1}]", "2.repeat", 2),
+    ],
+)
+def test_more_copies_than_a_space_may_hold_are_refused_before_they_are_made(
+    items: str, key: str, line: int
+) -> None:
+    write("mine", f"training:\n  blocks: {items}\n")
+    assert problems("base+mine.yaml") == [
+        f"mine.yaml, training.blocks.{key} (line {line}): with what repeat copies there are more "
+        "than 1,000,000 values. Write fewer copies."
+    ]
+
+
 def test_repeat_means_nothing_outside_of_lists() -> None:
     write("mine", "training: {repeat: 3, deep: {repeat: 2}, list: [[{repeat: 2, x: 1}]]}\n")
     training = load_space("base+mine.yaml").template["training"]

@@ -83,7 +83,7 @@ def test_pygad_sees_exactly_the_numbers_of_the_alleles(gene: Gene) -> None:
         assert [gene.allele(number) for number in ends] == list(gene.describe().values())[1:]
     else:
         assert len({gene.allele(number) for number in numbers}) == gene.size == len(numbers)
-        assert [gene.number(gene.allele(number)) for number in numbers] == numbers
+        assert [gene.number(gene.allele(number)) for number in numbers] == list(numbers)
 
 
 @genes
@@ -150,6 +150,11 @@ def test_ends_may_be_written_in_scientific_notation_that_yaml_reads_as_a_word() 
         (make_int, [1, 2.5], "are not whole numbers"),
         (make_int, [1, "two"], "are not two numbers"),
         (make_int, [True, 3], "are not two numbers"),
+        (make_int, [1, 10**18], "reaches beyond 9007199254740991, the largest whole number"),
+        (make_int, [0, 2**53 + 1], "reaches beyond 9007199254740991"),
+        (make_int, [-(10**16), 0], "reaches beyond 9007199254740991"),
+        (make_float, [-1e308, 1e308], r"reaches beyond 1e\+300"),
+        (make_log, [1e-320, 1], "begins below 1e-300"),
         (make_float, [0.5, 0.5], "is empty: the low end must be below the high end"),
         (make_float, [0, float("inf")], "are not two numbers"),
         (make_log, [2, 1], "is empty"),
@@ -170,6 +175,14 @@ def test_alleles_of_different_types_are_different() -> None:
         assert [value for value in values if is_one_of(value, (own,))] == [own]
         assert is_one_of(own, values)
     assert not is_one_of(object(), values)
+
+
+@pytest.mark.parametrize("number", [2**53 - 1, 2**52 + 1, 2**52 + 2, -(2**52) - 1, 0])
+def test_wide_ranges_have_every_whole_number_and_are_never_listed(number: int) -> None:
+    gene = Int(**PLACE, low=-(2**53) + 1, high=2**53 - 1)
+    assert gene.allele(gene.number(number)) == number
+    assert number in gene.pygad_space()
+    assert gene.extremes == [gene.low, gene.low + 1, gene.high - 1, gene.high]
 
 
 def test_a_gene_is_known_by_its_kind() -> None:
