@@ -4,9 +4,7 @@ import os
 from pathlib import Path
 
 from evonas.errors import FileError
-from evonas.files import refusal, write_atomically
-
-__all__ = ["cache_folder", "write_atomically"]
+from evonas.files import refusal
 
 
 def cache_folder(*parts: str) -> Path:

@@ -1,229 +1,58 @@
-"""Damages of run folders: each command ends right, or tells what is damaged.
+"""Damages of run folders and model folders: each command ends right, or tells what is damaged.
 
-Of each damage some commands are called in this process, on a copy. `right`: the result is that of
-the undamaged run; `told`: an EvonasError; `traceback`: any other exception; `silent`: success with
-another result.
+Every damage is done to a copy, on which the commands are called in this process; the worst end of
+them counts. `right`: the result is that of the undamaged folder; `told`: an EvonasError;
+`traceback`: any other exception; `silent`: success with another result.
 """
 
-import contextlib
-import io
-import json
-import logging
-import random
-import shutil
-import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import damage_of_models
+import damage_of_runs
+import numpy as np
+from PIL import Image
 from record import parser, report
 
-from evonas.driver import resume, search
-from evonas.errors import EvonasError
-from evonas.reports.summary import run_summary, runs_summary, trial_summary
-from evonas.runs.repair import repair
+from evonas.materialise import materialise
 from evonas.runs.run import load_run
 
-WORDS = ["space=nano", "objectives=macs", "executor=inline", "display=none", "training.epochs=1"]
-FILES = ("config.yaml", "space.yaml", "environment.json", "overrides.yaml")
-TABLES = ("trials", "outcomes", "sessions", "meta")
-
-Damage = Callable[[Path, random.Random], str]
+VERDICTS = ("traceback", "silent", "told", "right")  # from the worst on
+SHARE_OF_RUNS = 0.6
 
 
-def flipped(run: Path, rng: random.Random) -> str:
-    """One bit, or one byte."""
-    content = bytearray((run / "run.db").read_bytes())
-    place = rng.randrange(len(content))
-    content[place] ^= rng.choice([1 << rng.randrange(8), rng.randrange(1, 256)])
-    (run / "run.db").write_bytes(content)
-    return f"byte {place}"
+def worst(ends: Iterable[str]) -> str:
+    """The worst end of several commands."""
+    return min(ends, key=VERDICTS.index)
 
 
-def header(run: Path, rng: random.Random) -> str:
-    """A byte of the database's header or of its table of tables."""
-    content = bytearray((run / "run.db").read_bytes())
-    place = rng.choice([rng.randrange(16, 120), rng.randrange(4096)])
-    content[place] = rng.randrange(256)
-    (run / "run.db").write_bytes(content)
-    return f"byte {place} of the first page"
+def tally(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """How many damages came to which end."""
+    found = Counter(worst(row["ends"].values()) for row in rows)
+    counts = {end: found[end] for end in ("right", "told", "traceback", "silent")}
+    return {"tried": found.total(), **counts}
 
 
-def zeroed(run: Path, rng: random.Random) -> str:
-    """A run of zero bytes, as of a bad sector."""
-    content = bytearray((run / "run.db").read_bytes())
-    size = rng.choice([1, 16, 512, 4096])
-    place = rng.randrange(len(content)) // size * size
-    content[place : place + size] = bytes(len(content[place : place + size]))
-    (run / "run.db").write_bytes(content)
-    return f"{size} bytes at {place}"
-
-
-def truncated(run: Path, rng: random.Random) -> str:
-    content = (run / "run.db").read_bytes()
-    size = rng.choice([0, rng.randrange(len(content)), rng.randrange(len(content)) // 4096 * 4096])
-    (run / "run.db").write_bytes(content[:size])
-    return f"cut to {size} bytes"
-
-
-def swapped(run: Path, rng: random.Random) -> str:
-    """Two pages in each other's place."""
-    content = (run / "run.db").read_bytes()
-    pages = [content[at : at + 4096] for at in range(0, len(content), 4096)]
-    first, second = rng.sample(range(len(pages)), 2)
-    pages[first], pages[second] = pages[second], pages[first]
-    (run / "run.db").write_bytes(b"".join(pages))
-    return f"pages {first} and {second}"
-
-
-def edited(run: Path, rng: random.Random) -> str:
-    """A value, a row, a column or a table, through SQLite."""
-    with closing(sqlite3.connect(run / "run.db")) as db, db:
-        table = rng.choice(TABLES)
-        columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})")]
-        keys = [row[0] for row in db.execute(f"SELECT {columns[0]} FROM {table}")]
-        key, column = rng.choice(keys), rng.choice(columns[1:])
-        value = rng.choice([7, -1, 0.5, "", "x", "[]", "{}", "null", b"\xff\x00", 10**15])
-        kind = rng.choice(["value", "value", "value", "row", "column", "table", "rows"])
-        where = f"WHERE {columns[0]} = ?"
-        with contextlib.suppress(sqlite3.IntegrityError, sqlite3.OperationalError):
-            if kind == "value":
-                db.execute(f"UPDATE {table} SET {column} = ? {where}", (value, key))
-            elif kind == "row":
-                db.execute(f"DELETE FROM {table} {where}", (key,))
-            elif kind == "rows":
-                db.execute(f"DELETE FROM {table} WHERE {columns[0]} > ?", (key,))
-            elif kind == "column":
-                db.execute(f"ALTER TABLE {table} RENAME COLUMN {column} TO gone")
-            else:
-                db.execute(f"DROP TABLE {table}")
-    return f"{kind} of {table}.{column}, {key}: {value!r}"
-
-
-def replaced(run: Path, rng: random.Random) -> str:
-    """Something else where a file should be."""
-    file = run / rng.choice(["run.db", *FILES])
-    file.unlink()
-    kind = rng.choice(["missing", "folder", "text", "noise", "other"])
-    if kind == "folder":
-        file.mkdir()
-    elif kind == "text":
-        file.write_text("{[hello\n" * 99)
-    elif kind == "noise":
-        file.write_bytes(rng.randbytes(5000))
-    elif kind == "other":
-        with closing(sqlite3.connect(file)) as db, db:
-            db.execute("CREATE TABLE songs (name TEXT)")
-    return f"{kind} {file.name}"
-
-
-def beside(run: Path, rng: random.Random) -> str:
-    """A flipped or cut byte in one of the text files."""
-    file = run / rng.choice(FILES)
-    content = bytearray(file.read_bytes())
-    place = rng.randrange(len(content))
-    if rng.random() < 0.5:
-        content = content[:place]
-    else:
-        content[place] ^= rng.randrange(1, 256)
-    file.write_bytes(content)
-    return f"{file.name} at {place}"
-
-
-DAMAGES: dict[str, Damage] = {
-    "flipped": flipped,
-    "header": header,
-    "zeroed": zeroed,
-    "truncated": truncated,
-    "swapped": swapped,
-    "edited": edited,
-    "replaced": replaced,
-    "beside": beside,
-}
-
-
-def _runs(run: Path) -> Any:
-    return runs_summary(load_run(run))
-
-
-def _inspected(run: Path) -> Any:
-    found = load_run(run)
-    trials = [trial_summary(found, *found.pair(number)) for number in found.records.outcomes]
-    return [run_summary(found), trials, found.rows()]
-
-
-def _resumed(run: Path) -> Any:
-    return run_summary(resume(run))
-
-
-def _repaired(run: Path) -> Any:
-    """What was saved is a run, and each trial and measure of it is as in the whole run."""
-    found = load_run(repair(run, run.with_name("saved")).folder)
-    return {
-        trial.number: (trial.chromosome, trial.seed, dict(outcome.measures) if outcome else None)
-        for trial, outcome in found.trials()
-    }
-
-
-COMMANDS: dict[str, Callable[[Path], Any]] = {
-    "runs": _runs,
-    "inspect": _inspected,
-    "resume": _resumed,
-    "repair": _repaired,
-}
-
-
-def ended(command: str, run: Path, expected: Any) -> str:
-    """How a command on a run ended."""
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            result = COMMANDS[command](run)
-    except EvonasError:
-        return "told"
-    except Exception as problem:
-        logging.error("%s: %r", command, problem)
-        return "traceback"
-    if command == "repair":
-        kept = all(
-            number in expected and values in (expected[number], (*expected[number][:2], None))
-            for number, values in result.items()
-        )
-        return "right" if kept else "silent"
-    return "right" if json.dumps(result) == json.dumps(expected) else "silent"
-
-
-def damages(count: int, seed: int) -> dict[str, Any]:
-    """So many damages of one finished run; the worst end of all commands counts."""
-    tally: Counter[str] = Counter()
-    bad = []
+def damages(of_runs: int, of_models: int, seed: int = 0) -> dict[str, Any]:
+    """So many damages of a finished run and of the model that is exported from it."""
     with tempfile.TemporaryDirectory() as name:
-        runs = Path(name) / "runs"
-        words = [*WORDS, "budget.evaluations=24", f"run.folder={runs}", "run.name=whole"]
-        whole = search(words).folder
-        work = Path(name) / "work" / "whole"
-        expected = {}
-        for command, call in COMMANDS.items():
-            shutil.copytree(whole, work)
-            expected[command] = call(work)
-            shutil.rmtree(work.parent)
-        for number in range(count):
-            rng = random.Random(f"{seed}-{number}")
-            kind = list(DAMAGES)[number % len(DAMAGES)]
-            ends, what = {}, ""
-            for command in COMMANDS:
-                shutil.copytree(whole, work)
-                what = DAMAGES[kind](work, random.Random(rng.getstate()[1][0] + number))
-                ends[command] = ended(command, work, expected[command])
-                shutil.rmtree(work.parent)
-            worst = next(e for e in ("traceback", "silent", "told", "right") if e in ends.values())
-            tally[worst] += 1
-            if worst in ("traceback", "silent"):
-                bad.append({"kind": kind, "what": what, "ends": ends})
-    ends_of_all = {end: tally[end] for end in ("right", "told", "traceback", "silent")}
-    return {"tried": count, **ends_of_all, "seed": seed, "bad": bad}
+        folder = Path(name)
+        run = damage_of_runs.whole_run(folder / "runs")
+        materialise(load_run(run), folder / "models" / "whole", scale="proxy")
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(pixels).save(folder / "image.png")
+        model, image = folder / "models" / "whole", folder / "image.png"
+        rows = {
+            "runs": list(damage_of_runs.damaged(run, of_runs, seed)),
+            "models": list(damage_of_models.damaged(model, image, of_models, seed)),
+        }
+    together = [row for part in rows.values() for row in part]
+    bad = [row for row in together if worst(row["ends"].values()) in ("traceback", "silent")]
+    parts = {part: tally(found) for part, found in rows.items()}
+    return {**tally(together), **parts, "seed": seed, "bad": bad}
 
 
 def main() -> None:
@@ -231,7 +60,8 @@ def main() -> None:
     words.add_argument("--damages", type=int, default=1000)
     words.add_argument("--seed", type=int, default=0)
     given = words.parse_args()
-    report(given, damages(given.damages, given.seed))
+    of_runs = round(SHARE_OF_RUNS * given.damages)
+    report(given, damages(of_runs, given.damages - of_runs, given.seed))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,16 @@ check.json holds the checksum of every other file that evonas reads. recipe.yaml
 be edited; what the weights were trained with, input and classes, has a checksum there as well.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evonas.errors import ExportError
+from evonas.exporters.documents import parsed_document, parsed_json
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.model_code import Source, run_source
+from evonas.exporters.onnx_file import check_onnx
 from evonas.exporters.recipe import Recipe, parsed_recipe
 from evonas.exporters.replacement import finish
 from evonas.exporters.weights import put_weights, tensors_of
@@ -100,16 +101,24 @@ class ModelFolder:
         return source
 
     def onnx(self) -> bytes:
-        """The ONNX model."""
-        return self.read(ONNX)
+        """The ONNX model; tried first where nothing else vouches for it.
+
+        Raises:
+            ExportError: It is not what evonas wrote, or does not work.
+        """
+        content = self.read(ONNX)
+        if self.is_trusted and not self._is_own(ONNX, content):
+            check_onnx(content, self.path / ONNX, self.recipe)
+        return content
 
     def mapping(self, name: str) -> dict[str, Any]:
         """What a JSON file holds.
 
         Raises:
             ExportError: It is not what evonas wrote, or no JSON.
+            SettingsError: Its keys or values are not those of that file.
         """
-        return parsed_json(self.read(name), self.path / name)
+        return parsed_document(self.read(name), self.path / name)
 
     def _is_own(self, name: str, content: bytes) -> bool:
         return bool(self.checks.get(CHECKSUMS, {}).get(name) == checksum(content))
@@ -120,21 +129,6 @@ class ModelFolder:
                 f"{self.path / RECIPE}: input or classes are not those that the weights were "
                 "trained with. Put the old ones back, or say --trust if they are meant."
             )
-
-
-def parsed_json(content: bytes, file: Path) -> dict[str, Any]:
-    """A JSON object, read from `file`.
-
-    Raises:
-        ExportError: It is none.
-    """
-    try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as problem:
-        raise ExportError(f"{file} is damaged: it is no JSON ({problem}).") from None
-    if not isinstance(values, dict):
-        raise ExportError(f"{file} is damaged: it holds no JSON object.")
-    return values
 
 
 def _checks(file: Path, trust: bool) -> Mapping[str, Any]:

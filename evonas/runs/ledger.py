@@ -164,9 +164,9 @@ class Ledger:
     def meta(self) -> dict[str, Any]:
         """Facts about the run as a whole."""
         facts = self._texts()
-        sound, lost = sound_facts(facts)
-        if lost:
-            raise Damaged(f"facts about the run are not as they were written: {', '.join(lost)}")
+        sound, lost, unknown = sound_facts(facts)
+        if wrong := [*lost, *unknown]:
+            raise Damaged(f"facts about the run are not as they were written: {', '.join(wrong)}")
         return {key: json.loads(value) for key, value in sound.items()}
 
     def _texts(self) -> dict[str, str]:

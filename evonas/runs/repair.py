@@ -108,7 +108,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _facts(db: sqlite3.Connection, run: Path) -> dict[str, Any]:
     """All facts that are sound; settings and space from the files beside if theirs are not."""
     texts = _texts(db)
-    sound, lost = sound_facts(texts)
+    sound, lost, _ = sound_facts(texts)
     facts = {key: json.loads(value) for key, value in sound.items()}
     if lost == ["checksums"] and _version(texts) in MIGRATIONS:
         facts = {key: json.loads(value) for key, value in texts.items()}
@@ -129,9 +129,10 @@ def _facts(db: sqlite3.Connection, run: Path) -> dict[str, Any]:
 
 def _texts(db: sqlite3.Connection) -> dict[str, str]:
     try:
-        return {row["key"]: row["value"] for row in _scan(db, "meta", "key")}
+        rows = [(row["key"], row["value"]) for row in _scan(db, "meta", "key")]
     except SIGNS:  # its columns have other names
         return {}
+    return {key: value for key, value in rows if isinstance(key, str) and isinstance(value, str)}
 
 
 def _version(texts: Mapping[str, str]) -> int | None:

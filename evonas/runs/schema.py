@@ -89,14 +89,14 @@ def checksums_of(facts: Mapping[str, str]) -> str:
     return json.dumps([each, checksum([each])])
 
 
-def sound_facts(facts: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Facts that are as they were written, and names of those that are lost."""
+def sound_facts(facts: Mapping[Any, Any]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Facts that are as they were written, names of those that are lost, and names unheard of."""
     try:
         each, whole = json.loads(facts[CHECKSUMS])
         if whole != checksum([each]):
             raise ValueError
     except (KeyError, ValueError, TypeError):
-        return {}, [CHECKSUMS]
+        return {}, [CHECKSUMS], []
     sound = {k: v for k, v in facts.items() if each.get(k) == checksum([k, v])}
-    unknown = facts.keys() - each.keys() - {CHECKSUMS}
-    return sound, sorted({*(each.keys() - sound.keys()), *unknown})
+    unknown = map(str, facts.keys() - each.keys() - {CHECKSUMS})
+    return sound, sorted(each.keys() - sound.keys()), sorted(unknown)

@@ -3,16 +3,19 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import REPOSITORY
+from torch import nn
 
-from evonas.errors import ExportError
-from evonas.exporters.file_names import FILES, ONNX, RECIPE, SOURCE, WEIGHTS
+from evonas.errors import ExportError, SettingsError
+from evonas.exporters.file_names import BLUEPRINT, FACTS, FILES, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.model_folder import ModelFolder
 from evonas.exporters.model_writer import Model, model_files, write_model
+from evonas.exporters.onnx import onnx_model
 from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
 from evonas.exporters.replacement import READY, STAGED, is_free
 from evonas.exporters.source import network_source
@@ -98,6 +101,62 @@ def test_code_that_is_trusted_and_does_not_work_is_told(
         ModelFolder.open(folder, [SOURCE]).source()
     with pytest.raises(ExportError, match=message):
         ModelFolder.open(folder, [SOURCE], trust=True).source()
+
+
+def renamed_input(folder: Path) -> bytes:
+    return (folder / ONNX).read_bytes().replace(b"images", b"pixels")
+
+
+def of_other_classes(folder: Path) -> bytes:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    return onnx_model(network, (1, 8, 8), batch=None)
+
+
+def of_larger_images(folder: Path) -> bytes:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
+    return onnx_model(network, (1, 16, 16), batch=None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda folder: b"",
+        lambda folder: b"noise" * 100,
+        lambda folder: (folder / ONNX).read_bytes()[:5000],
+        lambda folder: (folder / WEIGHTS).read_bytes(),
+        renamed_input,
+        of_other_classes,
+        of_larger_images,
+    ],
+)
+def test_an_onnx_model_that_is_trusted_and_does_not_work_is_told(
+    folder: Path, content: Callable[[Path], bytes]
+) -> None:
+    (folder / ONNX).write_bytes(content(folder))
+    opened = ModelFolder.open(folder, [ONNX], trust=True)
+    with pytest.raises(ExportError, match=r"model/model\.onnx.* Export the design again"):
+        opened.onnx()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (FACTS, "[]", "holds no JSON object"),
+        (FACTS, "{}", "search.json, measures: "),
+        (FACTS, '{"measures": {"a": NaN}, "scales": {}, "genes": {}}', "NaN is no number"),
+        (FACTS, '{"measures": {"a": 1e999}, "scales": {}, "genes": {}}', "measures.a: "),
+        (FACTS, '{"measures": {"a": "much"}, "scales": {}, "genes": {}}', "measures.a: "),
+        (FACTS, '{"measures": {}, "scales": [1], "genes": {}}', "search.json, scales: "),
+        (BLUEPRINT, "[" * 100_000, "is no JSON"),
+        (BLUEPRINT, '{"network": []}', "blueprint.json, network: "),
+    ],
+)
+def test_documents_that_are_trusted_and_hold_something_else_are_told(
+    folder: Path, name: str, content: str, message: str
+) -> None:
+    (folder / name).write_text(content)
+    with pytest.raises((ExportError, SettingsError), match=message):
+        ModelFolder.open(folder, [name], trust=True).mapping(name)
 
 
 def test_the_recipe_may_be_edited_but_for_what_the_weights_depend_on(folder: Path) -> None:

@@ -72,6 +72,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "last outcome": (by_sql("DELETE FROM outcomes WHERE event > 20"), r"holds 20 of \d+ outcomes"),
     "fact": (by_sql("DELETE FROM meta WHERE key = 'ended'"), "ended"),
     "fact's value": (by_sql("UPDATE meta SET value = '{' WHERE key = 'settings'"), "settings"),
+    "fact's name": (by_sql("UPDATE meta SET key = 'fnded' WHERE key = 'ended'"), "ended, fnded"),
+    "fact's kind": (by_sql("UPDATE meta SET key = x'ff' WHERE key = 'ended'"), r"ended, b'.xff'"),
     "checksums": (by_sql("DELETE FROM meta WHERE key = 'checksums'"), "checksums"),
     "version": (by_sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'"), "version 99"),
     "table": (by_sql("DROP TABLE sessions"), "no such table: sessions"),
@@ -134,6 +136,26 @@ def test_what_is_left_is_saved_inspected_and_resumed(run: Path, sound: Path) -> 
     kept = [trial for trial, _ in done.trials() if trial.number < 20]
     assert all(trial.chromosome == whole[trial.number].chromosome for trial in kept)
     with pytest.raises(RunError, match="is there already"):
+        repair(run)
+
+
+@pytest.mark.parametrize(
+    "change", ["key = 'fnded'", "key = x'ff'", "value = x'ff'", "value = 7", "value = ''"]
+)
+@pytest.mark.parametrize("fact", ["ended", "settings", "schema_version"])
+def test_facts_whose_names_or_values_are_damaged_are_found_again(
+    run: Path, sound: Path, fact: str, change: str
+) -> None:
+    by_sql(f"UPDATE meta SET {change} WHERE key = '{fact}'")(run)
+    saved = repair(run)
+    assert saved.lost_trials + saved.lost_outcomes == 0
+    assert evonas.load_run(saved.folder).rows() == evonas.load_run(sound).rows()
+
+
+@pytest.mark.parametrize("change", ["key = 'fevice'", "key = x'ff'", "value = x'ff'", "value = 7"])
+def test_facts_that_nothing_else_tells_are_named(run: Path, change: str) -> None:
+    by_sql(f"UPDATE meta SET {change} WHERE key = 'device'")(run)
+    with pytest.raises(RunError, match="lost facts that nothing else tells: device"):
         repair(run)
 
 

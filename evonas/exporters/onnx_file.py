@@ -1,0 +1,37 @@
+"""Whether a model.onnx that may have been changed is a model that can be used."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from evonas.errors import ExportError
+from evonas.exporters.onnx_graph import INPUT_NAME
+from evonas.exporters.recipe import Recipe
+
+
+def check_onnx(content: bytes, file: Path, recipe: Recipe) -> None:
+    """Checks that the model takes the recipe's images and gives a number for each class.
+
+    Args:
+        content: What `file` holds.
+
+    Raises:
+        ExportError: It cannot be loaded or run, or is the model of another recipe.
+    """
+    image = np.zeros((1, *recipe.input.shape), np.float32)
+    try:
+        onnx.checker.check_model(content)
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        shape = np.shape(session.run(None, {INPUT_NAME: image})[0])
+    except Exception as problem:  # both libraries have many kinds, without a common one
+        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+        raise ExportError(
+            f"{file} is no ONNX model that works: {reason} Export the design again."
+        ) from None
+    if shape != (1, len(recipe.classes)):
+        raise ExportError(
+            f"{file}: of an image the model gives {shape}, and has to give "
+            f"{(1, len(recipe.classes))}: the classes of recipe.yaml. Export the design again."
+        )
