@@ -6,6 +6,8 @@ from typing import Any
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.norms import NORMS
 from evonas.models.rule_values import (
+    MOST_LAYERS,
+    MOST_PIXELS,
     Alleles,
     MayBeMissing,
     Problem,
@@ -13,6 +15,7 @@ from evonas.models.rule_values import (
     one_of,
     one_of_words,
     probability,
+    too_many_layers,
     true_or_false,
     whole,
 )
@@ -41,13 +44,17 @@ def _layers(value: Any) -> str | None:
 
 def _extent(low: int, *words: str) -> Rule:
     """Pixels of both axes, [height, width], or a word."""
+    pixels = whole(low, "an extent", most=MOST_PIXELS)
 
     def problem(value: Any) -> str | None:
         both = value if isinstance(value, list) and len(value) == 2 else [value]
-        if value in words or not any(map(whole(low, "an extent"), both)):
+        if value in words or not any(map(pixels, both)):
             return None
         others = "".join(f", or {word}" for word in words)
-        return f"{value} is no extent. Write pixels of at least {low}, as in 3 or [1, 7]{others}."
+        return (
+            f"{value} is no extent. Write pixels from {low} to {MOST_PIXELS}, as in 3 or [1, 7]"
+            f"{others}."
+        )
 
     return problem
 
@@ -69,9 +76,12 @@ def _positive(value: Any) -> str | None:
 
 
 def _numbers(value: Any) -> str | None:
-    if isinstance(value, list) and value and not any(whole(1, "")(each) for each in value):
+    number = whole(1, "", most=MOST_PIXELS)
+    if isinstance(value, list) and 0 < len(value) <= MOST_PIXELS and not any(map(number, value)):
         return None
-    return f"{value} is no list of whole numbers. Write one as in [1, 2, 4]."
+    return (
+        f"{value} is no list of whole numbers from 1 to {MOST_PIXELS}. Write one as in [1, 2, 4]."
+    )
 
 
 def _odd_numbers(value: Any) -> str | None:
@@ -84,7 +94,7 @@ def _yes(value: Any) -> str | None:
 
 
 _EXTENT = _extent(1)
-_WORD_VALUES: Mapping[str, Rule] = {
+WORD_VALUES: Mapping[str, Rule] = {
     "conv": _number("a number of channels", 1, CLASSES, INPUT),
     "linear": _number("a number of neurons", 1, CLASSES),
     "max_pool": _EXTENT,
@@ -96,18 +106,18 @@ _WORD_VALUES: Mapping[str, Rule] = {
     "lrn": whole(1, "a number of channels"),
     "dropout": probability,
     "pyramid": _odd_numbers,
-    "space_to_depth": whole(2, "a factor"),
+    "space_to_depth": whole(2, "a factor", most=MOST_PIXELS),
     "channel_shuffle": whole(2, "a number of groups"),
     "spatial_attention": one_of_words("spatial_attention", "pooled", "pointwise"),
     **dict.fromkeys(BRANCHED, _layers),
     "activation": one_of(ACTIVATIONS, "activation"),
     "norm": one_of(NORMS, "norm"),
 }
-_LAYER_KEYS: Mapping[str, Rule] = {
+LAYER_KEYS: Mapping[str, Rule] = {
     "kernel": _EXTENT,
     "stride": _EXTENT,
     "padding": _extent(0, SAME, VALID),
-    "dilation": whole(1, "a dilation"),
+    "dilation": whole(1, "a dilation", most=MOST_PIXELS),
     "groups": _number("a number of groups", 1, DEPTHWISE),
     "norm": one_of(NORMS, "norm"),
     "activation": one_of_words("activation", *ACTIVATIONS, NONE),
@@ -132,6 +142,22 @@ def chain_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Probl
     for key in ("layers", "head"):
         if isinstance(network.get(key), list):
             yield from _row_problems(network[key], (key,), alleles)
+            layers = _layers_in(network[key], (key,), alleles)
+            if layers > MOST_LAYERS:
+                yield (key,), too_many_layers(layers)
+
+
+def _layers_in(value: Any, path: KeyPath, alleles: Alleles) -> int:
+    """How many layers a row or a layer is, with branches and repetitions."""
+    if isinstance(value, list):
+        rows = (_layers_in(each, (*path, index), alleles) for index, each in enumerate(value))
+        return sum(rows)
+    if not isinstance(value, dict):
+        return 0
+    inside = (key for key in (REPEATED, *BRANCHED) if key in value)
+    layers = 1 + sum(_layers_in(value[key], (*path, key), alleles) for key in inside)
+    counts = alleles((*path, TIMES), value.get(TIMES, 1))
+    return layers * max((count for count in counts if type(count) is int), default=1)
 
 
 def _row_problems(row: Any, path: KeyPath, alleles: Alleles) -> Iterator[Problem]:
@@ -145,7 +171,10 @@ def _row_problems(row: Any, path: KeyPath, alleles: Alleles) -> Iterator[Problem
         elif not isinstance(entry, dict):
             yield inner, f"{entry} is no layer. Write one as in {{conv: 64, kernel: 3}}."
         elif TIMES in entry:
-            known = {TIMES: whole(1, "a number of repetitions"), REPEATED: _layers}
+            known = {
+                TIMES: whole(1, "a number of repetitions", most=MOST_LAYERS),
+                REPEATED: _layers,
+            }
             yield from _key_problems(entry, known, inner, alleles, needed=(REPEATED,))
             yield from _row_problems(entry.get(REPEATED, []), (*inner, REPEATED), alleles)
         else:
@@ -159,7 +188,7 @@ def _layer_problems(layer: dict[str, Any], path: KeyPath, alleles: Alleles) -> I
         return
     needed = NEEDED.get(word, ())
     keys = (*DEFAULTS[word], *needed)
-    known = {word: _WORD_VALUES[word], **{key: _LAYER_KEYS[key] for key in keys}}
+    known = {word: WORD_VALUES[word], **{key: LAYER_KEYS[key] for key in keys}}
     yield from _key_problems(layer, known, path, alleles, needed)
     yield from _even_problems(layer, word, path, alleles)
     if word in BRANCHED and isinstance(layer[word], list):

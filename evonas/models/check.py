@@ -48,6 +48,12 @@ def check_space(space: SearchSpace, scales: Iterable[Scale] | None = None) -> No
 def _scale_problems(space: SearchSpace, scale: Scale) -> Iterator[str]:
     """Cells need to know how many there are; the largest strides must leave something."""
     place = space.place(("scales", scale.name))
+    if scale.beyond():
+        yield (
+            f"{place}: with phi and what full.width and its like say, this scale has a "
+            f"{' and a '.join(scale.beyond())}. Write less."
+        )
+        return
     missing = [key for key in ("filters", "repeats") if not getattr(scale, key)]
     if space.template["network"]["builder"] in NEEDS_CELLS and missing:
         yield (

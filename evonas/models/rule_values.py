@@ -9,6 +9,12 @@ from evonas.space.gene import KeyPath
 
 Problem = tuple[KeyPath, str]
 Rule = Callable[[Any], str | None]
+# What networks of any publication stay below by far: more is a slip, and no machine would build it.
+MOST_CHANNELS = 2**16
+MOST_PIXELS = 1024  # of a window, its stride and its padding
+MOST_LAYERS = 10_000  # of a network
+LARGEST_MULTIPLE = 256
+
 Alleles = Callable[[KeyPath, Any], list[Any]]  # all values that may stand in a place
 
 
@@ -34,14 +40,16 @@ def one_of_words(kind: str, *known: str) -> Rule:
     return one_of(dict.fromkeys(known), kind)
 
 
-def whole(low: int, what: str, odd: bool = False) -> Rule:
-    """A whole number from a bound on."""
+def whole(low: int, what: str, odd: bool = False, most: int = MOST_CHANNELS) -> Rule:
+    """A whole number between bounds, ends included."""
 
     def problem(value: Any) -> str | None:
         is_whole = isinstance(value, int) and not isinstance(value, bool)
+        wanted = "an odd" if odd else "a"
+        if is_whole and value > most:
+            return f"{value} is beyond {what}. Write {wanted} whole number of at most {most}."
         if is_whole and value >= low and (value % 2 or not odd):
             return None
-        wanted = "an odd" if odd else "a"
         return f"{value} is not {what}. Write {wanted} whole number of at least {low}."
 
     return problem
@@ -50,6 +58,8 @@ def whole(low: int, what: str, odd: bool = False) -> Rule:
 def expansion(value: Any) -> str | None:
     """What blocks may widen to, as a multiple."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and value > LARGEST_MULTIPLE:
+        return f"{value} is beyond an expansion. Write at most {LARGEST_MULTIPLE}."
     return None if is_number and value >= 1 else f"{value} is not an expansion of at least 1."
 
 
@@ -88,7 +98,14 @@ def between(low: float, high: float, what: str) -> Rule:
     return problem
 
 
-def not_below_zero(value: Any) -> str | None:
-    """A ratio without an upper end."""
+def too_many_layers(layers: int) -> str:
+    """What is wrong with so many."""
+    return f"here are {layers} layers, with those before. Write at most {MOST_LAYERS} together."
+
+
+def multiple(value: Any) -> str | None:
+    """How many times something; zero leaves it out."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and value > LARGEST_MULTIPLE:
+        return f"{value} is beyond a ratio. Write at most {LARGEST_MULTIPLE}."
     return None if is_number and value >= 0 else f"{value} is not a ratio of at least 0."

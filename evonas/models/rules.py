@@ -17,17 +17,20 @@ from evonas.models.initialise import INITIALISATIONS
 from evonas.models.norms import NORMS
 from evonas.models.operations import OPERATIONS
 from evonas.models.rule_values import (
+    MOST_LAYERS,
+    MOST_PIXELS,
     Alleles,
     MayBeMissing,
     Problem,
     between,
     expansion,
     fraction,
-    not_below_zero,
+    multiple,
     one_of,
     one_of_words,
     probability,
     share,
+    too_many_layers,
     true_or_false,
     whole,
 )
@@ -74,12 +77,18 @@ def _is_state(value: Any) -> bool:
 
 
 def _stages_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
-    """Blocks whose middle nothing can replace have one."""
+    """Blocks whose middle nothing can replace have one; layers have an end."""
     stages = network.get("stages")
+    layers = 0
     for index, stage in enumerate(stages if isinstance(stages, list) else ()):
         if not isinstance(stage, dict):
             continue
         path = ("stages", index)
+        counts = alleles((*path, "layers"), stage.get("layers"))
+        layers += max((count for count in counts if type(count) is int), default=0)
+        if layers > MOST_LAYERS:
+            yield (*path, "layers"), too_many_layers(layers)
+            return
         operations = alleles((*path, "operation"), stage.get("operation"))
         for operation in operations:
             key = NEED_A_MIDDLE.get(operation)
@@ -130,9 +139,10 @@ def _unknown_outputs(
 
 
 NEED_A_MIDDLE = {"residual": "mid_ratio", "bottleneck": "mid_ratio", "dual_path": "mid_growths"}
+MOST_COLUMNS = 12  # of a fractal, whose longest has two to their number, halved, layers
 CHANNELS = whole(1, "a number of channels")
-KERNEL = whole(1, "a kernel that keeps the map's size", odd=True)
-STRIDE = whole(1, "a stride")
+KERNEL = whole(1, "a kernel that keeps the map's size", odd=True, most=MOST_PIXELS - 1)
+STRIDE = whole(1, "a stride", most=MOST_PIXELS)
 
 COMMON: Mapping[str, Any] = {
     "builder": one_of(BUILDERS, "builder"),
@@ -165,10 +175,10 @@ STAGES: Mapping[str, Any] = {
             "kernel": KERNEL,
             "se_ratio": fraction,
             "skip": one_of_words("skip", *SKIPS),
-            "mid_ratio": not_below_zero,
-            "mid_growths": not_below_zero,
+            "mid_ratio": multiple,
+            "mid_growths": multiple,
             "groups": MayBeMissing(whole(1, "a number of groups")),
-            "radix": MayBeMissing(whole(0, "a radix")),
+            "radix": MayBeMissing(whole(0, "a radix", most=64)),
             "order": MayBeMissing(one_of_words("order", *ORDERS)),
             "stride_place": MayBeMissing(one_of_words("stride_place", "first", "middle")),
             "shortcut": MayBeMissing(one_of_words("shortcut", "projection", "average", "padded")),
@@ -176,11 +186,11 @@ STAGES: Mapping[str, Any] = {
             "compression": MayBeMissing(share),
             "dropout": MayBeMissing(probability),
             "stacked": MayBeMissing(true_or_false),
-            "columns": whole(1, "a number of columns"),
+            "columns": whole(1, "a number of columns", most=MOST_COLUMNS),
             "csp": MayBeMissing(fraction),
             "csp_linear": MayBeMissing(true_or_false),
             "channels": CHANNELS,
-            "layers": whole(1, "a number of layers"),
+            "layers": whole(1, "a number of layers", most=MOST_LAYERS),
             "stride": STRIDE,
         }
     ],

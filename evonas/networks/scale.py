@@ -1,7 +1,7 @@
 """How large a network is: small to be trained in a search, full to be deployed."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,6 +13,18 @@ DEPTH, WIDTH, RESOLUTION = 1.2, 1.1, 1.15
 
 STEMS = ("cifar", "imagenet")
 STACKS = 3  # of cells: before, between and after the two reductions
+
+# More is a slip, and no machine would build it; `phi` on top of them is held to the same.
+LARGEST: Mapping[str, int] = {
+    "resolution_px": 8192,
+    "width": 64,
+    "depth": 64,
+    "smallest_map_px": 8192,
+    "filters": 2**14,
+    "repeats": 1000,
+    "stem_channels": 2**14,
+    "phi": 20,
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,15 @@ class Scale:
             width=self.width * WIDTH**phi,
             resolution_px=round(self.resolution_px * RESOLUTION**phi),
         )
+
+    def beyond(self) -> list[str]:
+        """The fields that are larger than `LARGEST`, each with its value and the largest."""
+        numbers = {key: getattr(self, key) for key in LARGEST if key not in ("repeats", "phi")}
+        return [
+            f"{key} of {number:g}, more than {LARGEST[key]}"
+            for key, number in numbers.items()
+            if number > LARGEST[key]
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, in the order of the fields."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from evonas.errors import SpaceError
 from evonas.networks import Scale
-from evonas.networks.scale import STACKS, STEMS
+from evonas.networks.scale import LARGEST, STACKS, STEMS
 from evonas.registry import did_you_mean
 from evonas.space.conditions import contradictions
 from evonas.space.document import (
@@ -325,7 +325,19 @@ def _stem(value: Any) -> str:
     return str(value)
 
 
-SCALE_KEYS: Mapping[str, Callable[[Any], Any]] = {
+def _bounded(read: Callable[[Any], Any], key: str) -> Callable[[Any], Any]:
+    """As `read`, up to the largest."""
+
+    def bounded(value: Any) -> Any:
+        number = read(value)
+        if max(number if isinstance(number, tuple) else (number,)) > LARGEST[key]:
+            raise ValueError(f"{value} is beyond any {key}. Write at most {LARGEST[key]}")
+        return number
+
+    return bounded
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
     "resolution_px": _whole,
     "width": _positive,
     "depth": _positive,
@@ -336,6 +348,9 @@ SCALE_KEYS: Mapping[str, Callable[[Any], Any]] = {
     "stem": _stem,
     "stem_channels": _whole,
     "far_input": _true_or_false,
+}
+SCALE_KEYS: Mapping[str, Callable[[Any], Any]] = {
+    key: _bounded(read, key) if key in LARGEST else read for key, read in _READERS.items()
 }
 
 

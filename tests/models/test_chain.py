@@ -383,10 +383,10 @@ def test_a_space_of_chains_passes_and_its_ends_build(tmp_path: Path) -> None:
         (
             "kernel: 1}",
             "kernel: 0}",
-            "0 is no extent. Write pixels of at least 1, as in 3 or [1, 7].",
+            "0 is no extent. Write pixels from 1 to 1024, as in 3 or [1, 7].",
         ),
         ("[3, 5]", "[3, 4]", "4 has an even side, and padding same needs odd ones."),
-        ("padding: same", "padding: full", "full is no extent. Write pixels of at least 0"),
+        ("padding: same", "padding: full", "full is no extent. Write pixels from 0 to 1024"),
         ("[8, 16]", "[8, 0]", "0 is not a number of channels. Write a whole number of at least 1,"),
         ("{int: [1, 3]}", "0", "0 is not a number of repetitions."),
         ("global_pool: average", "global_pool: mean", 'There is no global_pool called "mean".'),
