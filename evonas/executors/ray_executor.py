@@ -15,7 +15,7 @@ from typing import Any
 from evonas.errors import ExecutorError
 from evonas.executors.executor import LOOK_UP_S, Evaluate, Executor, Lost, run_trial
 from evonas.executors.packing import Packing, Place
-from evonas.executors.ray_service import RayService
+from evonas.executors.ray_service import RayService, address_fault
 from evonas.settings import ExecutorSettings
 from evonas.standard_output import led_to
 from evonas.trial import Outcome, Trial
@@ -54,8 +54,11 @@ class RayExecutor(Executor):
     def lack(cls, settings: ExecutorSettings) -> str | None:
         """See `Executor.lack`; what a cluster has it says itself, when it is joined."""
         ray = sys.modules.get("ray")
-        is_joined = settings.address != "local" or (ray is not None and ray.is_initialized())
-        return None if is_joined else super().lack(settings)
+        if ray is not None and ray.is_initialized():  # by the caller: that one is taken
+            return None
+        if settings.address == "local":
+            return super().lack(settings)
+        return None if settings.address == "auto" else address_fault(settings.address)
 
     def _open(self) -> None:
         cpus = math.ceil(self.workers * self.settings.cpus_per_trial)

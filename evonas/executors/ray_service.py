@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 LOOPBACK = "127.0.0.1"
+CONNECT_S = 5.0  # to a cluster; Ray itself tries for 80 s
 LOOK_EVERY_S = 5.0  # at the nodes of a cluster: a question to its head
 
 
@@ -135,6 +137,26 @@ class RayService:
         nodes = {node["NodeID"]: node["Alive"] for node in self.ray.nodes()}
         if not nodes.get(here, False):
             raise WorkFailed(_died("the node of this process is dead"))
+
+
+def address_fault(address: str) -> str | None:
+    """Why no cluster can be joined at the address HOST:PORT; None: something answers there."""
+    host, _, port = address.rpartition(":")
+    is_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 2**16
+    if not host or "/" in host or not is_port:
+        return (
+            f"executor.address={address}: write HOST:PORT of a Ray cluster, without a scheme, as "
+            "in 10.0.0.5:6379; or local, for a Ray on this machine alone."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, UnicodeError) as problem:
+        why = (getattr(problem, "strerror", None) or str(problem)).lower()
+        return (
+            f"executor.address={address}: no Ray cluster answers there: {why}. Start it by "
+            "ray start --head, which prints its address, or take executor.address=local."
+        )
+    return None
 
 
 def _died(how: str) -> str:
