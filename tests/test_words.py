@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from conftest import typed
 
+from evonas.driver.limits import check_limits
 from evonas.driver.preparation import check
-from evonas.errors import ExportError, SettingsError
+from evonas.errors import DataError, ExportError, SettingsError
+from evonas.evaluation import Objective
+from evonas.evaluation.objectives import Direction
 from evonas.evaluation.table import read_table
 from evonas.materialise import parse_limits
 from evonas.settings import Words
@@ -83,6 +87,111 @@ def test_a_gpu_that_is_not_there_is_told_before_a_run_is_made(executor: str) -> 
         check(Words(words), lambda blueprint: 1.0)
     (problem,) = failure.value.problems
     assert problem.startswith("executor.gpus_per_trial=1.0 asks for a GPU, and torch sees none.")
+
+
+def limit_problems(*words: str, evaluator: str = "train") -> list[str]:
+    settings = Words([f"evaluator={evaluator}", *words]).settings()
+    objectives = [objective("accuracy", "maximise"), objective("cost", "minimise")]
+    return list(check_limits(settings, objectives))
+
+
+def objective(name: str, direction: Direction) -> Objective:
+    return Objective(name, "", direction, "train")
+
+
+@pytest.mark.parametrize("group", ["constraints", "budget.target"])
+@pytest.mark.parametrize(
+    ("limit", "problem"),
+    [
+        ("accuracy.min=1.5", "accuracy is never above 1. Lower it."),
+        ("loss.max=-1", "loss is never below 0. Raise it."),
+        ("latency_ms.max=-0.5", "latency_ms is never below 0. Raise it."),
+        ("parameters.max=-3", "parameters is never below 0. Raise it."),
+    ],
+)
+def test_limits_beyond_all_values_of_a_measure_are_told(
+    group: str, limit: str, problem: str
+) -> None:
+    assert limit_problems(f"{group}.{limit}") == [f"{group}.{limit}: {problem}"]
+
+
+@pytest.mark.parametrize(
+    "limit", ["accuracy.min=1", "latency_ms.min=5", "zen.max=-4", "macs.max=0"]
+)
+def test_limits_at_the_ends_and_of_measures_without_ends_are_taken(limit: str) -> None:
+    assert limit_problems(f"constraints.{limit}") == []
+
+
+@pytest.mark.parametrize("evaluator", ["table", "python"])
+def test_others_may_measure_accuracy_in_percent(evaluator: str) -> None:
+    assert limit_problems("budget.target.accuracy.min=90", evaluator=evaluator) == []
+
+
+@pytest.mark.parametrize("evaluator", ["train", "table", "python"])
+def test_a_target_that_a_constraint_excludes_is_told_with_both_values(evaluator: str) -> None:
+    words = ["budget.target.macs.min=30", "constraints.macs.max=20"]
+    assert limit_problems(*words, evaluator=evaluator) == [
+        "budget.target.macs.min=30 is out of reach of constraints.macs.max=20. Change one of them."
+    ]
+    words = ["budget.target.cost.max=2", "constraints.cost.min=3"]
+    assert limit_problems(*words, evaluator=evaluator) == [
+        "budget.target.cost.max=2 is out of reach of constraints.cost.min=3. Change one of them."
+    ]
+    assert limit_problems("budget.target.macs.min=20", "constraints.macs.max=20") == []
+
+
+def test_a_target_that_the_worst_designs_meet_is_told() -> None:
+    (problem,) = limit_problems("budget.target.accuracy.max=0.5")
+    assert problem.endswith("Write budget.target.accuracy.min=0.5.")
+    (problem,) = limit_problems("budget.target.cost.min=9")
+    assert problem.endswith("Write budget.target.cost.max=9.")
+    assert limit_problems("budget.target.cost.min=1", "budget.target.cost.max=2") == []
+
+
+def test_a_target_beyond_all_values_ends_a_search_before_its_run() -> None:
+    result = typed("search", "space=nano", "budget.target.accuracy.min=1.5")
+    assert result.returncode == 2
+    assert result.stderr == "budget.target.accuracy.min=1.5: accuracy is never above 1. Lower it.\n"
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize("kind", ["int", "float", "log"])
+def test_a_range_whose_low_end_is_above_the_high_one_is_told(kind: str) -> None:
+    Path("values.yaml").write_text(f"title: n\nvalues:\n  a: {{{kind}: [5, 1]}}\n")
+    with pytest.raises(SettingsError) as failure:
+        check(Words(QUICK), lambda blueprint: 1.0)
+    (problem,) = failure.value.problems
+    assert problem.startswith(f"values.yaml, values.a.{kind} (line 3): [5, 1] is empty")
+
+
+@pytest.mark.parametrize(
+    ("gene", "cell"),
+    [
+        ("{float: [0, 1]}", "0,95"),
+        ("{log: [0.001, 1]}", "9,5e-1"),
+        ("{choice: [0.5, 0.95]}", "0,95"),
+        ("{int: [0, 3]}", "1,0"),
+    ],
+)
+def test_numbers_with_a_comma_are_told_with_their_line(gene: str, cell: str) -> None:
+    Path("values.yaml").write_text(f"title: n\nvalues:\n  a: {gene}\n")
+    Path("t.csv").write_text(f"a;v\n{cell};1\n")
+    words = ["space=./values.yaml", "evaluator=table", "evaluator.path=t.csv", "objectives=v:max"]
+    result = typed("search", *words)
+    assert result.returncode == 2
+    told = f"t.csv, a (line 2): {cell} is not a finite number. Numbers are written with a point, "
+    assert result.stderr.startswith(f"{told}as in {cell.replace(',', '.')}, so values has no ")
+
+
+@pytest.mark.parametrize("cell", ["0,95", "-1,5", ",5", "1,5e3"])
+def test_measures_with_a_comma_are_told_with_their_line(cell: str) -> None:
+    Path("t.csv").write_text(f"a;v\n1;0.5\n2;{cell}\n")
+    with pytest.raises(DataError) as failure:
+        read_table(Path("t.csv")).numbers("v")
+    assert failure.value.problems == [
+        f"t.csv, v (line 3): {cell} is not a finite number. Numbers are written with a point, as "
+        f"in {cell.replace(',', '.')}."
+    ]
 
 
 ROWS = [["edge", "name", "acc"], ["1", "a,b;c", "0.5"], ["2", "d", "0.75"]]

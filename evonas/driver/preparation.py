@@ -8,6 +8,7 @@ from typing import Any
 
 from evonas.data import DATA_SETS, Dataset, load_data
 from evonas.driver.filter import check_filter
+from evonas.driver.limits import check_limits
 from evonas.driver.recipe import check_classes, check_recipe_settings, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.screen import check_screen
@@ -114,6 +115,7 @@ def check(
     problems.messages += _misplaced(settings)
     for check_part in (check_rungs, check_filter, check_screen, check_recipe_settings):
         problems.messages += check_part(settings)
+    problems.messages += check_limits(settings, objectives)
     problems.messages += check_derived(settings, objectives) if objectives else ()
     document = document or problems.attempt(lambda: read_space(settings.space))
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None

@@ -43,7 +43,8 @@ class Derivation:
 class Objective:
     """A named number with a unit and a direction; directions live here and nowhere else.
 
-    `measure` takes it of a subject, unless a `derivation` says how it is computed.
+    `measure` takes it of a subject, unless a `derivation` says how it is computed. No design's
+    value is outside `bounds`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Objective:
     cost: Cost
     measure: Callable[["Subject"], float] = taken_otherwise
     derivation: Derivation | None = None
+    bounds: tuple[float, float] = (0, math.inf)
 
     def fitness(self, value: float) -> float:
         """Larger is better."""
@@ -123,6 +125,8 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
     return measures["accuracy"] * math.pow(ratio, reward.alpha if ratio <= 1 else reward.beta)
 
 
+ANY_NUMBER = (-math.inf, math.inf)
+
 # Of all that `proxies` has, which needs torch.
 PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
 
@@ -130,7 +134,7 @@ ACCURACIES = ("accuracy", "balanced_accuracy", "top5_accuracy")
 
 OBJECTIVES: Mapping[str, Objective] = {
     **{
-        name: Objective(name, "", "maximise", "train", partial(score, name=name))
+        name: Objective(name, "", "maximise", "train", partial(score, name=name), bounds=(0, 1))
         for name in ACCURACIES
     },
     "loss": Objective("loss", "", "minimise", "train", partial(score, name="loss")),
@@ -148,7 +152,9 @@ OBJECTIVES: Mapping[str, Objective] = {
         derivation=Derivation(("accuracy", "latency_ms"), mnasnet_reward, "reward"),
     ),
     **{
-        name: Objective(name, "", "maximise", "build", partial(proxy_score, proxy=name))
+        name: Objective(
+            name, "", "maximise", "build", partial(proxy_score, proxy=name), bounds=ANY_NUMBER
+        )
         for name in PROXY_NAMES
     },
 }
@@ -257,7 +263,7 @@ def parse_objective(text: str, known: Mapping[str, Objective], is_open: bool = F
         raise SettingsError(
             f"objectives: {name} is always {known[name].direction}d. Write {name} alone."
         )
-    return known.get(name) or Objective(name, "", DIRECTIONS[direction], "train")
+    return known.get(name) or Objective(name, "", DIRECTIONS[direction], "train", bounds=ANY_NUMBER)
 
 
 def violations(measures: Mapping[str, float], constraints: Mapping[str, Limits]) -> list[str]:

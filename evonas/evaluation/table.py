@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import math
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from evonas.errors import DataError
 
 SEPARATORS = (",", ";", "\t")
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as spreadsheets write it
+COMMA_IN_NUMBER = re.compile(r"\s*[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?\s*")
 SHOWN = 5  # problems told of each column; the others are counted
 
 
@@ -40,8 +42,7 @@ class Table:
         """
         found = tuple(_number(cell) for cell in self.columns[column])
         problems = [
-            f"{self.place(column, row)}: {self.columns[column][row] or 'an empty cell'} is not a "
-            "finite number."
+            f"{self.place(column, row)}: {no_number(self.columns[column][row])}."
             for row, number in enumerate(found)
             if not math.isfinite(number)
         ]
@@ -84,6 +85,14 @@ def read_table(path: Path) -> Table:
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
     return Table(path.name, columns, tuple(lines[1:]), key)
+
+
+def no_number(cell: str) -> str:
+    """What to tell of a cell that does not write a finite number."""
+    with_point = ""
+    if COMMA_IN_NUMBER.fullmatch(cell):
+        with_point = f". Numbers are written with a point, as in {cell.replace(',', '.')}"
+    return f"{cell or 'an empty cell'} is not a finite number{with_point}"
 
 
 def shortened(problems: Sequence[str], what: str) -> list[str]:

@@ -16,7 +16,7 @@ from evonas.evaluation.objectives import (
     how_computed,
     needs_of,
 )
-from evonas.evaluation.table import Table, shortened
+from evonas.evaluation.table import Table, no_number, shortened
 from evonas.key import key_of
 from evonas.registry import unknown_name
 from evonas.settings import Settings
@@ -351,8 +351,13 @@ def _read(gene: Gene, cell: str) -> float:
         for allele in gene.alleles:
             if _writes(cell, allele):
                 return gene.number(allele)
+        if any(_writes(cell.replace(",", "."), allele) for allele in gene.alleles):
+            raise ValueError(no_number(cell))
         return gene.number(cell)
-    number = float(cell)
+    try:
+        number = float(cell)
+    except ValueError:
+        raise ValueError(no_number(cell)) from None
     if isinstance(gene, Int):
         if number != int(number):
             raise ValueError(f"{cell} is not a whole number")
