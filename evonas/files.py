@@ -3,13 +3,16 @@
 import errno
 import fcntl
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from evonas.errors import FileError
 
+_TOKEN = 6  # random bytes in the name of a folder
 _ROOM = "Make room there and try again."
 _PLACE = "Choose a folder in which you may write."
 _LIMIT = "Raise the limit (ulimit -n) and try again."
@@ -64,17 +67,74 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def new_folder(parent: Path, prefix: str) -> Path:
-    """A new folder of a name that nothing else has, for what is renamed once it is whole.
+@contextmanager
+def new_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder of a name that nothing else has, to be renamed once it is whole.
 
+    It is removed if that fails. What a killed process left of the same prefix is removed first.
     Its rights are those that the user's umask leaves, unlike those of `tempfile.mkdtemp`.
 
     Raises:
         OSError: It cannot be made.
     """
-    folder = parent / f"{prefix}{secrets.token_hex(6)}"
-    folder.mkdir()
-    return folder
+    with _one_at_a_time(parent) as is_alone:
+        if is_alone:
+            _remove_abandoned(parent, prefix)
+        folder = parent / f"{prefix}{secrets.token_hex(_TOKEN)}"
+        folder.mkdir()
+        claim = _claim(folder)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        if claim is not None:
+            os.close(claim)
+
+
+def _remove_abandoned(parent: Path, prefix: str) -> None:
+    name = re.compile(re.escape(prefix) + f"[0-9a-f]{{{2 * _TOKEN}}}")
+    for folder in parent.iterdir():
+        if name.fullmatch(folder.name) and (claim := _claim(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(claim)
+
+
+def _claim(folder: Path) -> int | None:
+    """A descriptor with a lock on the folder, which the kernel takes back from a dead process.
+
+    None: another process has it, or the file system has no such locks, which then nobody gets.
+    """
+    with suppress(OSError):
+        return _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return None
+
+
+@contextmanager
+def _one_at_a_time(parent: Path) -> Iterator[bool]:
+    """Held from before a folder is made until it is claimed, so that nobody takes it for abandoned.
+
+    False where the file system or the rights do not allow that.
+    """
+    descriptor = None
+    with suppress(OSError):
+        descriptor = _locked(parent, fcntl.LOCK_EX)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked(folder: Path, operation: int) -> int:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, operation)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

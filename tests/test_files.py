@@ -1,11 +1,14 @@
 """Files are written whole or not at all, with the rights that the user's umask leaves."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -66,7 +69,73 @@ def test_the_umask_counts(tmp_path: Path, umask: int, kind: str) -> None:
 
 
 def test_the_umask_counts_for_folders(tmp_path: Path, umask: int) -> None:
-    assert stat.S_IMODE(new_folder(tmp_path, ".new-").stat().st_mode) == 0o777 & ~umask
+    with new_folder(tmp_path, ".new-") as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o777 & ~umask
+
+
+AT_WORK = """
+import sys
+from pathlib import Path
+from evonas.files import new_folder
+
+with new_folder(Path(sys.argv[1]), ".new-") as folder:
+    (folder / "half").write_text("done")
+    print(folder.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def at_work(parent: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process that is about to fill a folder, and the folder."""
+    call = [sys.executable, "-c", AT_WORK, str(parent)]
+    with subprocess.Popen(call, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, parent / process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, number: int) -> None:
+    with at_work(tmp_path) as (process, left):
+        process.send_signal(number)
+        process.wait()
+        assert (left / "half").exists()
+    with new_folder(tmp_path, ".new-") as folder:
+        assert os.listdir(tmp_path) == [folder.name]
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_what_a_living_process_works_on_is_left_alone(tmp_path: Path, is_stopped: bool) -> None:
+    with at_work(tmp_path) as (process, left):
+        if is_stopped:
+            process.send_signal(signal.SIGSTOP)
+        with new_folder(tmp_path, ".new-"):
+            assert (left / "half").exists()
+        assert (left / "half").exists()
+
+
+def test_only_folders_of_such_a_name_are_removed(tmp_path: Path) -> None:
+    token = "0123456789ab"
+    kept = [".new-x", f".newer-{token}", f".new-{token}0", f"new-{token}", f".new-{token[:-1]}g"]
+    for name in (*kept, f".new-{token}"):
+        (tmp_path / name).mkdir()
+    (tmp_path / f".new-{token[::-1]}").write_text("a file")
+    with new_folder(tmp_path, ".new-") as folder:
+        folder.rename(tmp_path / "whole")
+    assert sorted(os.listdir(tmp_path)) == sorted([*kept, f".new-{token[::-1]}", "whole"])
+
+
+def test_a_folder_whose_filling_fails_is_removed(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("done")
+        raise KeyError
+
+    with pytest.raises(KeyError), new_folder(tmp_path, ".new-") as folder:
+        fail(folder)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_device_takes_the_content() -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,17 @@ def new_run_folder(
     named = settings.run.name
     if named is not None and os.path.lexists(run_path(settings.run, named)):
         raise _taken(run_path(settings.run, named))
-    unfinished = _unfinished_folder(settings.run.folder)
-    try:
+    with ExitStack() as stack:
+        unfinished = _unfinished_folder(settings.run.folder, stack)
         _fill(unfinished, settings, words, space, facts)
         return _moved(unfinished, settings)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
 
 
-def _unfinished_folder(runs: Path) -> Path:
+def _unfinished_folder(runs: Path, stack: ExitStack) -> Path:
     """A new folder that no reader takes for a run, because its name begins with a dot."""
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        return new_folder(runs, ".new-run-")
+        return stack.enter_context(new_folder(runs, ".new-run-"))
     except (FileExistsError, NotADirectoryError):
         raise RunError(f"run.folder={runs} is a file, or lies below one. {_OTHER_FOLDER}") from None
     except OSError as problem:

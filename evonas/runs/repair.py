@@ -5,7 +5,7 @@ import shutil
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -66,16 +66,13 @@ def repair(run: Path, to: Path | None = None) -> Repaired:
     if not (run / DATABASE).is_file():
         raise RunError(f"{run} has no file {DATABASE}: there is nothing to save.")
     make_folder(to.parent)
-    with told(to):
-        half_done = new_folder(to.parent, f".{to.name[:100]}-")
-    try:
+    with ExitStack() as stack:
+        with told(to):
+            half_done = stack.enter_context(new_folder(to.parent, f".{to.name[:100]}-"))
         saved = _save(run, half_done)
         load_run(half_done)
         with told(to):
             half_done.rename(to)
-    except BaseException:
-        shutil.rmtree(half_done, ignore_errors=True)
-        raise
     return replace(saved, folder=to)
 
 

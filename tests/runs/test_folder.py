@@ -83,12 +83,14 @@ def test_a_name_that_something_else_has_is_left_alone(kind: str) -> None:
     assert made().name == number_one.name[:-1] + "3"
 
 
-def test_what_a_killed_start_leaves_is_no_run_and_stands_in_nobody_s_way() -> None:
-    Path("runs", ".new-run-x").mkdir(parents=True)
-    Path("runs", ".new-run-x", "run.db").write_bytes(b"half")
+def test_what_a_killed_start_leaves_is_no_run_and_is_removed_by_the_next() -> None:
+    left = Path("runs", ".new-run-0123456789ab")
+    left.mkdir(parents=True)
+    (left / "run.db").write_bytes(b"half")
     assert run_folders(Path("runs")) == []
     named = made("named")
     assert run_folders(Path("runs")) == [named]
+    assert os.listdir("runs") == ["named"]
 
 
 @pytest.mark.slow
@@ -105,6 +107,7 @@ def test_a_start_killed_at_any_moment_leaves_a_whole_run_or_none() -> None:
     else:
         assert run_folders(Path("runs")) == []
         assert evonas("search", *words).returncode == 0
+    assert os.listdir("runs") == ["killed"]
 
 
 def refusal(folder: str) -> str:
