@@ -99,7 +99,9 @@ def test_each_of_two_adds_its_loss_times_the_weight(blueprint: Blueprint) -> Non
         network.train()(image)
         each = [nn.functional.cross_entropy(logits, targets) for logits in auxiliary.logits]
         assert len(each) == 2
-        torch.testing.assert_close(auxiliary.loss(targets, cross_entropy), 0.3 * (each[0] + each[1]))
+        torch.testing.assert_close(
+            auxiliary.loss(targets, cross_entropy), 0.3 * (each[0] + each[1])
+        )
 
 
 def test_a_training_with_several_goes_on_where_it_was_left() -> None:
