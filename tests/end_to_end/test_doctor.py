@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,11 +44,26 @@ def test_it_leaves_no_run_behind() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_what_is_missing_is_named_and_the_exit_code_tells() -> None:
-    result = typed("doctor", *SMALL, "executor.gpus_per_trial=1", "latency.spread=10")
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("executor.gpus_per_trial=1", "executor.gpus_per_trial=1.0 asks for a GPU"),
+        ("latency.runtime=cuda", "latency.runtime=cuda: it needs an NVIDIA GPU"),
+    ],
+)
+def test_what_the_machine_lacks_is_told_before_anything_is_tried(word: str, message: str) -> None:
+    result = typed("doctor", *SMALL, word)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_does_not_work_is_named_and_the_exit_code_tells() -> None:
+    Path("mine.py").write_text("def fails(blueprint): raise ValueError('no luck')\n")
+    words = ("evaluator=python", "evaluator.function=mine:fails", "objectives=score:max")
+    result = typed("doctor", "space=nano", "executor=inline", *words)
     assert result.returncode == 1
-    assert "bad  gpu" in result.stdout
-    assert "executor.gpus_per_trial" in result.stdout
+    assert "bad  trial     ValueError: no luck, in mine.py (line 1)" in result.stdout
 
 
 def test_wrong_words_are_told_before_anything_is_tried() -> None:
