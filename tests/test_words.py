@@ -11,6 +11,7 @@ from evonas.errors import DataError, ExportError, SettingsError
 from evonas.evaluation import Objective
 from evonas.evaluation.objectives import Direction
 from evonas.evaluation.table import read_table
+from evonas.hardware.runtimes import RUNTIMES
 from evonas.materialise import parse_limits
 from evonas.settings import Words
 
@@ -87,6 +88,17 @@ def test_a_gpu_that_is_not_there_is_told_before_a_run_is_made(executor: str) -> 
         check(Words(words), lambda blueprint: 1.0)
     (problem,) = failure.value.problems
     assert problem.startswith("executor.gpus_per_trial=1.0 asks for a GPU, and torch sees none.")
+
+
+@pytest.mark.parametrize("runtime", ["cuda", "tensorrt", "onnxruntime-cuda"])
+def test_a_runtime_that_is_not_there_is_told_if_a_search_measures_latency(runtime: str) -> None:
+    if RUNTIMES[runtime].lack() is None:
+        pytest.skip("it is there")
+    Path("values.yaml").write_text(SPACE)
+    with pytest.raises(SettingsError) as failure:
+        check(Words(["space=nano", f"latency.runtime={runtime}"]))
+    assert failure.value.problems[0].startswith(f"latency.runtime={runtime}: it needs ")
+    check(Words([*QUICK, f"latency.runtime={runtime}"]), lambda blueprint: 1.0)
 
 
 def limit_problems(*words: str, evaluator: str = "train") -> list[str]:
