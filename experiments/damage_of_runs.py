@@ -31,7 +31,7 @@ WORDS = [
 FILES = ("config.yaml", "space.yaml", "environment.json", "overrides.yaml")
 TABLES = ("trials", "outcomes", "sessions", "meta")
 
-EXPORT_EVERY = 8  # damages: an export takes ten times as long as the other commands together
+EXPORT_EVERY = 20  # damages: an export takes ten times as long as the other commands together
 
 Damage = Callable[[Path, random.Random], str]
 

@@ -293,7 +293,13 @@ class Ledger:
 
     def sessions(self) -> list[tuple[int, float]]:
         """(workers, seconds) of each time that a driver worked on the run."""
-        return [(row["workers"], row["seconds"]) for row in self._rows("sessions")]
+        rows = list(self._rows("sessions"))
+        for place, row in enumerate(rows, 1):
+            if row["session"] != place:
+                raise Damaged(f"session {place} is missing")
+        if not rows and self._db.execute("SELECT 1 FROM outcomes LIMIT 1").fetchone():
+            raise Damaged("its sessions are missing")
+        return [(row["workers"], row["seconds"]) for row in rows]
 
     def _is_at_risk(self, outcome: Outcome) -> bool:
         """True if a power cut would cost more than waiting for the disk is worth."""

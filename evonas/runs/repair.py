@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from itertools import count
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -241,7 +242,17 @@ def _fill(
             len(outcomes),
         )
         for place, row in enumerate(sessions, 1)
-    ]
+    ] or [_stand_in(trials, outcomes)]
     kept = {"trials": kept_trials, "outcomes": kept_outcomes, "sessions": kept_sessions}
     with closing(ledger):
         ledger.restore(kept)
+
+
+def _stand_in(trials: Mapping[int, Row], outcomes: list[Row]) -> tuple[Any, ...]:
+    """A session in place of those that are lost, of the fewest workers that can have been busy."""
+    begin = min(row["proposed_at"] for row in trials.values())
+    end = max((row["finished_at"] for row in outcomes), default=begin)
+    seconds = max(0.0, end - begin)
+    busy = sum(outcome_of(row).busy_seconds for row in outcomes)  # type: ignore[arg-type]
+    workers = max(1, ceil(busy / seconds)) if seconds else 1
+    return session_row(1, workers, begin, end, seconds, len(outcomes))

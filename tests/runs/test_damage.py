@@ -16,6 +16,7 @@ import evonas
 from evonas.driver import resume
 from evonas.errors import EvonasError, RunError
 from evonas.reports.summary import run_summary
+from evonas.runs.ledger import Ledger
 from evonas.runs.repair import repair
 
 WORDS = ["space=nano", "objectives=macs", "executor=inline", "data.subset=100", "display=none"]
@@ -57,6 +58,13 @@ def folder_in_place(run: Path) -> None:
     (run / "run.db").mkdir()
 
 
+def first_session_lost(run: Path) -> None:
+    """A run that was resumed once has two."""
+    with closing(Ledger.open(run / "run.db")) as ledger:
+        ledger.begin_session(workers=1)
+    by_sql("DELETE FROM sessions WHERE session = 1")(run)
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (by_bytes(lambda content: b""), "it is empty"),
     "half": (by_bytes(lambda content: content[: len(content) // 2]), "is damaged"),
@@ -74,6 +82,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "fact's value": (by_sql("UPDATE meta SET value = '{' WHERE key = 'settings'"), "settings"),
     "fact's name": (by_sql("UPDATE meta SET key = 'fnded' WHERE key = 'ended'"), "ended, fnded"),
     "fact's kind": (by_sql("UPDATE meta SET key = x'ff' WHERE key = 'ended'"), r"ended, b'.xff'"),
+    "sessions": (by_sql("DELETE FROM sessions"), "its sessions are missing"),
+    "session": (by_sql("UPDATE sessions SET session = 2"), "row 2 of its sessions"),
+    "first session": (first_session_lost, "session 1 is missing"),
     "checksums": (by_sql("DELETE FROM meta WHERE key = 'checksums'"), "checksums"),
     "version": (by_sql("UPDATE meta SET value = '99' WHERE key = 'schema_version'"), "version 99"),
     "table": (by_sql("DROP TABLE sessions"), "no such table: sessions"),
@@ -150,6 +161,15 @@ def test_facts_whose_names_or_values_are_damaged_are_found_again(
     saved = repair(run)
     assert saved.lost_trials + saved.lost_outcomes == 0
     assert evonas.load_run(saved.folder).rows() == evonas.load_run(sound).rows()
+
+
+def test_a_run_without_its_sessions_is_saved_with_one_that_can_have_been(run: Path) -> None:
+    by_sql("DELETE FROM sessions")(run)
+    saved = evonas.load_run(repair(run).folder)
+    (session,) = saved.sessions
+    busy = sum(outcome.busy_seconds for outcome in saved.records.outcomes.values())
+    assert session[0] == 1
+    assert session[1] >= busy
 
 
 @pytest.mark.parametrize("change", ["key = 'fevice'", "key = x'ff'", "value = x'ff'", "value = 7"])
