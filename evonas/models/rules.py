@@ -91,7 +91,7 @@ def _stages_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Pro
             return
         operations = alleles((*path, "operation"), stage.get("operation"))
         for operation in operations:
-            key = NEED_A_MIDDLE.get(operation)
+            key = NEED_A_MIDDLE.get(operation) if isinstance(operation, str) else None
             if key is not None and 0 in alleles((*path, key), stage.get(key)):
                 yield (*path, key), f"{operation} needs a {key} above 0."
 
