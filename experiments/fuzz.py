@@ -162,18 +162,24 @@ SHIPPED = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in known_sp
 
 def check_written(space: dict[str, Any]) -> None:
     """The space from a file and from Python: read, checked, counted, and three of it decoded."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.suppress(EvonasError):
         file = Path(folder) / "odd.yaml"
-        text = yaml.safe_dump(space, allow_unicode=True)
-        file.write_bytes(text.encode("utf-8", "surrogatepass"))
-        with contextlib.suppress(EvonasError):
-            load_space_file(file)
+        file.write_bytes(_as_yaml(space))
+        load_space_file(file)
     found = space_of(document_of(space, "odd"))
     check_space(found)
     assert found.size > 0
     rng = np.random.default_rng(0)
     for _ in range(3):
         found.canonical(found.sample(rng))
+
+
+def _as_yaml(space: dict[str, Any]) -> bytes:
+    """As a file has it; PyYAML's writer gives up where the reader is to refuse."""
+    try:
+        return yaml.safe_dump(space, allow_unicode=True).encode("utf-8", "surrogatepass")
+    except RecursionError:
+        return b"network: " + b"[" * 5000
 
 
 def verdict(case: Any, checked: Callable[[Any], None]) -> tuple[str, str]:

@@ -11,7 +11,9 @@ from evonas.errors import SpaceError
 from evonas.registry import did_you_mean, unknown_name
 from evonas.settings.values import SPACE_PART, is_space_path
 from evonas.space.gene import KeyPath, dotted, is_gene
-from evonas.yaml_file import MOST_VALUES, read_yaml
+from evonas.yaml_file import DEEPEST, read_yaml
+
+MOST_VALUES = 200_000  # of a space, all copies written out: each may become a gene
 
 SECTIONS = ("network", "training", "compression", "values")
 SUBJECTS = ("network", "values")  # what a space is of: it has one of them, or both
@@ -192,6 +194,9 @@ def document_of(values: Mapping[str, Any], name: str) -> SpaceDocument:
 def _plain(value: Any, key_path: KeyPath, name: str, lines: dict[KeyPath, int]) -> Any:
     """A copy of lists, mappings and single values; notes their key paths, which have no lines."""
     lines[key_path] = 0
+    if len(key_path) > DEEPEST:
+        top = _place(name, 0, key_path[:1])
+        raise SpaceError(f"{top}: more than {DEEPEST} lists and mappings are inside each other.")
     if isinstance(value, Mapping):
         return {key: _plain(inner, (*key_path, key), name, lines) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -276,7 +281,7 @@ class _Part:
                 place = _place(self.file, self._written[path], path)
                 raise SpaceError(
                     f"{place}: with what repeat copies there are more than {MOST_VALUES:,} values. "
-                    "Write fewer copies."
+                    "Write less."
                 )
         return size
 
