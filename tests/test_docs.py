@@ -8,14 +8,18 @@ import pytest
 import yaml
 from conftest import REPOSITORY
 
+from evonas import yaml_file
 from evonas.blueprint import Blueprint
 from evonas.models import build, count, plan_network
 from evonas.models.blocks import BLOCK_KEYS
 from evonas.models.presets import presets
+from evonas.models.rule_values import LARGEST_MULTIPLE, MOST_CHANNELS, MOST_LAYERS, MOST_PIXELS
 from evonas.networks import Scale, tidied
 from evonas.networks.chain_layers import DEFAULTS
+from evonas.networks.scale import LARGEST
 from evonas.settings import EvolverSettings, Group, Settings, TrainingSettings
-from evonas.space import known_spaces
+from evonas.space import document, known_spaces
+from evonas.space.gene import LARGEST_INT, LISTED
 
 NETWORKS = (REPOSITORY / "docs" / "networks.md").read_text()
 CHECKLIST = (REPOSITORY / "docs" / "checklist.md").read_text()
@@ -101,3 +105,12 @@ def test_the_checklist_names_all_choices_and_no_other(
     while literals and not all(isinstance(value, str) for value in literals):
         literals = [v for kind in literals for v in get_args(kind) if v is not type(None)]
     assert set(re.findall(r"`(\w+)`", told.group(1))) == set(literals)
+
+
+def test_the_page_on_spaces_tells_the_ends_that_are_held() -> None:
+    page = (REPOSITORY / "docs" / "spaces.md").read_text(encoding="utf-8")
+    numbers = (yaml_file.MOST_VALUES, document.MOST_VALUES, MOST_CHANNELS, MOST_LAYERS, LISTED)
+    for number in (*numbers, LARGEST["filters"]):
+        assert f"{number:,}" in page
+    for number in (LARGEST_INT, MOST_PIXELS, LARGEST_MULTIPLE, LARGEST["resolution_px"]):
+        assert str(number) in page
