@@ -2,7 +2,7 @@
 
 A case is a few words with odd values for any setting, or a shipped space in which a few places
 were changed; both are checked as a search checks them before it trains. `refused`: an EvonasError;
-`traceback`: any other exception; `hang`: no answer in ten seconds.
+`traceback`: any other exception; `hang`: no answer in ten seconds of a processor, or a minute.
 """
 
 import contextlib
@@ -31,7 +31,8 @@ from evonas.space import known_spaces, load_space
 from evonas.space.document import document_of
 from evonas.space.load import load_space_file, space_of
 
-PATIENCE_S = 10
+PATIENCE_S = 10  # of a processor
+WAIT_S = 60
 SHOWN = 20  # faults that are told
 
 NASTY: tuple[Any, ...] = (
@@ -184,8 +185,9 @@ def _as_yaml(space: dict[str, Any]) -> bytes:
 
 def verdict(case: Any, checked: Callable[[Any], None]) -> tuple[str, str]:
     """What came of a case, and what is to be told of it."""
-    before = signal.signal(signal.SIGALRM, _ended)
-    signal.alarm(PATIENCE_S)
+    before = {each: signal.signal(each, _ended) for each in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_PROF, PATIENCE_S)
+    signal.alarm(WAIT_S)
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             checked(case)
@@ -197,7 +199,9 @@ def verdict(case: Any, checked: Callable[[Any], None]) -> tuple[str, str]:
         return "traceback", traceback.format_exc(limit=-4)
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     return "accepted", ""
 
 

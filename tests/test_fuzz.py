@@ -64,3 +64,18 @@ def test_an_operation_that_is_no_word_is_told(fuzz: Any) -> None:
     space = {**shipped, "network": {**shipped["network"], "stages": [stage]}}
     with pytest.raises(SpaceError, match=r"network.stages.0.operation: There is no operation"):
         check_space(space_of(document_of(space, "odd")))
+
+
+@pytest.mark.parametrize("key", ["training.freeze.x", "executor.gpus_per_trial.auto", "full.phi.x"])
+def test_a_key_below_a_value_is_told_and_the_reading_ends(fuzz: Any, key: str) -> None:
+    words = ["space=nano", f"{key}=1"]
+    assert fuzz.verdict(words, fuzz.check_words) == ("refused", "")
+
+
+@pytest.mark.parametrize("part", ["stem", "head"])
+def test_channels_of_a_stem_or_head_that_are_missing_are_told(fuzz: Any, part: str) -> None:
+    (shipped,) = [each for each in fuzz.SHIPPED if each["title"].startswith("Twenty-one")]
+    rest = {key: own for key, own in shipped["network"][part].items() if key != "channels"}
+    space = {**shipped, "network": {**shipped["network"], part: rest}}
+    with pytest.raises(SpaceError, match=rf"network.{part}: (the key channels is missing|write)"):
+        check_space(space_of(document_of(space, "odd")))

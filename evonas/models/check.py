@@ -121,19 +121,28 @@ class _Check:
                 known = ", ".join(rules)
                 yield (*path, key), f'there is no key "{key}" here. {hint}Known: {known}.'
         operations = self._alleles((*path, "operation"), value.get("operation"))
+        owners = self.rules.owners if "operation" in rules else {}
         for key, rule in rules.items():
             is_optional = isinstance(rule, MayBeMissing)
             if key in value:
                 inner = rule.rule if isinstance(rule, MayBeMissing) else rule
                 yield from self._value(value[key], inner, (*path, key))
             if key in value or not is_optional:
-                yield from self._presence(key, key in value, is_optional, operations, path)
+                taken_by = owners.get(key, ())
+                yield from self._presence(
+                    key, key in value, is_optional, operations, path, taken_by
+                )
 
     def _presence(
-        self, key: str, is_there: bool, is_optional: bool, operations: Sequence[Any], path: KeyPath
+        self,
+        key: str,
+        is_there: bool,
+        is_optional: bool,
+        operations: Sequence[Any],
+        path: KeyPath,
+        owners: Sequence[str],
     ) -> Iterator[Problem]:
         """A key is there for all operations that take it; as a gene, for no others."""
-        owners = self.rules.owners.get(key, ())
         for operation in operations:
             is_taken = not owners or operation in owners
             gene = self.genes.get((*path, key))

@@ -193,6 +193,7 @@ def _is_named_group(key: str) -> bool:
 
 def _without(values: Nested, keys: tuple[str, ...]) -> Nested:
     """`values` less the value at `keys`, or less the nearest thing above that is there."""
-    if len(keys) == 1 or not isinstance(values.get(keys[0]), dict):
+    inner = values.get(keys[0])
+    if len(keys) == 1 or not isinstance(inner, dict) or keys[1] not in inner:
         return {key: value for key, value in values.items() if key != keys[0]}
-    return {**values, keys[0]: _without(values[keys[0]], keys[1:])}
+    return {**values, keys[0]: _without(inner, keys[1:])}
