@@ -253,6 +253,6 @@ def _stand_in(trials: Mapping[int, Row], outcomes: list[Row]) -> tuple[Any, ...]
     begin = min(row["proposed_at"] for row in trials.values())
     end = max((row["finished_at"] for row in outcomes), default=begin)
     seconds = max(0.0, end - begin)
-    busy = sum(outcome_of(row).busy_seconds for row in outcomes)  # type: ignore[arg-type]
+    busy = sum(row["busy_seconds"] for row in outcomes)
     workers = max(1, ceil(busy / seconds)) if seconds else 1
     return session_row(1, workers, begin, end, seconds, len(outcomes))
