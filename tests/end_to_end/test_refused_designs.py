@@ -16,6 +16,7 @@ from evonas.reports.console import PlainConsole
 from evonas.reports.summary import trial_summary
 from evonas.reports.tables import print_trial
 from evonas.runs import Run, load_run
+from evonas.runs.ledger import Ledger
 from evonas.settings import Words
 from evonas.trial import FORETOLD, Outcome, Trial
 
@@ -30,8 +31,11 @@ def stopped(run: Run, name: str, events: int) -> Path:
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.execute("DELETE FROM outcomes WHERE event > ?", (events,))
         db.execute("DELETE FROM trials WHERE seen > ?", (events,))
-        db.execute("UPDATE meta SET value = 'null' WHERE key = 'ended'")
+        db.execute("DELETE FROM sessions")  # which tell how many outcomes there were
         db.commit()
+    ledger = Ledger.open(folder / "run.db")
+    ledger.write_meta({"ended": None})
+    ledger.close()
     for weights in folder.glob("trials/*"):
         shutil.rmtree(weights)
     return folder
