@@ -31,9 +31,10 @@ def stopped(run: Run, name: str, events: int) -> Path:
     with closing(sqlite3.connect(folder / "run.db")) as db:
         db.execute("DELETE FROM outcomes WHERE event > ?", (events,))
         db.execute("DELETE FROM trials WHERE seen > ?", (events,))
-        db.execute("DELETE FROM sessions")  # which tell how many outcomes there were
+        db.execute("DELETE FROM sessions")
         db.commit()
     ledger = Ledger.open(folder / "run.db")
+    ledger.begin_session(workers=1)  # tells how many outcomes there are
     ledger.write_meta({"ended": None})
     ledger.close()
     for weights in folder.glob("trials/*"):
