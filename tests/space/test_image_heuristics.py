@@ -18,7 +18,7 @@ FIXED = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"
 
 # What a run is given: its cost, what it begins with, and how it computes.
 OF_THE_RUN = {"epochs", "patience", "plateau", "weights", "freeze", "reset_last"}
-OF_THE_RUN |= {"layer_decay", "inherit", "amp", "compile", "cuda_graphs", "log"}
+OF_THE_RUN |= {"layer_decay", "inherit", "amp", "compile", "cuda_graphs", "log", "auxiliary_heads"}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Unequal classes: what a training makes small, and how its result is scored."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -65,8 +67,8 @@ def test_the_second_classifier_weighs_classes_as_the_network_does() -> None:
     images = torch.rand(6, 1, 2, 2)
     recipe = TrainingSettings(label_smoothing=0.1)
     alone = make_pass(network, recipe, CPU, False, None, WEIGHTS)(images, LABELS)
-    auxiliary = Auxiliary(nn.Identity(), 0.4)
-    network.register_forward_hook(auxiliary.listen)
+    auxiliary = Auxiliary([nn.Identity()], 0.4)
+    network.register_forward_hook(partial(auxiliary.listen, auxiliary.heads[0]))
     together = make_pass(network, recipe, CPU, False, auxiliary, WEIGHTS)(images, LABELS)
     torch.testing.assert_close(together, 1.4 * alone)
 
