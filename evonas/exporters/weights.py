@@ -49,13 +49,13 @@ def read_weights(file: Path, expected: str | None) -> dict[str, torch.Tensor]:
 
 
 def tensors_of(content: bytes, file: Path) -> dict[str, torch.Tensor]:
-    """Tensors by name.
+    """Tensors by name, in the order of their names: the library's order of them is random.
 
     Raises:
         ExportError: These bytes, read from `file`, are no safetensors.
     """
     try:
-        return safetensors.torch.load(content)
+        return dict(sorted(safetensors.torch.load(content).items()))
     except (safetensors.SafetensorError, ValueError, KeyError) as problem:
         raise ExportError(f"{file} cannot be read as safetensors: {problem}.") from None
 

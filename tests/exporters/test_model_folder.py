@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
+import torch
 from conftest import REPOSITORY
 from torch import nn
 
@@ -19,6 +21,7 @@ from evonas.exporters.onnx import onnx_model
 from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
 from evonas.exporters.replacement import READY, STAGED, is_free
 from evonas.exporters.source import network_source
+from evonas.exporters.weights import tensors_of
 from evonas.models import build, plan_network
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
@@ -214,3 +217,9 @@ def test_what_a_killed_export_left_does_not_stand_in_the_way(working_folder: Pat
     write(Path("new"))
     assert not is_free(Path("new"))
     assert set(contents(Path("new"))) == set(FILES)
+
+
+def test_tensors_are_read_in_the_order_of_their_names() -> None:
+    names = [f"layer{number:02}.weight" for number in range(40)]
+    content = safetensors.torch.save({name: torch.zeros(1) for name in reversed(names)})
+    assert list(tensors_of(content, Path("weights.safetensors"))) == names
