@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from checkouts import HERE, checked_out, evonas_in, python_in
+from checkouts import COUNT, COUNTED, HERE, checked_out, evonas_in, python_in
 from record import parser, report
 
 SEARCH = """
@@ -36,12 +36,6 @@ for name, words in json.load(sys.stdin).items():
     ]
 print(json.dumps(found))
 """
-FUNCTION = """
-def count_layers(blueprint):
-    stages = blueprint.network["stages"]
-    layers = sum(stage["layers"] for stage in stages)
-    return {"layers": layers, "width": sum(stage["channels"] for stage in stages)}
-"""
 SPACES = (
     "mobile_cells",
     "mobile_layers",
@@ -57,14 +51,6 @@ SPACES = (
 )
 SMALL = ("data.subset=120", "training.epochs=1", "training.batch_size=16")
 TRAINED = ("executor=inline", "run.deterministic=true", "objectives=accuracy,macs", *SMALL)
-COUNTED = (
-    "space=nano",
-    "executor=inline",
-    "evaluator=python",
-    "evaluator.function=count:count_layers",
-    "objectives=layers:min,width:max",
-    "budget.evaluations=40",
-)
 EVOLVERS = {
     "pygad": (),
     "without_surrogate": ("evolver.surrogate=false",),
@@ -98,7 +84,7 @@ def searches() -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, words in HOW.items():
         yield f"how {name}", ("space=nano", *TRAINED, *words)
     for name, words in EVOLVERS.items():
-        yield f"evolver {name}", (*COUNTED, *words)
+        yield f"evolver {name}", (*COUNTED, "budget.evaluations=40", *words)
     yield "table", ("space=./values.yaml", "executor=virtual", *TABLE, "budget.evaluations=20")
 
 
@@ -123,7 +109,7 @@ def _run_name(name: str) -> str:
 
 
 def _write_inputs(folder: Path) -> None:
-    (folder / "count.py").write_text(FUNCTION)
+    (folder / "count.py").write_text(COUNT)
     (folder / "values.yaml").write_text(
         "values:\n  left: {int: [0, 9]}\n  right: {choice: [a, b, c]}\n"
     )

@@ -11,22 +11,8 @@ import statistics
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from checkouts import HERE, checked_out, evonas_in
+from checkouts import COUNT, COUNTED, HERE, checked_out, evonas_in
 from record import parser, report
-
-COUNT_LAYERS = """
-def count_layers(blueprint):
-    stages = blueprint.network["stages"]
-    layers = sum(stage["layers"] for stage in stages)
-    return {"layers": layers, "width": sum(stage["channels"] for stage in stages)}
-"""
-PROPOSALS = (
-    "space=nano",
-    "objectives=layers:min,width:max",
-    "executor=inline",
-    "evaluator=python",
-    "evaluator.function=count:count_layers",
-)
 
 
 def trials_per_second(tree: Path, folder: Path, *words: str) -> float:
@@ -45,11 +31,11 @@ def main() -> None:
     rows: dict[str, list[dict[str, float]]] = {"search": [], "proposals": []}
     with TemporaryDirectory() as name, checked_out(arguments.against) as other:
         folder = Path(name)
-        (folder / "count.py").write_text(COUNT_LAYERS)
+        (folder / "count.py").write_text(COUNT)
         space = f"space={other / 'search_spaces' / 'mobile_cells.yaml'}"
         searches = {
             "search": (space, "evolver=random", f"budget.evaluations={arguments.evaluations}"),
-            "proposals": (*PROPOSALS, f"budget.evaluations={arguments.proposals}"),
+            "proposals": (*COUNTED, f"budget.evaluations={arguments.proposals}"),
         }
         for pair in range(arguments.pairs):
             for kind, settings in searches.items():
