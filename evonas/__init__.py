@@ -3,9 +3,8 @@
 The names below load what they need when they are first used; importing evonas loads nothing.
 """
 
-from typing import TYPE_CHECKING
-
-from evonas.facade import lazily
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -41,4 +40,9 @@ __all__ = [
     "search",
 ]
 
-__getattr__ = lazily(__name__, _HOMES)
+
+def __getattr__(name: str) -> Any:
+    """The name from its home (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module evonas has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

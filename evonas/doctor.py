@@ -18,7 +18,9 @@ from evonas.driver.preparation import Checked, check
 from evonas.errors import EvonasError
 from evonas.evaluation.segments import expected_epochs
 from evonas.executors.packing import Packing, slots_of
-from evonas.hardware import RUNTIMES, clock_noise, usable_cores
+from evonas.hardware.device import usable_cores
+from evonas.hardware.latency import clock_noise
+from evonas.hardware.runtimes import RUNTIMES
 from evonas.reports.data import data_lines
 from evonas.reports.format import duration, number
 from evonas.runs.folder import DATABASE

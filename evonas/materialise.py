@@ -9,14 +9,15 @@ from torch import nn
 from evonas import pareto
 from evonas.blueprint import Blueprint
 from evonas.errors import ExportError
-from evonas.evaluation import recipe_of, violations
+from evonas.evaluation.objectives import violations
+from evonas.evaluation.train_evaluator import recipe_of
 from evonas.exporters.model_writer import Model, model_files, write_model
 from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
 from evonas.exporters.replacement import is_free
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import put_weights, read_weights
-from evonas.hardware import Clock, check_runtime, reference_ms
-from evonas.hardware.runtimes import OnnxRuntime
+from evonas.hardware.latency import Clock, reference_ms
+from evonas.hardware.runtimes import OnnxRuntime, check_runtime
 from evonas.models import Network, build, plan_network
 from evonas.reports.summary import measure_scales
 from evonas.runs.folder import weights_file

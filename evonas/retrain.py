@@ -16,7 +16,7 @@ from evonas.exporters.model_folder import ModelFolder
 from evonas.exporters.model_writer import Model, model_files, write_model
 from evonas.exporters.recipe import Recipe
 from evonas.exporters.replacement import held
-from evonas.hardware import usable_cores
+from evonas.hardware.device import usable_cores
 from evonas.key import checksum, key_of
 from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs

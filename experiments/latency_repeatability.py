@@ -20,7 +20,7 @@ import torch
 from record import parser, report
 from scipy.stats import spearmanr
 
-from evonas.hardware import Clock, reference_ms
+from evonas.hardware.latency import Clock, reference_ms
 from evonas.hardware.runtimes import OnnxRuntime, check_runtime
 from evonas.models import build
 from evonas.settings import LatencySettings

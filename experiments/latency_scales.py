@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from evonas.blueprint import Blueprint
 from evonas.exporters.onnx import onnx_model
-from evonas.hardware import Clock, reference_ms
+from evonas.hardware.latency import Clock, reference_ms
 from evonas.models import build, count, plan_network
 from evonas.settings import LatencySettings
 from evonas.space import Scale, load_space

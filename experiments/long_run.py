@@ -18,7 +18,7 @@ import numpy as np
 from record import parser, report
 
 from evonas.driver import search
-from evonas.evaluation import TableEvaluator
+from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.evolution.pygad_evolver import PygadEvolver
 from evonas.runs.ledger import Ledger
 

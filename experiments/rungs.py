@@ -50,7 +50,7 @@ from trainings import (
 
 from evonas.blueprint import Blueprint
 from evonas.driver.rungs import Rungs
-from evonas.evaluation import OBJECTIVES
+from evonas.evaluation.objectives import OBJECTIVES
 from evonas.evaluation.segments import expected_epochs
 from evonas.runs.records import Records
 from evonas.settings import FidelitySettings

@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 from trainings import checked, side_by_side, training_parser, words_of
 
 from evonas.driver.preparation import set_up
-from evonas.evaluation import TrainEvaluator
+from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.executors.executor import run_trial
 from evonas.trial import Outcome, Trial
 

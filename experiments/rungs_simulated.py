@@ -26,7 +26,7 @@ from trainings import Found, Training, added_epochs, best_within
 from evonas.driver.loop import trial_seed
 from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import AsyncSchedule
-from evonas.evaluation import OBJECTIVES
+from evonas.evaluation.objectives import OBJECTIVES
 from evonas.evolution import evolver_class
 from evonas.evolution.features import ends
 from evonas.runs.records import Records

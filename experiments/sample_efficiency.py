@@ -24,7 +24,7 @@ from record import parser, report
 from evonas import pareto
 from evonas.driver.loop import trial_seed
 from evonas.driver.preparation import Checked, check
-from evonas.evaluation import TableEvaluator
+from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.evolution import evolver_class
 from evonas.settings import EvolverSettings, Words
 from evonas.trial import Finished, History, Outcome, Prefix, Trial

@@ -22,8 +22,8 @@ from record import parser
 from evonas.data import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check, set_up
-from evonas.evaluation import TrainEvaluator
 from evonas.evaluation.segments import added_segments, weights_in
+from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.executors.executor import run_trial
 from evonas.exporters.file_names import WEIGHTS
 from evonas.files import write_atomically

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ LAYERS = [
     {"yaml_file"},
     {"registry", "cache_folder", "key", "pareto", "standard_output", "user_code"},
     {"files"},
-    {"errors", "facade", "interrupts"},
+    {"errors", "interrupts"},
 ]
 DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 
@@ -155,14 +154,7 @@ def test_the_half_without_torch_stays_without(name: str) -> None:
 def test_the_facade_offers_exactly_what_it_says() -> None:
     import evonas
 
-    assert evonas.__all__ == sorted(evonas.__all__)
+    assert evonas.__all__ == sorted(evonas.__all__) == sorted(evonas._HOMES)
     assert all(hasattr(evonas, name) for name in evonas.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = evonas.nothing
-
-
-@pytest.mark.parametrize("name", ["evonas", "evonas.evaluation", "evonas.hardware"])
-def test_a_facade_lists_each_name_with_its_home(name: str) -> None:
-    package = import_module(name)
-    assert sorted(package.__all__) == sorted(package._HOMES)
-    assert all(hasattr(package, each) for each in package.__all__)

@@ -8,8 +8,7 @@ from conftest import typed
 from evonas.driver.limits import check_limits
 from evonas.driver.preparation import check
 from evonas.errors import DataError, ExportError, SettingsError
-from evonas.evaluation import Objective
-from evonas.evaluation.objectives import Direction
+from evonas.evaluation.objectives import Direction, Objective
 from evonas.evaluation.table import read_table
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.materialise import parse_limits

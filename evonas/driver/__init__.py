@@ -16,10 +16,10 @@ from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
 from evonas.errors import RunError
-from evonas.evaluation import taken_measures
+from evonas.evaluation.objectives import taken_measures
 from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
-from evonas.hardware import device_fingerprint, usable_cores
+from evonas.hardware.device import device_fingerprint, usable_cores
 from evonas.key import key_of
 from evonas.reports.data import data_lines
 from evonas.reports.escape import printable

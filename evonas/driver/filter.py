@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from evonas.errors import EvonasError
-from evonas.evaluation import PROXIES
+from evonas.evaluation.proxies import PROXIES
 from evonas.registry import unknown_name
 from evonas.runs.records import Records
 from evonas.settings import FilterSettings, Settings

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from evonas.evaluation import OBJECTIVES, Objective
+from evonas.evaluation.objectives import OBJECTIVES, Objective
 from evonas.settings import Limits, Settings
 
 

@@ -1,6 +1,6 @@
 """Which trainings compute in bfloat16 where `training.amp=auto` leaves it open."""
 
-from evonas.evaluation import Evaluator
+from evonas.evaluation.evaluator import Evaluator
 from evonas.runs.ledger import Ledger
 from evonas.trial import Trial
 

@@ -14,25 +14,18 @@ from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.screen import check_screen
 from evonas.driver.start import start_chromosomes
 from evonas.errors import EvonasError, SettingsError, SpaceError
-from evonas.evaluation import (
-    DERIVATIONS,
-    EVALUATORS,
-    OBJECTIVES,
-    Evaluator,
-    Objective,
-    PythonEvaluator,
-    TableEvaluator,
-    TrainEvaluator,
-    check_derived,
-    find_function,
-    recipe_of,
-)
-from evonas.evaluation.python_evaluator import UserFunction
+from evonas.evaluation.evaluator import Evaluator
+from evonas.evaluation.evaluators import EVALUATORS
+from evonas.evaluation.objectives import DERIVATIONS, OBJECTIVES, Objective, check_derived
+from evonas.evaluation.python_evaluator import PythonEvaluator, UserFunction, find_function
 from evonas.evaluation.table import Table, read_table
-from evonas.evaluation.table_evaluator import Lookup, measure_columns, open_lookup
+from evonas.evaluation.table_evaluator import Lookup, TableEvaluator, measure_columns, open_lookup
+from evonas.evaluation.train_evaluator import TrainEvaluator, recipe_of
 from evonas.evolution import Evolver, check_operators, evolver_class
 from evonas.executors import EXECUTORS
-from evonas.hardware import check_runtime, device_fingerprint, reference_ms
+from evonas.hardware.device import device_fingerprint
+from evonas.hardware.latency import reference_ms
+from evonas.hardware.runtimes import check_runtime
 from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales

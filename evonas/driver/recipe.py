@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from evonas.errors import SettingsError
-from evonas.evaluation import Objective, recipe_of, taken_measures
-from evonas.hardware import RUNTIMES
+from evonas.evaluation.objectives import Objective, taken_measures
+from evonas.evaluation.train_evaluator import recipe_of
+from evonas.hardware.runtimes import RUNTIMES
 from evonas.models import build
 from evonas.runs.run import run_scales
 from evonas.settings import Settings

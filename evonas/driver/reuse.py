@@ -1,7 +1,7 @@
 """What earlier trials have found out and later ones need not pay for again."""
 
 from evonas.blueprint import Blueprint
-from evonas.evaluation import Evaluator
+from evonas.evaluation.evaluator import Evaluator
 from evonas.trial import Outcome, Trial
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.errors import TrialFailure
-from evonas.hardware import Clock, Latency, kept_latency, latency_scale
+from evonas.hardware.latency import Clock, Latency, kept_latency, latency_scale
 from evonas.hardware.memory import peak_memory_bytes
 from evonas.models import Count, build, count, plan_network
 from evonas.space import Scale, network_key

@@ -29,7 +29,7 @@ from evonas.evaluation.subject import Subject, Trained
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.weights import write_weights
 from evonas.files import make_folder
-from evonas.hardware import Clock, latency_scale
+from evonas.hardware.latency import Clock, latency_scale
 from evonas.key import key_of
 from evonas.models import Plan, build, count, initialise, plan_network
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, validate

@@ -1,6 +1,6 @@
 """Numbers in the form that people read."""
 
-from evonas.evaluation import OBJECTIVES, Objective
+from evonas.evaluation.objectives import OBJECTIVES, Objective
 
 
 def number(value: float) -> str:

@@ -13,14 +13,8 @@ from rich.table import Table
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.model_folder import ModelFolder
-from evonas.hardware import (
-    Clock,
-    Latency,
-    device_description,
-    device_fingerprint,
-    latency_scale,
-    reference_ms,
-)
+from evonas.hardware.device import device_description, device_fingerprint
+from evonas.hardware.latency import Clock, Latency, latency_scale, reference_ms
 from evonas.hardware.runtimes import RUNTIMES, OnnxRuntime, Shape
 from evonas.models import build
 from evonas.models.presets import preset

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from evonas.blueprint import Blueprint
 from evonas.errors import BuildError, EvonasError, SettingsError
-from evonas.evaluation import OBJECTIVES, TrainEvaluator
+from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.models import check_space, plan_network
 from evonas.registry import unknown_name
 from evonas.reports.format import number

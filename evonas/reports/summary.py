@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from evonas.evaluation import measure_scale, violations
+from evonas.evaluation.objectives import measure_scale, violations
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evonas import pareto
-from evonas.evaluation import Objective, excess, is_trained, violations
+from evonas.evaluation.objectives import Objective, excess, is_trained, violations
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
 from evonas.trial import (

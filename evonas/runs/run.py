@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunError, SettingsError
-from evonas.evaluation import OBJECTIVES, Objective, parse_objective
+from evonas.evaluation.objectives import OBJECTIVES, Objective, parse_objective
 from evonas.networks.scale import STACKS
 from evonas.runs.folder import DATABASE, SPACE
 from evonas.runs.ledger import Damaged, Ledger, damage_told

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import typed
 
-from evonas.hardware import device_fingerprint
+from evonas.hardware.device import device_fingerprint
 
 QUICK = ["full.resolution_px=32", "latency.limit_s=0.2"]
 

@@ -20,7 +20,7 @@ from evonas.driver.filter import (
 )
 from evonas.driver.loop import trial_seed
 from evonas.errors import BuildError
-from evonas.evaluation import parse_objective
+from evonas.evaluation.objectives import parse_objective
 from evonas.runs.records import Records
 from evonas.settings import FilterSettings, Words
 from evonas.trial import Outcome, Status, Trial

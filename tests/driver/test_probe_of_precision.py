@@ -9,7 +9,7 @@ from conftest import QUICK
 from evonas.driver import resume, search
 from evonas.driver.precision import FACT, Precision
 from evonas.driver.preparation import check, set_up
-from evonas.evaluation import Evaluator
+from evonas.evaluation.evaluator import Evaluator
 from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
 from evonas.settings import Words

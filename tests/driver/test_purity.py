@@ -63,7 +63,7 @@ def facts(run: Run) -> list[tuple[object, ...]]:
 
 def stopped_and_resumed(words: dict[str, Any], every: int, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The same search, interrupted in the middle of each so-manieth evaluation."""
-    from evonas.evaluation import TableEvaluator
+    from evonas.evaluation.table_evaluator import TableEvaluator
 
     looked_up = TableEvaluator.__call__
     calls = 0

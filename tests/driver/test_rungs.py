@@ -12,7 +12,8 @@ from evonas.driver import _work, search
 from evonas.driver.preparation import Setup
 from evonas.driver.rungs import MOST_CHECKPOINTS, Levels, Rungs, levelled
 from evonas.errors import SettingsError, TrialFailure
-from evonas.evaluation import OBJECTIVES, Evaluator, parse_objective
+from evonas.evaluation.evaluator import Evaluator
+from evonas.evaluation.objectives import OBJECTIVES, parse_objective
 from evonas.evolution import evolver_class
 from evonas.runs import Run
 from evonas.runs.ledger import Ledger

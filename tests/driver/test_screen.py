@@ -5,7 +5,7 @@ import pytest
 
 from evonas.blueprint import Blueprint
 from evonas.driver.screen import FEWEST, Screen, check_screen, length_to_learn
-from evonas.evaluation import parse_objective
+from evonas.evaluation.objectives import parse_objective
 from evonas.models import Plan, count, plan_network
 from evonas.runs.records import Records
 from evonas.settings import Limits, Settings, Words

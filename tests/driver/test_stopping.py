@@ -7,7 +7,7 @@ import pytest
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
 from evonas.driver.stopping import MOST_FREE_IN_A_ROW, Stopping
-from evonas.evaluation import parse_objective
+from evonas.evaluation.objectives import parse_objective
 from evonas.runs.records import Records
 from evonas.settings import BudgetSettings
 from evonas.trial import Outcome, Trial

@@ -9,7 +9,7 @@ import pytest
 
 from evonas.blueprint import Blueprint
 from evonas.driver.preparation import Setup, check, set_up
-from evonas.evaluation import Evaluator
+from evonas.evaluation.evaluator import Evaluator
 from evonas.executors import EXECUTORS, Evaluate
 from evonas.settings import Words
 from evonas.trial import Outcome, Trial

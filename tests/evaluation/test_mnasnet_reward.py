@@ -11,8 +11,15 @@ from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
 from evonas.driver.preparation import check, set_up
 from evonas.errors import RunError, SettingsError
-from evonas.evaluation import OBJECTIVES, Evaluator, Objective, measure_scale
-from evonas.evaluation.objectives import DERIVATIONS, Derivation, mnasnet_reward
+from evonas.evaluation.evaluator import Evaluator
+from evonas.evaluation.objectives import (
+    DERIVATIONS,
+    OBJECTIVES,
+    Derivation,
+    Objective,
+    measure_scale,
+    mnasnet_reward,
+)
 from evonas.reports.summary import run_summary, runs_summary
 from evonas.runs import Run, load_run
 from evonas.settings import RewardSettings, Settings, Words

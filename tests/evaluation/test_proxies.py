@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
-from evonas.evaluation import OBJECTIVES, PROXIES, TrainEvaluator, measure_scale
-from evonas.evaluation.objectives import PROXY_NAMES
-from evonas.evaluation.proxies import PROXY_IMAGES
-from evonas.evaluation.train_evaluator import _proxy_batch
+from evonas.evaluation.objectives import OBJECTIVES, PROXY_NAMES, measure_scale
+from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
+from evonas.evaluation.train_evaluator import TrainEvaluator, _proxy_batch
 from evonas.models import build
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.norms import NORMS

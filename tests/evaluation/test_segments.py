@@ -7,8 +7,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from evonas.evaluation import OBJECTIVES, TrainEvaluator
+from evonas.evaluation.objectives import OBJECTIVES
 from evonas.evaluation.segments import expected_epochs, segments_of
+from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.runs.run import run_scales
 from evonas.settings import FidelitySettings, Limits, Settings, TrainingSettings
 from evonas.space import load_space

@@ -15,7 +15,7 @@ from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
 from evonas.driver.preparation import check, set_up
 from evonas.errors import RunError, SettingsError
-from evonas.evaluation import TableEvaluator
+from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.settings import Words
 from evonas.trial import Trial
 

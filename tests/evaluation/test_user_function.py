@@ -9,7 +9,7 @@ import pytest
 from conftest import evonas
 
 from evonas.errors import SettingsError
-from evonas.evaluation import find_function
+from evonas.evaluation.python_evaluator import find_function
 
 SEARCH = ["search", "space=./values.yaml", "evaluator=python", "objectives=v:max", "run.name=mine"]
 SEARCH += ["budget.evaluations=1", "executor=inline", "display=plain"]

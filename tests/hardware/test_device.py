@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-from evonas.hardware import device_description, device_fingerprint, usable_cores
+from evonas.hardware.device import device_description, device_fingerprint, usable_cores
 from evonas.key import key_of
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from evonas.errors import SettingsError
 from evonas.exporters.onnx import onnx_model
-from evonas.hardware import Clock, Latency, kept_latency, latency_scale, reference_ms
 from evonas.hardware.device import device_fingerprint
 from evonas.hardware.latency import (
     FEWEST_PAIRS,
@@ -19,8 +18,13 @@ from evonas.hardware.latency import (
     MOST_PAIRS,
     REFERENCE,
     REFERENCE_SCALE,
+    Clock,
+    Latency,
     _ratio,
     _spread,
+    kept_latency,
+    latency_scale,
+    reference_ms,
 )
 from evonas.models import build, count, plan_network
 from evonas.settings import LatencySettings

@@ -7,8 +7,7 @@ from torch import nn
 
 from evonas.errors import SettingsError
 from evonas.exporters.onnx import onnx_model
-from evonas.hardware import RUNTIMES, check_runtime
-from evonas.hardware.runtimes import _in_half_precision, clock_of
+from evonas.hardware.runtimes import RUNTIMES, _in_half_precision, check_runtime, clock_of
 from evonas.settings import LatencySettings
 
 SHAPE = (3, 8, 8)

@@ -2,7 +2,7 @@
 
 from evonas.blueprint import Blueprint
 from evonas.driver.inheritance import Inheritance
-from evonas.evaluation import OBJECTIVES
+from evonas.evaluation.objectives import OBJECTIVES
 from evonas.runs.records import Records
 from evonas.settings import Limits, TrainingSettings
 from evonas.space import load_space

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from evonas import pareto
 from evonas.blueprint import Blueprint
 from evonas.driver.stopping import Stopping
-from evonas.evaluation import Objective, excess, parse_objective, violations
+from evonas.evaluation.objectives import Objective, excess, parse_objective, violations
 from evonas.runs.archive import Archive
 from evonas.runs.records import REFERENCE_TRIALS, TOP_KEPT, Records
 from evonas.settings import BudgetSettings, Limits
