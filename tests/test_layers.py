@@ -28,6 +28,7 @@ LAYERS = [
     {"training"},
     {"hardware"},
     {"exporters"},
+    {"tasks"},
     {"data"},
     {"models", "evolution"},
     {"space"},

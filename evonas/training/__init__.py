@@ -1,9 +1,9 @@
 """Recipes put to work: `train` changes weights, `evaluate` scores them."""
 
+from evonas.tasks.classification.loss import class_weights
+from evonas.tasks.normalisation import Normalisation
 from evonas.training.batches import batch_size
 from evonas.training.checkpoint import load_checkpoint, save_checkpoint
-from evonas.training.loss import class_weights
-from evonas.training.normalisation import Normalisation
 from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.progress import Progress
 from evonas.training.scoring import Scores, evaluate

@@ -9,8 +9,8 @@ from torch import nn
 
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
+from evonas.tasks.classification.loss import classification_loss
 from evonas.training.auxiliary import Auxiliary
-from evonas.training.loss import classification_loss
 from evonas.training.precision import autocast
 
 WARM_UP_STEPS = 3  # before a recording, as torch's notes on CUDA graphs ask for

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation import augmented, erased, mixed, mixes
-from evonas.training.normalisation import Normalisation
-from evonas.training.resolution import resized, side_px
+from evonas.tasks.normalisation import Normalisation
+from evonas.tasks.variation import augmented, erased, mixed, mixes
+from evonas.tasks.variation.resolution import resized, side_px
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from evonas.data.dataset import Split
 from evonas.errors import TrialFailure
-from evonas.training.normalisation import Normalisation
+from evonas.tasks.normalisation import Normalisation
 
 BATCH = 256
 NEAR = 5  # classes that `top5_accuracy` looks at

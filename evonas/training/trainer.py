@@ -11,6 +11,7 @@ from torch import nn
 
 from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
+from evonas.tasks.normalisation import Normalisation
 from evonas.training.acceleration import Pass, make_pass
 from evonas.training.allocator import keep_freed_memory
 from evonas.training.auxiliary import Auxiliary, attached
@@ -18,7 +19,6 @@ from evonas.training.averaging import Average
 from evonas.training.batches import Batches, resident_batches
 from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
 from evonas.training.logs import opened_logs
-from evonas.training.normalisation import Normalisation
 from evonas.training.optimizers import make_optimizer, restore, set_rate, state_of
 from evonas.training.precision import in_bfloat16
 from evonas.training.progress import Progress

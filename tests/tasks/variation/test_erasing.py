@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation.erasing import ERASERS, cutout, erased, grid, rectangle
+from evonas.tasks.variation.erasing import ERASERS, cutout, erased, grid, rectangle
 
 Eraser = Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]
 

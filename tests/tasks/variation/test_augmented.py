@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation import augmented, erased, mixed
+from evonas.tasks.variation import augmented, erased, mixed
 
 Call = Callable[[torch.Tensor, TrainingSettings, torch.Generator], torch.Tensor]
 

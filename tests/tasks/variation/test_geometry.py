@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation.geometry import (
+from evonas.tasks.variation.geometry import (
     AFFINE,
     flip_left_right,
     flip_upside_down,

@@ -9,10 +9,10 @@ off, what came in is given back as it is.
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation.colour import recoloured
-from evonas.training.augmentation.erasing import erased
-from evonas.training.augmentation.geometry import flip_left_right, flipped, moved, translate
-from evonas.training.augmentation.mixing import mixed, mixes
+from evonas.tasks.variation.colour import recoloured
+from evonas.tasks.variation.erasing import erased
+from evonas.tasks.variation.geometry import flip_left_right, flipped, moved, translate
+from evonas.tasks.variation.mixing import mixed, mixes
 
 __all__ = ["augmented", "erased", "flip_left_right", "mixed", "mixes", "translate"]
 

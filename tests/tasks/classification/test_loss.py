@@ -10,10 +10,10 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from evonas.data import Split
 from evonas.settings import DataSettings, TrainingSettings
+from evonas.tasks.classification.loss import balanced_weights, classification_loss
 from evonas.training import Normalisation, class_weights, evaluate, train
 from evonas.training.acceleration import make_pass
 from evonas.training.auxiliary import Auxiliary
-from evonas.training.loss import balanced_weights, classification_loss
 
 CPU = torch.device("cpu")
 PLAIN = Normalisation((0.0,), (1.0,))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation.colour import (
+from evonas.tasks.variation.colour import (
     COLOURS,
     brighten,
     recoloured,

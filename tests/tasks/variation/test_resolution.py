@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from evonas.training.resolution import resized, side_px
+from evonas.tasks.variation.resolution import resized, side_px
 
 
 @pytest.mark.parametrize(

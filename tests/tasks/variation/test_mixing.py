@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.training.augmentation import mixed, mixes
-from evonas.training.augmentation.mixing import beta, cutmix, mixup
+from evonas.tasks.variation import mixed, mixes
+from evonas.tasks.variation.mixing import beta, cutmix, mixup
 
 
 def generator(seed: int = 0) -> torch.Generator:
