@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from record import parser, report
 
-from evonas.materialise import materialise
+from evonas.delivery.export import materialise
 from evonas.runs.run import load_run
 
 VERDICTS = ("traceback", "silent", "told", "right")  # from the worst on

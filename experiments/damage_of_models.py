@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from evonas.delivery.card import card
+from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.model_writer import json_text
+from evonas.delivery.predict import predict
+from evonas.delivery.recipe import recipe_text
 from evonas.errors import EvonasError
-from evonas.exporters.card import card
 from evonas.exporters.file_names import BLUEPRINT, FACTS, ONNX, SOURCE, WEIGHTS
-from evonas.exporters.model_folder import ModelFolder
-from evonas.exporters.model_writer import json_text
-from evonas.exporters.recipe import recipe_text
 from evonas.models import initialise
-from evonas.predict import predict
 
 Damage = Callable[[Path, random.Random], None]
 

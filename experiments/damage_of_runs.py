@@ -15,11 +15,11 @@ from typing import Any
 
 import damage_of_models
 
+from evonas.delivery.export import materialise
 from evonas.driver import resume, search
 from evonas.errors import EvonasError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.key import checksum
-from evonas.materialise import materialise
 from evonas.reports.summary import run_summary, runs_summary, trial_summary
 from evonas.runs.repair import repair
 from evonas.runs.run import load_run

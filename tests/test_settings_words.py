@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from conftest import typed
 
+from evonas.delivery.pick import parse_limits
 from evonas.driver.limits import check_limits
 from evonas.driver.preparation import check
 from evonas.errors import DataError, ExportError, SettingsError
 from evonas.evaluation.objectives import Direction, Objective
 from evonas.evaluation.table import read_table
 from evonas.hardware.runtimes import RUNTIMES
-from evonas.materialise import parse_limits
 from evonas.settings import Words
 
 SPACE = "title: numbers\nvalues:\n  a: {float: [0, 1]}\n"

@@ -293,7 +293,8 @@ def latency(
     Words may set latency.*, as in latency.runtime=torch, and of a published network
     full.resolution_px and full.width. Torch's runtimes run model.py of the folder.
     """
-    from evonas.reports.latency import latency_summary, print_latency
+    from evonas.delivery.measure import latency_summary
+    from evonas.reports.latency import print_latency
 
     say(latency_summary(model, words or [], trust), json, print_latency)
 
@@ -322,7 +323,7 @@ def export(
 
     The folder holds plain torch source, weights, ONNX, recipe, check and card.
     """
-    from evonas.materialise import materialise
+    from evonas.delivery.export import materialise
     from evonas.reports.models import print_export
     from evonas.runs import find_run, load_run
 
@@ -338,7 +339,7 @@ def retrain(
     Words may change data.* and training.*, for example training.epochs=100. This runs model.py of
     the folder, if it is the file that evonas wrote.
     """
-    from evonas import retrain as retraining
+    from evonas.delivery import retrain as retraining
     from evonas.reports.models import print_retrain
 
     say(retraining.retrain(model, words or [], trust), json, print_retrain)
@@ -359,8 +360,8 @@ def predict(
 
     That is its ONNX form: no code of the folder is run.
     """
-    from evonas.predict import as_rows
-    from evonas.predict import predict as predict_images
+    from evonas.delivery.predict import as_rows
+    from evonas.delivery.predict import predict as predict_images
     from evonas.reports.models import print_predictions
 
     results = predict_images(model, images, trust)

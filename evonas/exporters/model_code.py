@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from evonas.errors import ExportError
-from evonas.exporters.recipe import Recipe
 from evonas.user_code import place_of, summary_of
+
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]  # of what a network takes and gives
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,12 @@ class Source:
     example: torch.Tensor
 
 
-def run_source(code: bytes, file: Path, recipe: Recipe) -> Source:
+def run_source(code: bytes, file: Path, input_shape: tuple[int, int, int], classes: int) -> Source:
     """The network that the code defines, with weights of its own making.
 
     Args:
         code: What `file` holds; that is not read again.
+        input_shape: (channels, height, width) of an image.
 
     Raises:
         ExportError: The code ends the process, fails, or defines another network.
@@ -46,11 +48,11 @@ def run_source(code: bytes, file: Path, recipe: Recipe) -> Source:
         raise ExportError(
             f"{file} does not define a network that works: {_told(problem)}."
         ) from problem
-    _check_shapes(shapes, recipe, file)
+    _check_shapes(shapes, ((1, *input_shape), (1, classes)), file)
     return source
 
 
-def _shapes(source: Source) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _shapes(source: Source) -> Shapes:
     """Of the example, and of what the network makes of it."""
     is_training = source.network.training
     with torch.no_grad():
@@ -59,10 +61,7 @@ def _shapes(source: Source) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(source.example.shape), tuple(logits.shape)
 
 
-def _check_shapes(
-    shapes: tuple[tuple[int, ...], tuple[int, ...]], recipe: Recipe, file: Path
-) -> None:
-    wanted = (1, *recipe.input.shape), (1, len(recipe.classes))
+def _check_shapes(shapes: Shapes, wanted: Shapes, file: Path) -> None:
     if shapes != wanted:
         raise ExportError(
             f"{file}: the network takes {shapes[0]} and gives {shapes[1]}, and has to take "

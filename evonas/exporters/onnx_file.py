@@ -8,19 +8,19 @@ import onnxruntime
 
 from evonas.errors import ExportError
 from evonas.exporters.onnx_graph import INPUT_NAME
-from evonas.exporters.recipe import Recipe
 
 
-def check_onnx(content: bytes, file: Path, recipe: Recipe) -> None:
-    """Checks that the model takes the recipe's images and gives a number for each class.
+def check_onnx(content: bytes, file: Path, input_shape: tuple[int, int, int], classes: int) -> None:
+    """Checks that the model takes such images and gives a number for each class.
 
     Args:
         content: What `file` holds.
+        input_shape: (channels, height, width) of an image.
 
     Raises:
         ExportError: It cannot be loaded or run, or is the model of another recipe.
     """
-    image = np.zeros((1, *recipe.input.shape), np.float32)
+    image = np.zeros((1, *input_shape), np.float32)
     try:
         onnx.checker.check_model(content)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
@@ -30,8 +30,8 @@ def check_onnx(content: bytes, file: Path, recipe: Recipe) -> None:
         raise ExportError(
             f"{file} is no ONNX model that works: {reason} Export the design again."
         ) from None
-    if shape != (1, len(recipe.classes)):
+    if shape != (1, classes):
         raise ExportError(
             f"{file}: of an image the model gives {shape}, and has to give "
-            f"{(1, len(recipe.classes))}: the classes of recipe.yaml. Export the design again."
+            f"{(1, classes)}: the classes of recipe.yaml. Export the design again."
         )

@@ -8,8 +8,8 @@ import pytest
 
 import evonas
 from evonas.blueprint import Blueprint
+from evonas.delivery.export import materialise
 from evonas.errors import EvonasError, ExportError, RunError
-from evonas.materialise import materialise
 
 SPACE = {
     "values": {

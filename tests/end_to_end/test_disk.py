@@ -12,9 +12,9 @@ import pytest
 from conftest import EVONAS
 
 import evonas
+from evonas.delivery.export import materialise
 from evonas.driver import resume
 from evonas.errors import FileError
-from evonas.materialise import materialise
 
 COUNTED = ["space=nano", "objectives=macs", "data.subset=100", "training.epochs=1"]
 QUIET = ["executor=inline", "display=none"]

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from evonas.delivery.export import materialise
 from evonas.errors import ExportError
 from evonas.evaluation.segments import weights_in
-from evonas.materialise import materialise
 from evonas.runs import load_run
 from evonas.runs.folder import weights_file
 

@@ -12,9 +12,9 @@ import pytest
 from conftest import EVONAS, typed
 from PIL import Image
 
+from evonas.delivery.predict import BATCH, as_rows, batches, predict
+from evonas.delivery.recipe import InputSettings
 from evonas.errors import DataError, ExportError
-from evonas.exporters.recipe import InputSettings
-from evonas.predict import BATCH, as_rows, batches, predict
 from evonas.yaml_file import read_yaml, write_yaml
 
 DIGITS = InputSettings(channels=1, resolution_px=8, mean=(0.5,), deviation=(0.25,))

@@ -13,13 +13,13 @@ import torch
 from conftest import REPOSITORY
 from torch import nn
 
+from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.model_writer import Model, model_files, write_model
+from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
+from evonas.delivery.replacement import READY, STAGED, is_free
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, FILES, ONNX, RECIPE, SOURCE, WEIGHTS
-from evonas.exporters.model_folder import ModelFolder
-from evonas.exporters.model_writer import Model, model_files, write_model
 from evonas.exporters.onnx import onnx_model
-from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
-from evonas.exporters.replacement import READY, STAGED, is_free
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import tensors_of
 from evonas.models import build, plan_network

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evonas.delivery.recipe import Recipe
 from evonas.exporters.file_names import CHECK, RECIPE, SOURCE
-from evonas.exporters.recipe import Recipe
 
 USE = """## Use
 

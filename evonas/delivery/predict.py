@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from evonas.data.decode import read_image
 from evonas.data.files import each
 from evonas.data.folder import image_files
+from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.recipe import InputSettings
 from evonas.errors import DataError, ExportError
 from evonas.exporters.file_names import ONNX
-from evonas.exporters.model_folder import ModelFolder
 from evonas.exporters.onnx import INPUT_NAME
-from evonas.exporters.recipe import InputSettings
 
 BATCH = 16  # images: more are hardly faster on a CPU, and what the layers give takes memory
 

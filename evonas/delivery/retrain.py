@@ -10,15 +10,15 @@ from torch import nn
 
 from evonas.data import DATA_SETS, Dataset, Split, load_data
 from evonas.data.cache import data_key
+from evonas.delivery.export import measured_latency
+from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.model_writer import Model, model_files, write_model
+from evonas.delivery.recipe import Recipe
+from evonas.delivery.replacement import held
 from evonas.errors import ExportError, SettingsError, TrialFailure
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
-from evonas.exporters.model_folder import ModelFolder
-from evonas.exporters.model_writer import Model, model_files, write_model
-from evonas.exporters.recipe import Recipe
-from evonas.exporters.replacement import held
 from evonas.hardware.device import usable_cores
 from evonas.key import checksum, key_of
-from evonas.materialise import measured_latency
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
 from evonas.reports.epochs import EpochLines

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.delivery.documents import parsed_document, parsed_json
+from evonas.delivery.recipe import Recipe, parsed_recipe
+from evonas.delivery.replacement import finish
 from evonas.errors import ExportError
-from evonas.exporters.documents import parsed_document, parsed_json
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.model_code import Source, run_source
 from evonas.exporters.onnx_file import check_onnx
-from evonas.exporters.recipe import Recipe, parsed_recipe
-from evonas.exporters.replacement import finish
 from evonas.exporters.weights import put_weights, tensors_of
 from evonas.key import checksum
 
@@ -88,7 +88,7 @@ class ModelFolder:
         Raises:
             ExportError: The file is not evonas's, or does not work.
         """
-        return run_source(self.read(SOURCE), self.path / SOURCE, self.recipe)
+        return run_source(self.read(SOURCE), self.path / SOURCE, *self.recipe.shapes)
 
     def trained(self) -> Source:
         """The network of model.py with the weights of the folder: runs that file.
@@ -108,7 +108,7 @@ class ModelFolder:
         """
         content = self.read(ONNX)
         if self.is_trusted and not self._is_own(ONNX, content):
-            check_onnx(content, self.path / ONNX, self.recipe)
+            check_onnx(content, self.path / ONNX, *self.recipe.shapes)
         return content
 
     def mapping(self, name: str) -> dict[str, Any]:

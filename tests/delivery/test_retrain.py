@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from evonas.blueprint import Blueprint
+from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.model_writer import Model, write_model
+from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
+from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.model_folder import ModelFolder
-from evonas.exporters.model_writer import Model, write_model
-from evonas.exporters.recipe import InputSettings, OriginSettings, Recipe
 from evonas.exporters.source import network_source
 from evonas.models import build, plan_network
-from evonas.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
@@ -76,7 +76,7 @@ class Stopped(Exception):
 
 def stop_after(epoch: int, patch: pytest.MonkeyPatch) -> None:
     """Lets a retraining end like a killed one, behind the checkpoint of this epoch."""
-    from evonas import retrain as room
+    from evonas.delivery import retrain as room
 
     def save(file: Path, network: nn.Module, progress: Any, key: str) -> None:
         real(file, network, progress, key)

@@ -9,9 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from evonas.delivery.card import card
+from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
+from evonas.delivery.recipe import Recipe, recipe_text
+from evonas.delivery.replacement import replacing
 from evonas.errors import ExportError
 from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement
-from evonas.exporters.card import card
 from evonas.exporters.file_names import (
     BLUEPRINT,
     CARD,
@@ -25,10 +28,7 @@ from evonas.exporters.file_names import (
     WEIGHTS,
 )
 from evonas.exporters.model_code import Source, run_source
-from evonas.exporters.model_folder import CHECKSUMS, INTERFACE
 from evonas.exporters.onnx import onnx_model
-from evonas.exporters.recipe import Recipe, recipe_text
-from evonas.exporters.replacement import replacing
 from evonas.exporters.weights import put_weights, tensors_of, weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
@@ -76,7 +76,7 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
         }
         if model.training is not None:
             contents[TRAINING] = json_text(model.training)
-        source = run_source(model.source, folder / SOURCE, model.recipe)
+        source = run_source(model.source, folder / SOURCE, *model.recipe.shapes)
         put_weights(source.network, tensors_of(contents[WEIGHTS], folder / WEIGHTS), folder)
         checks = {
             **_agreement(network, source, onnx, model.recipe),

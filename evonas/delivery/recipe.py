@@ -43,6 +43,11 @@ class Recipe(Group):
     origin: OriginSettings
 
     @property
+    def shapes(self) -> tuple[tuple[int, int, int], int]:
+        """(channels, height, width) of an image, and the number of classes."""
+        return self.input.shape, len(self.classes)
+
+    @property
     def interface(self) -> str:
         """A key of what the weights were trained with: input and classes."""
         return key_of([self.input.model_dump(mode="json"), self.classes])

@@ -1,0 +1,1 @@
+"""The winner as files, and put to use."""
