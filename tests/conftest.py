@@ -9,9 +9,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TextIO
+from typing import Any, TextIO
 
 import pytest
+
+# Of this process and those it starts: two of pytest's workers fill two cores, and threads that wait
+# for each other spin. Set before anything loads torch or numpy.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EVONAS = Path(sys.executable).with_name("evonas")
@@ -40,17 +44,6 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Torch on one thread, which is fastest for small layers."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def ray_cluster(cache: Path) -> Iterator[None]:
     """One Ray for all tests of this process: starting it takes seconds."""
@@ -77,6 +70,19 @@ def finished_run(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_copy(finished_run: Path, working_folder: Path) -> Path:
     """The finished run under runs/ of this test's working folder."""
     return Path(shutil.copytree(finished_run, working_folder / "runs" / "finished"))
+
+
+def in_onnxruntime(model: bytes | str, images: Any) -> Any:
+    """What an ONNX model makes of a tensor of images, on one thread."""
+    # Imported here: most tests need neither.
+    import onnxruntime
+    import torch
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    assert [tensor.name for tensor in session.get_outputs()] == ["logits"]
+    return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
 def evonas(*words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:

@@ -96,7 +96,6 @@ def _logit(weights: list[float], a: int, b: int) -> float:
     return first * weights[6] + second * weights[7] + weights[8]
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_convolutional_network_tells_digits_apart(applications: Any) -> None:
     run = applications.digits_cnn(0)
     values, measures = applications.best_of(run)

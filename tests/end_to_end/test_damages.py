@@ -16,7 +16,7 @@ def damage() -> Iterator[Any]:
 
 
 @pytest.mark.slow  # a search, an export, sixty damages
-def test_damages_of_runs_and_models_are_told_or_do_no_harm(damage: Any, one_thread: None) -> None:
+def test_damages_of_runs_and_models_are_told_or_do_no_harm(damage: Any) -> None:
     found = damage.damages(of_runs=40, of_models=20, seed=1)
     assert found["bad"] == []
     assert found["tried"] == found["right"] + found["told"] == 60

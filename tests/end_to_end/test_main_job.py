@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
-from conftest import EVONAS, QUICK, evonas, typed
+from conftest import EVONAS, QUICK, evonas, in_onnxruntime, typed
 from PIL import Image
 
 INSPECT_KEYS = {
@@ -135,8 +134,7 @@ def test_proxy_export_has_the_accuracy_that_the_search_saw(run_copy: Path) -> No
     images = Normalisation(data.mean, data.deviation).apply(
         torch.from_numpy(data.validation.images.copy())
     )
-    session = onnxruntime.InferenceSession("m/model.onnx", providers=["CPUExecutionProvider"])
-    logits = session.run(None, {"images": images.contiguous().numpy()})[0]
+    logits = in_onnxruntime("m/model.onnx", images.contiguous()).numpy()
     accuracy = float((logits.argmax(1) == data.validation.labels).mean())
     assert accuracy == pytest.approx(exported["measures"]["accuracy"], abs=0.02)
 

@@ -64,7 +64,7 @@ def test_every_score_is_an_objective() -> None:
 @pytest.mark.parametrize("name", PROXIES)
 @pytest.mark.parametrize("space", ["nano", "mobile_cells", "nas_bench_201"])
 def test_a_score_is_finite_repeatable_and_leaves_everything_as_it_was(
-    name: str, space: str, one_thread: None
+    name: str, space: str
 ) -> None:
     network, (images, labels) = sampled(space, 3), batch()
     weight = next(network.parameters())
@@ -83,7 +83,7 @@ def test_a_score_is_finite_repeatable_and_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize("name", PROXIES)
-def test_a_score_depends_on_the_weights(name: str, one_thread: None) -> None:
+def test_a_score_depends_on_the_weights(name: str) -> None:
     space = load_space("nano")
     blueprint = space.decode([gene.default_number for gene in space.genes])
     first, second = (build(blueprint, proxy_scale("nano"), seed) for seed in (0, 1))
@@ -93,7 +93,7 @@ def test_a_score_depends_on_the_weights(name: str, one_thread: None) -> None:
 @pytest.mark.parametrize("name", PROXIES)
 @pytest.mark.parametrize("breakage", ["dead", "overflowing"])
 def test_a_network_that_cannot_train_has_a_finite_score_below_that_of_one_that_can(
-    name: str, breakage: str, one_thread: None
+    name: str, breakage: str
 ) -> None:
     def network() -> nn.Sequential:
         return plain(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 10, 3), nn.ReLU(), Pooled())
@@ -110,7 +110,7 @@ def test_a_network_that_cannot_train_has_a_finite_score_below_that_of_one_that_c
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_every_activation_has_scores(activation: str, one_thread: None) -> None:
+def test_every_activation_has_scores(activation: str) -> None:
     network = plain(nn.Conv2d(1, 6, 3), ACTIVATIONS[activation](6), nn.Conv2d(6, 10, 3), Pooled())
     for name, proxy in PROXIES.items():
         assert math.isfinite(proxy(network, *batch())), name
@@ -144,7 +144,7 @@ def test_naswot_is_the_determinant_of_the_agreements() -> None:
     assert score == pytest.approx(expected, abs=1e-4)
 
 
-def test_jacob_cov_is_that_of_the_correlations(one_thread: None) -> None:
+def test_jacob_cov_is_that_of_the_correlations() -> None:
     network = plain(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 10, 3), Pooled())
     images, labels = batch(8)
     images.requires_grad_(True)
@@ -155,7 +155,7 @@ def test_jacob_cov_is_that_of_the_correlations(one_thread: None) -> None:
     assert score == pytest.approx(expected, rel=1e-3)
 
 
-def test_gradients_are_those_of_the_loss(one_thread: None) -> None:
+def test_gradients_are_those_of_the_loss() -> None:
     (images, labels), linear = batch(), nn.Linear(256, 10)
     network = plain(nn.Flatten(), linear)
     loss = nn.functional.cross_entropy(network(images), labels)
@@ -166,7 +166,7 @@ def test_gradients_are_those_of_the_loss(one_thread: None) -> None:
     assert PROXIES["snip"](network, images, labels) == pytest.approx(expected, rel=1e-5)
 
 
-def test_zen_knows_no_scale_of_the_weights(one_thread: None) -> None:
+def test_zen_knows_no_scale_of_the_weights() -> None:
     network = normed(2)
     before = PROXIES["zen"](network, *batch())
     with torch.no_grad():
@@ -176,7 +176,7 @@ def test_zen_knows_no_scale_of_the_weights(one_thread: None) -> None:
 
 
 @pytest.mark.parametrize("name", ["synflow", "zen"])
-def test_a_deeper_network_can_express_more(name: str, one_thread: None) -> None:
+def test_a_deeper_network_can_express_more(name: str) -> None:
     scores = [PROXIES[name](normed(depth), *batch()) for depth in (1, 2, 4)]
     assert scores == sorted(scores)
 

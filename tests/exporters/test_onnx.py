@@ -3,10 +3,11 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from conftest import in_onnxruntime
 from torch import nn
 
 from evonas.errors import BuildError
-from evonas.exporters.onnx import INPUT_NAME, OUTPUT_NAME, onnx_model
+from evonas.exporters.onnx import onnx_model
 from evonas.models import build
 from evonas.space import load_space
 
@@ -25,16 +26,10 @@ def images(count: int) -> torch.Tensor:
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(0))
 
 
-def run(model: bytes, given: torch.Tensor) -> torch.Tensor:
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    assert [tensor.name for tensor in session.get_outputs()] == [OUTPUT_NAME]
-    return torch.from_numpy(session.run(None, {INPUT_NAME: given.numpy()})[0])
-
-
 def assert_same_logits(model: bytes, made: nn.Module, count: int) -> None:
     with torch.no_grad():
         expected = made.eval()(images(count))
-    torch.testing.assert_close(run(model, images(count)), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(in_onnxruntime(model, images(count)), expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -80,7 +75,7 @@ class Spectrum(nn.Module):
 def test_what_evonas_cannot_write_is_left_to_torch(batch: int | None) -> None:
     model = onnx_model(Spectrum(), SHAPE, batch)
     for count in (batch,) if batch else (1, 5):
-        torch.testing.assert_close(run(model, images(count)), Spectrum()(images(count)))
+        torch.testing.assert_close(in_onnxruntime(model, images(count)), Spectrum()(images(count)))
 
 
 def test_weights_that_no_onnx_file_holds_are_refused_before_they_are_written() -> None:

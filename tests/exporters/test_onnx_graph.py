@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from conftest import in_onnxruntime
 from torch import nn
 
 from evonas.exporters.onnx import traced_onnx
@@ -29,8 +30,7 @@ def assert_written_rightly(network: nn.Module, shape: tuple[int, int, int], batc
         expected = network.eval()(given)
     model = onnx_graph(network, shape, batch)
     onnx.checker.check_model(onnx.load_from_string(model))
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    found = torch.from_numpy(session.run(None, {"images": given.numpy()})[0])
+    found = in_onnxruntime(model, given)
     size = max(1.0, float(expected.abs().max()))
     torch.testing.assert_close(found / size, expected / size, atol=1e-5, rtol=1e-4)
 

@@ -32,7 +32,7 @@ def test_the_settings_and_the_table_name_the_same_runtimes() -> None:
 )
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 def test_a_runtime_that_is_there_tells_how_long_a_run_takes(name: str) -> None:
-    settings = LatencySettings(runtime=name, batch=2)
+    settings = LatencySettings(runtime=name, batch=2, threads=2)
     before = torch.get_num_threads()
     timed = check_runtime(settings).load(network(), SHAPE, settings)
     assert timed.run() > 0

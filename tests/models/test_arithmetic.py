@@ -45,31 +45,6 @@ def counted_layer(
     return layer
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters", "macs"),
-    [  # 569, 325, 149 and 41 million multiply-adds; 4.2, 2.6, 1.3 and 0.5 million parameters
-        ("mobilenet_v1", 4_231_976, 568_740_352),
-        ("mobilenet_v1_075", 2_585_560, 325_400_448),
-        ("mobilenet_v1_050", 1_331_592, 149_497_088),
-        ("mobilenet_v1_025", 470_072, 41_030_272),
-    ],
-)
-def test_mobilenet_v1_by_its_width(name: str, parameters: int, macs: int) -> None:
-    assert counted(name) == Count(parameters, macs)
-
-
-@pytest.mark.parametrize(
-    ("resolution_px", "macs"),
-    [(224, 568_740_352), (192, 418_121_728), (160, 290_675_200), (128, 186_400_768)],
-)
-def test_mobilenet_v1_by_its_resolution(resolution_px: int, macs: int) -> None:
-    assert counted("mobilenet_v1", resolution_px=resolution_px) == Count(4_231_976, macs)
-
-
-def test_mobilenet_v1_with_full_convolutions() -> None:
-    assert counted("conv_mobilenet") == Count(29_294_088, 4_867_293_184)
-
-
 def block_macs(operation: str, in_channels: int, out_channels: int, kernel: int, side: int) -> int:
     arguments = {"in_channels": in_channels, "out_channels": out_channels}
     arguments |= {"kernel": kernel, "stride": 1, "activation": "relu"}

@@ -14,8 +14,6 @@ from evonas.models.cell import (
     ResidualReduction,
 )
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 class Times(nn.Module):
     """Multiplies by a number."""

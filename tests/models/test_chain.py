@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 import pytest
 import torch
+from conftest import in_onnxruntime
 from safetensors.torch import save_file
 from torch import nn
 
@@ -36,8 +36,6 @@ from evonas.space.load import load_space_file
 from evonas.training.parts import parts
 from evonas.training.precision import network_family
 from evonas.training.transfer import prepare
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 SCALE = Scale("full", resolution_px=14, classes=5)
 HEAD: list[Any] = [{"global_pool": "average"}, {"linear": "classes"}]
@@ -109,12 +107,9 @@ def test_what_is_counted_is_what_is_built(word: str) -> None:
 def test_every_word_exports_to_onnx(word: str, batch: int | None) -> None:
     network = seen(with_word(word))
     given = images(3, *SCALE.input_shape, seed=1)
-    session = onnxruntime.InferenceSession(
-        onnx_model(network, SCALE.input_shape, batch), providers=["CPUExecutionProvider"]
-    )
-    (found,) = session.run(None, {"images": given.numpy()})
+    found = in_onnxruntime(onnx_model(network, SCALE.input_shape, batch), given)
     with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(found), network(given), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found, network(given), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("word", DEFAULTS)

@@ -18,104 +18,10 @@ from evonas.models import (
     network_macs,
     plan_network,
 )
-from evonas.models.presets import preset, presets
-from evonas.networks import tidied
+from evonas.models.presets import preset
 from evonas.space import Scale, known_spaces, load_space
 
 IMAGENET = Scale("full", resolution_px=224, input_channels=3, classes=1000)
-
-
-def published(
-    activation: str, rows: list[tuple[Any, ...]], separable_skip: str = "identity"
-) -> Blueprint:
-    """A network of one separable layer and rows of inverted residuals.
-
-    A row: expansion, kernel, ratio of the attention, channels, layers, stride.
-    """
-    first = {
-        "operation": "depthwise_separable",
-        "kernel": 3,
-        "se_ratio": 0,
-        "skip": separable_skip,
-        "channels": 16,
-        "layers": 1,
-        "stride": 1,
-    }
-    keys = ("expansion", "kernel", "se_ratio", "channels", "layers", "stride")
-    rest = [
-        {
-            "operation": "inverted_residual",
-            "skip": "identity",
-            **dict(zip(keys, row, strict=True)),
-        }
-        for row in rows
-    ]
-    network = {
-        "builder": "stages",
-        "activation": activation,
-        "stem": {"channels": 32, "kernel": 3, "stride": 2},
-        "stages": [first, *rest],
-        "head": {"channels": 1280},
-    }
-    return Blueprint(*tidied(network)[:1])
-
-
-# MnasNet, arXiv 1807.11626, figure 7 (A1) and the authors' MnasNet-B1; MobileNetV2, arXiv
-# 1801.04381, table 2. Counts: torchvision's mnasnet1_0 and mobilenet_v2, timm's semnasnet_100.
-MNASNET_B1 = published(
-    "relu",
-    [
-        (3, 3, 0, 24, 3, 2),
-        (3, 5, 0, 40, 3, 2),
-        (6, 5, 0, 80, 3, 2),
-        (6, 3, 0, 96, 2, 1),
-        (6, 5, 0, 192, 4, 2),
-        (6, 3, 0, 320, 1, 1),
-    ],
-)
-MNASNET_A1 = published(
-    "relu",
-    [
-        (6, 3, 0, 24, 2, 2),
-        (3, 5, 0.25, 40, 3, 2),
-        (6, 3, 0, 80, 4, 2),
-        (6, 3, 0.25, 112, 2, 1),
-        (6, 5, 0.25, 160, 3, 2),
-        (6, 3, 0, 320, 1, 1),
-    ],
-)
-MOBILENET_V2 = published(
-    "relu6",
-    [
-        (6, 3, 0, 24, 2, 2),
-        (6, 3, 0, 32, 3, 2),
-        (6, 3, 0, 64, 4, 2),
-        (6, 3, 0, 96, 3, 1),
-        (6, 3, 0, 160, 3, 2),
-        (6, 3, 0, 320, 1, 1),
-    ],
-)
-PUBLISHED = {
-    "mnasnet_b1": (MNASNET_B1, 4_383_312, 314_415_872),
-    "mnasnet_a1": (MNASNET_A1, 3_887_038, 311_579_072),
-    "mobilenet_v2": (MOBILENET_V2, 3_504_872, 300_774_272),
-}
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_networks_have_the_published_counts(name: str) -> None:
-    blueprint, parameters, macs = PUBLISHED[name]
-    counted = count(plan_network(blueprint, IMAGENET))
-    assert (counted.parameters, counted.macs) == (parameters, macs)
-
-
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_mobile_cells_can_express_the_published_networks(name: str) -> None:
-    space = load_space("mobile_cells")
-    blueprint = PUBLISHED[name][0]
-    decoded = space.decode(space.encode(blueprint))
-    assert decoded.network == blueprint.network
-    assert decoded.fingerprint == blueprint.fingerprint
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -135,9 +41,12 @@ def test_counts_without_weights_equal_those_of_a_real_forward_pass(
 
 
 def test_attention_is_counted_once_per_map_and_not_per_pixel() -> None:
+    found = preset("mobilenet_v2")
+    first, second, *_ = found.blueprint.network["stages"]
+    rows = [[first, {**second, "layers": 1, "se_ratio": ratio}] for ratio in (0, 0.25)]
     plain, attentive = (
-        count(plan_network(published("relu", [(6, 3, ratio, 24, 1, 2)]), IMAGENET))
-        for ratio in (0, 0.25)
+        count(plan_network(Blueprint({**found.blueprint.network, "stages": row}), found.scale))
+        for row in rows
     )
     expanded, squeezed = 6 * 16, 16 // 4
     assert attentive.macs - plain.macs == 2 * expanded * squeezed
@@ -145,8 +54,10 @@ def test_attention_is_counted_once_per_map_and_not_per_pixel() -> None:
 
 
 def test_macs_grow_with_the_square_of_the_resolution_and_parameters_do_not() -> None:
+    found = preset("mobilenet_v2")
     small, large = (
-        count(plan_network(MOBILENET_V2, replace(IMAGENET, resolution_px=px))) for px in (64, 128)
+        count(plan_network(found.blueprint, replace(found.scale, resolution_px=px)))
+        for px in (64, 128)
     )
     classifier = 1280 * 1000
     assert large.macs - classifier == 4 * (small.macs - classifier)
@@ -154,7 +65,8 @@ def test_macs_grow_with_the_square_of_the_resolution_and_parameters_do_not() -> 
 
 
 def test_counting_leaves_the_default_device_alone() -> None:
-    count(plan_network(MNASNET_B1, replace(IMAGENET, resolution_px=32)))
+    found = preset("lenet5")
+    count(plan_network(found.blueprint, found.scale))
     assert nn.Linear(1, 1).weight.device.type == "cpu"
 
 
@@ -175,32 +87,39 @@ def naive_count(plan: Plan) -> Count:
         network = Network(plan).eval()
         for module in network.modules():
             module.register_forward_hook(watch)
+            if isinstance(module, nn.BatchNorm2d):  # its meta kernel is the slowest by far
+                module.forward = nn.Identity().forward  # type: ignore[method-assign]
         logits = network(torch.empty(1, *plan.input_shape))
     assert logits.shape == (1, plan.classes)
     return Count(sum(weights.numel() for weights in network.parameters()), macs)
 
 
 @pytest.mark.parametrize("name", known_spaces())
-@pytest.mark.parametrize("scale_name", ["proxy", "full"])
-def test_counting_layer_by_layer_is_counting_the_whole_network(name: str, scale_name: str) -> None:
+def test_counting_layer_by_layer_is_counting_the_whole_network(name: str) -> None:
     space = load_space(name)
     rng = np.random.default_rng(1)
-    for _ in range(2):
+    for scale in ("proxy", "full"):
         design = space.decode(space.sample(rng))
-        plan = plan_network(design, replace(space.scales[scale_name], input_channels=1, classes=7))
-        assert count(plan) == naive_count(plan)
+        plan = plan_network(design, replace(space.scales[scale], input_channels=1, classes=7))
+        assert count(plan) == naive_count(plan), scale
 
 
-LARGE = 3_000_000_000  # multiply-adds: networks that take seconds to make
+# The smallest of each family; test_presets has the counts of all, most of them of other programs.
+SMALLEST = [
+    *("mnasnet_small", "mobilenet_v1_025", "mobilenet_v3_small", "mobilenet_v2_035", "fbnet_c"),
+    *("efficientnet_b0", "nasnet_a_cifar", "pnasnet_5_mobile", "amoebanet_a_cifar"),
+    *("darts_v1_cifar", "darts_v2_small", "densenet_bc_100_12", "dpn68", "shufflenet_v2_050"),
+    *("cspdarknet53", "cspresnext50", "fractalnet_c3", "lenet5", "first_dnn", "alexnet", "zfnet"),
+    *("nin_cifar", "squeezenet_10", "darknet19", "googlenet", "inception_resnet_v1"),
+    *("resnet20_cifar", "resnest14d", "preact_resnet50", "se_resnet50", "shake_shake_26_2x32d"),
+]
 
 
-@pytest.mark.parametrize("name", presets())
+@pytest.mark.parametrize("name", SMALLEST)
 def test_counting_a_preset_layer_by_layer_is_counting_the_whole_network(name: str) -> None:
     found = preset(name)
     plan = plan_network(found.blueprint, found.scale)
-    counted = count(plan)
-    if counted.macs < LARGE:
-        assert counted == naive_count(plan)
+    assert count(plan) == naive_count(plan)
 
 
 def test_layers_are_called_as_their_weights_and_hold_all_of_them() -> None:

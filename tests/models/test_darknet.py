@@ -14,8 +14,6 @@ from evonas.models.cross_stage import CrossStage
 from evonas.models.presets import preset
 from evonas.networks import Scale, scaled, short
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 UNIT = {"operation": "darknet", "mid_ratio": 0.5, "kernel": 3, "skip": "identity"}
 OPERATIONS: dict[str, dict[str, Any]] = {
     "darknet": UNIT,

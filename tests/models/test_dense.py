@@ -15,8 +15,6 @@ from evonas.models.layers import ChannelShuffle
 from evonas.models.presets import preset
 from evonas.networks import Scale
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def images(channels: int = 8, side: int = 7) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)

@@ -6,8 +6,6 @@ import torch
 from evonas.models import initialise
 from evonas.models.blocks.fractal import Fractal
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def fractal(columns: int, drop_path: float = 0.0) -> Fractal:
     """From 4 to 4 channels at stride 1, with weights of seed 0 and norms that do nothing."""

@@ -1,11 +1,11 @@
 import math
 
-import onnxruntime
 import pytest
 import torch
+from conftest import in_onnxruntime
 from torch import nn
 
-from evonas.exporters.onnx import INPUT_NAME, onnx_model
+from evonas.exporters.onnx import onnx_model
 from evonas.models import initialise
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.layers import (
@@ -18,8 +18,6 @@ from evonas.models.layers import (
     FactorizedReduction,
 )
 from evonas.models.norms import NORMS, GroupNorm
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def images(channels: int = 4, height: int = 7, width: int = 7, count: int = 3) -> torch.Tensor:
@@ -191,12 +189,9 @@ def test_a_factorized_reduction_is_the_same_in_onnxruntime(side: int, batch: int
     initialise(made, seed=0)
     given = images(4, side, side)
     made(2 * given + 1)
-    session = onnxruntime.InferenceSession(
-        onnx_model(made, (4, side, side), batch), providers=["CPUExecutionProvider"]
-    )
-    (exported,) = session.run(None, {INPUT_NAME: given.numpy()})
+    exported = in_onnxruntime(onnx_model(made, (4, side, side), batch), given)
     with torch.no_grad():
-        torch.testing.assert_close(torch.from_numpy(exported), made(given), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(exported, made(given), atol=1e-4, rtol=1e-4)
 
 
 def dropped(probability: float, given: torch.Tensor, seed: int = 0) -> torch.Tensor:

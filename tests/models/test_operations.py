@@ -2,12 +2,12 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-import onnxruntime
 import pytest
 import torch
+from conftest import in_onnxruntime
 from torch import nn
 
-from evonas.exporters.onnx import INPUT_NAME, onnx_model
+from evonas.exporters.onnx import onnx_model
 from evonas.exporters.source import network_source
 from evonas.models import Layer, Network, Plan, initialise
 from evonas.models.activations import ACTIVATIONS
@@ -17,8 +17,6 @@ from evonas.models.operations import OPERATIONS
 from evonas.models.operations.asymmetric_conv import AsymmetricConv
 from evonas.models.operations.pooling import Pooling
 from evonas.models.operations.separable_conv import SeparableConv
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 operations = pytest.mark.parametrize("name", OPERATIONS)
 norms = pytest.mark.parametrize("norm", NORMS)
@@ -119,11 +117,9 @@ def test_the_same_seed_gives_the_same_output(name: str) -> None:
 
 
 def assert_same_in_onnxruntime(model: bytes, made: nn.Module, given: torch.Tensor) -> None:
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    (exported,) = session.run(None, {INPUT_NAME: given.numpy()})
     with torch.no_grad():
         wanted = made.eval()(given)
-    torch.testing.assert_close(torch.from_numpy(exported), wanted, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(in_onnxruntime(model, given), wanted, atol=1e-4, rtol=1e-4)
 
 
 def seasoned(name: str, given: torch.Tensor, **arguments: Any) -> nn.Module:

@@ -4,15 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 import pytest
 import torch
 import yaml
+from conftest import in_onnxruntime
 from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.errors import SpaceError
-from evonas.exporters.onnx import INPUT_NAME
 from evonas.exporters.onnx_graph import onnx_graph
 from evonas.exporters.source import network_source
 from evonas.models import build, check_space, count, initialise, plan_network
@@ -32,8 +31,6 @@ from evonas.models.presets import preset
 from evonas.networks import Scale, meaning
 from evonas.networks.stages import ORDERS
 from evonas.space.load import load_space_file
-
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 orders = pytest.mark.parametrize("order", SEQUENCES)
 shortcuts = pytest.mark.parametrize("shortcut", SHORTCUTS)
@@ -283,11 +280,10 @@ def test_all_ways_compute_the_same_in_onnxruntime(stride: int, side: int) -> Non
     for made in all_ways(stride=stride, dropout=0.5):
         made(2 * images(side) + 1)  # norms that do more than nothing
         model = onnx_graph(made.eval(), (8, side, side), batch=4)
-        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        (exported,) = session.run(None, {INPUT_NAME: images(side).numpy()})
         with torch.no_grad():
             wanted = made(images(side))
-        torch.testing.assert_close(torch.from_numpy(exported), wanted, atol=1e-4, rtol=1e-4)
+        exported = in_onnxruntime(model, images(side))
+        torch.testing.assert_close(exported, wanted, atol=1e-4, rtol=1e-4)
 
 
 def network(stem: dict[str, Any] | None = None, **stage: Any) -> dict[str, Any]:
@@ -406,22 +402,6 @@ def test_resnet_44_with_projections() -> None:
 def test_the_stride_in_the_first_convolution_saves_what_the_paper_says() -> None:
     # "3.8 x 10^9" in arXiv 1512.03385, table 1
     assert changed("resnet50", stride_place="first") == (25_557_032, 3_857_973_248)
-
-
-# arXiv 1611.05431, table 2: as many parameters with more groups
-@pytest.mark.parametrize(
-    ("groups", "width", "parameters"),
-    [
-        (1, 64, 25_557_032),
-        (2, 40, 25_425_000),
-        (4, 24, 25_292_968),
-        (8, 14, 25_603_016),
-        (32, 4, 25_028_904),
-    ],
-)
-def test_resnexts_of_equal_cost(groups: int, width: int, parameters: int) -> None:
-    ratio = groups * width / 256
-    assert changed("resnext50_32x4d", groups=groups, mid_ratio=ratio)[0] == parameters
 
 
 @pytest.mark.parametrize(

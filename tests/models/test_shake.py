@@ -4,8 +4,6 @@ import torch
 from evonas.models import initialise
 from evonas.models.blocks.shake import Shake, ShiftedProjection, shaken
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def test_shares_are_random_sample_by_sample_and_others_backwards() -> None:
     first = torch.ones(64, 2, 3, 3, requires_grad=True)

@@ -121,7 +121,7 @@ def test_equal_fingerprints_compute_equal_functions() -> None:
     rng = np.random.default_rng(0)
     classes = [designs for designs in designs_by_meaning().values() if len(designs) > 1]
     assert len(classes) > 500
-    for index in rng.permutation(len(classes))[:150]:
+    for index in rng.permutation(len(classes))[:60]:
         one, other = rng.choice(len(classes[index]), 2, replace=False)
         torch.testing.assert_close(logits(classes[index][one]), logits(classes[index][other]))
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
+from conftest import in_onnxruntime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from evonas.blueprint import Blueprint, network_key
-from evonas.exporters.onnx import INPUT_NAME, onnx_model
+from evonas.exporters.onnx import onnx_model
 from evonas.models import Network, build, check_space, count, plan_network
 from evonas.models.presets import preset, presets
 from evonas.networks.builder import CONSTANTS
@@ -41,15 +41,6 @@ def sampled(name: str, designs: int, seed: int = 0) -> Iterator[Blueprint]:
     rng = np.random.default_rng(seed)
     for _ in range(designs):
         yield space.decode(space.sample(rng))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Small networks run fastest on one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @spaces
@@ -186,11 +177,9 @@ def test_designs_learn_and_onnx_agrees(name: str) -> None:
         assert any(not torch.equal(*pair) for pair in zip(before, after, strict=True))
         settle(network, images)
         model = onnx_model(network, scale.input_shape, batch=4)
-        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-        found = torch.from_numpy(session.run(None, {INPUT_NAME: images.numpy()})[0])
         with torch.no_grad():
             wanted = network.eval()(images)
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(in_onnxruntime(model, images), wanted, atol=1e-4, rtol=1e-4)
 
 
 MEMBERS = {

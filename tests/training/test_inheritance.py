@@ -15,7 +15,6 @@ from evonas.space.document import document_of
 from evonas.space.load import space_of
 from evonas.training.inheritance import inherit
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)
 BLOCK = {
     "operation": "inverted_residual",

@@ -18,7 +18,6 @@ from evonas.training.parts import parts
 from evonas.training.regularisation import drop_block, droppable, regularised, seed_rate
 
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def chain_design(**network: Any) -> Blueprint:

@@ -21,7 +21,6 @@ from evonas.training.parts import last_norms, parts, residual_branches, units, u
 from evonas.training.regularisation import regularised
 from evonas.training.transfer import frozen_to_eval, parameter_groups, prepare
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PARTS = ["stem", "stage_1", "stage_2", "head"]
 
 
