@@ -19,9 +19,9 @@ from evonas.settings import (
 def read_settings(words: Iterable[str]) -> Settings:
     """The settings that words give; all their problems as one error."""
     reader = Words(words)
-    settings = reader.settings()
-    if reader.problems:
-        raise SettingsError(reader.problems)
+    settings = reader.read()[0]
+    if reader.read()[1]:
+        raise SettingsError(reader.read()[1])
     return settings
 
 
@@ -58,8 +58,8 @@ def test_of_two_files_and_of_two_words_the_later_counts(config: Path, tmp_path: 
 
 def test_given_defaults_give_way_to_words() -> None:
     reader = Words(["run.seed=2"], defaults={"run": {"seed": 1, "name": "demo"}})
-    assert reader.settings().run.model_dump(include={"seed", "name"}) == {"seed": 2, "name": "demo"}
-    assert reader.problems == []
+    assert reader.read()[0].run.model_dump(include={"seed", "name"}) == {"seed": 2, "name": "demo"}
+    assert reader.read()[1] == []
 
 
 @pytest.mark.parametrize("group", ["data", "evolver", "executor", "evaluator"])
@@ -198,8 +198,8 @@ def test_all_mistakes_are_told_at_once(config: Path) -> None:
 
 def test_a_wrong_word_leaves_the_others_in_force() -> None:
     reader = Words(["training.epochs=none", "training.lr0=0.3", "nonsense=1"])
-    assert reader.settings().training == TrainingSettings(lr0=0.3)
-    assert len(reader.problems) == 2
+    assert reader.read()[0].training == TrainingSettings(lr0=0.3)
+    assert len(reader.read()[1]) == 2
 
 
 def test_one_group_can_be_validated_alone() -> None:

@@ -22,8 +22,8 @@ TABLE = "a,v\n1,0.5\n2,0.75\n"
 
 def read(*words: str) -> Settings:
     reader = Words(words)
-    assert reader.problems == []
-    return reader.settings()
+    assert reader.read()[1] == []
+    return reader.read()[0]
 
 
 def nested(key: str, value: str) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 from conftest import typed
 
-from evonas.delivery.pick import parse_limits
 from evonas.driver.limits import check_limits
 from evonas.driver.preparation import check
 from evonas.errors import DataError, ExportError, SettingsError
 from evonas.evaluation.objectives import Direction, Objective
 from evonas.evaluation.table import read_table
 from evonas.hardware.runtimes import RUNTIMES
-from evonas.settings import Words
+from evonas.settings import Words, parse_limits
 
 SPACE = "title: numbers\nvalues:\n  a: {float: [0, 1]}\n"
 QUICK = ["space=./values.yaml", "evaluator=python", "objectives=v:max"]
@@ -20,30 +19,30 @@ QUICK = ["space=./values.yaml", "evaluator=python", "objectives=v:max"]
 
 @pytest.mark.parametrize("group", ["constraints.accuracy", "constraints.v", "budget.target.v"])
 def test_limits_that_exclude_each_other_are_refused(group: str) -> None:
-    (problem,) = Words([f"{group}.min=5", f"{group}.max=1"]).problems
+    (problem,) = Words([f"{group}.min=5", f"{group}.max=1"]).read()[1]
     assert problem == (
         f"{group}.min=5: nothing is at least 5 (min) and at most 1 (max). Swap them, or leave one "
         "out."
     )
-    assert Words([f"{group}.min=5", f"{group}.max=5"]).problems == []
+    assert Words([f"{group}.min=5", f"{group}.max=5"]).read()[1] == []
 
 
 def test_limits_of_an_export_that_exclude_each_other_are_refused() -> None:
     with pytest.raises((SettingsError, ExportError), match="--where accuracy: nothing is at least"):
-        parse_limits("accuracy.min=0.9,accuracy.max=0.1")
+        parse_limits("accuracy.min=0.9,accuracy.max=0.1", "--where")
 
 
 @pytest.mark.parametrize(
     "name", ["", "a/b", "..", ".a", "a.", "a ", " a", "a\n", "a\x1b", "-a", "é"]
 )
 def test_a_name_that_is_no_name_for_a_folder_is_refused(name: str) -> None:
-    (problem,) = Words([f"run.name={name}"]).problems
+    (problem,) = Words([f"run.name={name}"]).read()[1]
     assert "a name has letters, digits, dots, underscores and hyphens" in problem
 
 
 def test_a_name_may_have_a_hundred_characters() -> None:
-    assert Words([f"run.name={'a' * 100}"]).problems == []
-    (problem,) = Words([f"run.name={'a' * 300}"]).problems
+    assert Words([f"run.name={'a' * 100}"]).read()[1] == []
+    (problem,) = Words([f"run.name={'a' * 300}"]).read()[1]
     assert "a name has at most 100 characters, this one 300" in problem
 
 
@@ -62,17 +61,16 @@ def test_a_name_may_have_a_hundred_characters() -> None:
     ],
 )
 def test_amounts_that_cannot_be_are_refused(word: str) -> None:
-    (problem,) = Words([word]).problems
+    (problem,) = Words([word]).read()[1]
     assert problem.startswith(f"{word}: input should be ")
 
 
 def test_asking_changes_nothing() -> None:
     words = Words(["run.seed=x", "nonsense", "budget.evaluatons=3"])
-    first = words.problems
-    assert len(first) == 3
-    first.append("of the caller's own")
-    assert words.settings() == words.settings()
-    assert words.problems == first[:3]
+    settings, problems = words.read()
+    assert len(problems) == 3
+    problems.append("of the caller's own")
+    assert words.read() == (settings, problems[:3])
 
 
 @pytest.mark.parametrize("executor", ["inline", "local", "ray"])
@@ -101,7 +99,7 @@ def test_a_runtime_that_is_not_there_is_told_if_a_search_measures_latency(runtim
 
 
 def limit_problems(*words: str, evaluator: str = "train") -> list[str]:
-    settings = Words([f"evaluator={evaluator}", *words]).settings()
+    settings = Words([f"evaluator={evaluator}", *words]).read()[0]
     objectives = [objective("accuracy", "maximise"), objective("cost", "minimise")]
     return list(check_limits(settings, objectives))
 

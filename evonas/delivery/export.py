@@ -1,10 +1,7 @@
 """The winner as a full model: a design of a run, built at a scale and written as a folder."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.delivery.model_writer import Model, model_files, write_model
@@ -12,16 +9,14 @@ from evonas.delivery.pick import picked
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
 from evonas.delivery.replacement import is_free
 from evonas.errors import ExportError
+from evonas.evaluation.objectives import measure_scales
 from evonas.evaluation.train_evaluator import recipe_of
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import put_weights, read_weights
-from evonas.hardware.latency import Clock, reference_ms
-from evonas.hardware.runtimes import OnnxRuntime, check_runtime
+from evonas.hardware.latency import measured_latency
 from evonas.models import Network, build, plan_network
-from evonas.reports.summary import measure_scales
 from evonas.runs.folder import weights_file
 from evonas.runs.run import Run
-from evonas.settings import LatencySettings
 from evonas.space import Scale
 from evonas.trial import Outcome, Trial
 
@@ -67,7 +62,7 @@ def materialise(
         "files": model_files(to),
         "checks": {key: checks[key] for key in keys if key in checks},
         "measures": dict(outcome.measures),
-        "scales": measure_scales(run, outcome.measures),
+        "scales": measure_scales(run.settings, outcome.measures),
         "latency": checks["latency"],
     }
 
@@ -112,22 +107,12 @@ def _model(
     title = f"Trial {trial.number} of run {run.name} at {scale.name} scale, written by evonas."
     facts = {
         "measures": dict(outcome.measures),
-        "scales": measure_scales(run, outcome.measures),
+        "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
     }
     source = network_source(plan_network(blueprint, scale), title)
     recipe = _recipe(run, trial, scale)
     return Model(recipe, blueprint.to_dict(), source.encode(), facts, network)
-
-
-def measured_latency(
-    network: nn.Module, model: bytes, shape: tuple[int, int, int], settings: LatencySettings
-) -> Mapping[str, Any]:
-    """Latency on this device, for check.json: of the ONNX model where the runtime reads such."""
-    clock = Clock(settings, reference_ms(settings))
-    reads_onnx = isinstance(check_runtime(settings), OnnxRuntime)
-    latency = clock.measure(model) if reads_onnx else clock.measure_network(network, shape)
-    return {"ms": latency.ms, **latency.to_dict()}
 
 
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:

@@ -61,8 +61,7 @@ def latency_summary(model: str, given: Iterable[str], trust: bool = False) -> di
 
 def _settings(given: Iterable[str], is_folder: bool) -> Settings:
     words = Words(given)
-    settings = words.settings()
-    problems = words.problems
+    settings, problems = words.read()
     takes = "latency.* only" if is_folder else "latency.*, full.resolution_px and full.width only"
     for keys, origin in words.origins.items():
         is_size = keys[0] == "full" and keys[-1] in SIZES and not is_folder

@@ -4,7 +4,7 @@ from evonas import pareto
 from evonas.errors import ExportError
 from evonas.evaluation.objectives import violations
 from evonas.runs.run import Run
-from evonas.settings import Limits, validate
+from evonas.settings import parse_limits
 from evonas.trial import Outcome, Trial
 
 
@@ -21,7 +21,7 @@ def picked(run: Run, pick: str, where: str | None = None) -> tuple[Trial, Outcom
         return trial, outcome
     if pick not in ("knee", "best"):
         raise ExportError(f'"{pick}" picks nothing. Write knee, best or a trial\'s number.')
-    limits = parse_limits(where)
+    limits = parse_limits(where, "--where")
     records = run.records
     numbers = [n for n in records.feasible if not violations(records.outcomes[n].measures, limits)]
     if not numbers:
@@ -32,19 +32,3 @@ def picked(run: Run, pick: str, where: str | None = None) -> tuple[Trial, Outcom
     if pick == "best":
         return run.pair(numbers[int(front[fitness[front, 0].argmax()])])
     return run.pair(numbers[int(front[pareto.knee(fitness[front])])])
-
-
-def parse_limits(where: str | None) -> dict[str, Limits]:
-    """`accuracy.min=0.97,latency_ms.max=2` as limits by measure.
-
-    Raises:
-        ExportError: A piece is not MEASURE.min=NUMBER or MEASURE.max=NUMBER.
-    """
-    values: dict[str, dict[str, str]] = {}
-    for piece in (where or "").split(",") if where else []:
-        key, _, value = piece.partition("=")
-        name, _, end = key.strip().rpartition(".")
-        if not name or end not in ("min", "max") or not value:
-            raise ExportError(f'--where: "{piece}" is no limit. Write as in accuracy.min=0.97.')
-        values.setdefault(name, {})[end] = value
-    return {name: validate(Limits, ends, f"--where {name}") for name, ends in values.items()}

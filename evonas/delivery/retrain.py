@@ -10,7 +10,6 @@ from torch import nn
 
 from evonas.data import DATA_SETS, Dataset, Split, load_data
 from evonas.data.cache import data_key
-from evonas.delivery.export import measured_latency
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe import Recipe
@@ -18,6 +17,7 @@ from evonas.delivery.replacement import held
 from evonas.errors import ExportError, SettingsError, TrialFailure
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
+from evonas.hardware.latency import measured_latency
 from evonas.key import checksum, key_of
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
@@ -127,8 +127,7 @@ def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
         "training": recipe.training.model_dump(mode="json"),
     }
     words = Words(given, defaults=old)
-    settings = words.settings()
-    problems = words.problems
+    settings, problems = words.read()
     for keys, origin in words.origins.items():
         if keys[0] not in CHANGEABLE and origin:
             problems.append(

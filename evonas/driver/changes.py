@@ -15,8 +15,7 @@ def resumed_settings(settings: Settings, given: Iterable[str]) -> Settings:
     given = [_added(word, settings) for word in given]
     old = settings.to_dict()
     words = Words(given, defaults=old)
-    changed = words.settings()
-    problems = words.problems
+    changed, problems = words.read()
     new = changed.to_dict()
     moved = {"path": new["data"]["path"]}  # whether it is the same is seen when it is read
     old = {**old, "data": old["data"] | moved}

@@ -93,8 +93,8 @@ def check(
     Raises:
         SettingsError: With all problems of words, names, space and data at once.
     """
-    settings = words.settings()
-    problems = _Problems(words.problems)
+    settings, said = words.read()
+    problems = _Problems(said)
     problems.messages += _too_many_workers(settings.executor)
     problems.attempt(lambda: _check_executor(settings.executor))
     problems.attempt(lambda: evolver_class(settings.evolver))

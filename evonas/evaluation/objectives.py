@@ -228,6 +228,13 @@ def measure_scale(name: str, measured: str) -> str:
     return " and ".join(dict.fromkeys(scales))
 
 
+def measure_scales(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """The scale that each measure describes; nothing for a user's own measures."""
+    if settings.evaluator.name != "train":
+        return dict.fromkeys(names, "")
+    return {name: measure_scale(name, settings.measure.scale) for name in names}
+
+
 def is_trained(name: str) -> bool:
     """True if a training gives the measure: a longer one gives another value."""
     return name in OBJECTIVES and OBJECTIVES[name].cost == "train"

@@ -29,7 +29,7 @@ from evonas.blueprint import Blueprint
 from evonas.cache_folder import cache_folder
 from evonas.files import lock, write_atomically
 from evonas.hardware.device import device_fingerprint, is_on_gpu
-from evonas.hardware.runtimes import Shape, Timed, check_runtime, clock_of
+from evonas.hardware.runtimes import OnnxRuntime, Shape, Timed, check_runtime, clock_of
 from evonas.key import key_of
 from evonas.models import build
 from evonas.settings import LatencySettings
@@ -160,6 +160,16 @@ def clock_noise(settings: LatencySettings) -> float:
     network, shape = _reference_network(), REFERENCE_SCALE.input_shape
     one, other = (clock.measure_network(network, shape).ratio for _ in range(2))
     return abs(one - other) / min(one, other)
+
+
+def measured_latency(
+    network: nn.Module, model: bytes, shape: Shape, settings: LatencySettings
+) -> dict[str, Any]:
+    """Latency on this device as plain values: of the ONNX model where the runtime reads such."""
+    clock = Clock(settings, reference_ms(settings))
+    reads_onnx = isinstance(check_runtime(settings), OnnxRuntime)
+    latency = clock.measure(model) if reads_onnx else clock.measure_network(network, shape)
+    return {"ms": latency.ms, **latency.to_dict()}
 
 
 def latency_scale(measured: Scale, settings: LatencySettings) -> Scale:

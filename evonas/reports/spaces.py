@@ -82,10 +82,8 @@ def _checked(name: str, given: Iterable[str]) -> tuple[SearchSpace, Settings]:
     if "=" in name and "/" not in name:
         raise SettingsError(f"{name}: name a space first, as in evonas spaces nano run.seed=7.")
     given = list(given)
-    words = Words(given)
-    settings = words.settings()
-    problems = [
-        *words.problems,
+    settings, problems = Words(given).read()
+    problems += [
         *(f"{w}: the space is named already, {name}." for w in given if w.startswith("space=")),
         *_unjudged(settings),
     ]

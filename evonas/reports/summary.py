@@ -1,10 +1,9 @@
 """A run in plain values: what `inspect --json` prints, and what the tables are made from."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from evonas.evaluation.objectives import measure_scale, violations
+from evonas.evaluation.objectives import measure_scales, violations
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 
@@ -29,7 +28,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "objectives": [
             {"name": o.name, "direction": o.direction, "unit": o.unit} for o in records.objectives
         ],
-        "scales": measure_scales(run, _measure_names(run)),
+        "scales": measure_scales(run.settings, _measure_names(run)),
         "front": [_front_member(run, *pair) for pair in run.front],
         "best": None if best is None else _measured(*best),
         "knee": records.knee,
@@ -123,13 +122,6 @@ def _parent(run: Run, number: int, genes: dict[str, Any]) -> dict[str, Any]:
         if own.get(name) != genes.get(name)
     }
     return {"number": number, "changed": changed}
-
-
-def measure_scales(run: Run, names: Iterable[str]) -> dict[str, str]:
-    """The scale that each measure describes; nothing for a user's own measures."""
-    if run.settings.evaluator.name != "train":
-        return dict.fromkeys(names, "")
-    return {name: measure_scale(name, run.settings.measure.scale) for name in names}
 
 
 def nearest_miss(run: Run) -> str:

@@ -19,7 +19,7 @@ from evonas.settings.run import (
 )
 from evonas.settings.training import TrainingSettings
 from evonas.settings.values import Group, Limits
-from evonas.settings.words import Words, validate
+from evonas.settings.words import Words, parse_limits, validate
 
 __all__ = [
     "CHANGEABLE_ON_RESUME",
@@ -41,5 +41,6 @@ __all__ = [
     "SyntheticSettings",
     "TrainingSettings",
     "Words",
+    "parse_limits",
     "validate",
 ]

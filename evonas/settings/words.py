@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from evonas.errors import SettingsError
 from evonas.registry import did_you_mean
 from evonas.settings.run import Settings
-from evonas.settings.values import FileWord, Group
+from evonas.settings.values import FileWord, Group, Limits
 from evonas.yaml_file import read_yaml
 
 Nested = dict[str, Any]
@@ -88,18 +88,10 @@ class Words:
         holder[keys[-1]] = value
         self.origins[keys] = origin
 
-    def settings(self) -> Settings:
-        """The settings, defaults where a word is wrong."""
-        return self._read()[0]
-
-    @property
-    def problems(self) -> list[str]:
-        """All that is wrong with the words, in a list of the caller's own."""
-        return [*self._ill_written, *self._read()[1]]
-
-    def _read(self) -> tuple[Settings, list[str]]:
+    def read(self) -> tuple[Settings, list[str]]:
+        """The settings, defaults where a word is wrong, and all that is wrong with the words."""
         values = self.values
-        problems: list[str] = []
+        problems = list(self._ill_written)
         while True:
             try:
                 return Settings.model_validate(values), problems
@@ -151,6 +143,22 @@ def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
                     else f"{where}: {_complaint(error)}."
                 )
         raise SettingsError(problems) from None
+
+
+def parse_limits(text: str | None, where: str) -> dict[str, Limits]:
+    """`accuracy.min=0.97,latency_ms.max=2` as limits by measure.
+
+    Raises:
+        SettingsError: A piece is not MEASURE.min=NUMBER or MEASURE.max=NUMBER.
+    """
+    values: dict[str, dict[str, str]] = {}
+    for piece in text.split(",") if text else []:
+        key, _, value = piece.partition("=")
+        name, _, end = key.strip().rpartition(".")
+        if not name or end not in ("min", "max") or not value:
+            raise SettingsError(f'{where}: "{piece}" is no limit. Write as in accuracy.min=0.97.')
+        values.setdefault(name, {})[end] = value
+    return {name: validate(Limits, ends, f"{where} {name}") for name, ends in values.items()}
 
 
 def _complaint(error: Mapping[str, Any]) -> str:

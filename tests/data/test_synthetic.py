@@ -62,9 +62,8 @@ def test_too_few_images_are_told() -> None:
 
 def test_words_set_it_and_wrong_ones_are_told() -> None:
     words = Words(["data=synthetic", "data.synthetic.channels=1", "data.synthetic.images=90"])
-    assert words.settings().data.synthetic == SyntheticSettings(channels=1, images=90)
-    assert words.problems == []
+    assert words.read()[0].data.synthetic == SyntheticSettings(channels=1, images=90)
+    assert words.read()[1] == []
     words = Words(["data.synthetic.channels=2", "data.synthetic.image=90", "data.images=5"])
-    words.settings()
-    assert "data.synthetic.channels=2: input should be 1 or 3" in words.problems[0]
-    assert any('Did you mean "images"?' in problem for problem in words.problems)
+    assert "data.synthetic.channels=2: input should be 1 or 3" in words.read()[1][0]
+    assert any('Did you mean "images"?' in problem for problem in words.read()[1])

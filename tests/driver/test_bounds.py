@@ -41,5 +41,5 @@ def test_absurd_sizes_are_refused_by_name(word: str) -> None:
 @pytest.mark.parametrize("word", ["executor.workers=512", "executor.workers=4096"])
 def test_simulated_workers_may_be_many(word: str) -> None:
     words = Words(["executor=virtual", "evaluator.duration_mean_s=600", word])
-    assert words.settings().executor.workers
-    assert not words.problems
+    assert words.read()[0].executor.workers
+    assert not words.read()[1]

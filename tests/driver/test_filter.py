@@ -223,7 +223,7 @@ def test_the_correlation_is_of_ranks() -> None:
 
 
 def problems(*words: str) -> list[str]:
-    return list(check_filter(Words(words).settings()))
+    return list(check_filter(Words(words).read()[0]))
 
 
 def test_settings_that_make_no_filter_are_named() -> None:

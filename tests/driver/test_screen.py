@@ -26,7 +26,7 @@ class Bench:
     def __init__(self, space: SearchSpace, *words: str) -> None:
         self.space = space
         given = ["space=nano", f"constraints.latency_ms.max={LIMIT_MS}", *words]
-        self.settings = Words(["latency.predictor=true", *given]).settings()
+        self.settings = Words(["latency.predictor=true", *given]).read()[0]
         self.records = Records([parse_objective("loss:min", {})], self.settings.constraints)
         self.rng = np.random.default_rng(0)
         self.typical = np.median([count(self.plan(self.design())).macs for _ in range(40)])
@@ -139,6 +139,6 @@ def test_lengths_grow_by_a_tenth() -> None:
     ],
 )
 def test_a_screen_without_a_use_is_told(words: list[str], message: str) -> None:
-    (problem,) = check_screen(Words(["latency.predictor=true", *words]).settings())
+    (problem,) = check_screen(Words(["latency.predictor=true", *words]).read()[0])
     assert message in problem
     assert not list(check_screen(Settings(constraints={"latency_ms": Limits(max=1)})))

@@ -55,7 +55,7 @@ def told(run: Run) -> list[tuple[str, str]]:
 
 
 def started(*words: str) -> tuple[Chromosome, ...]:
-    settings = Words(list(words)).settings()
+    settings = Words(list(words)).read()[0]
     return start_chromosomes(settings, load_space(settings.space))
 
 
@@ -191,7 +191,7 @@ def test_a_search_of_the_recipe_alone_begins_with_that_of_the_settings(tmp_path:
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     fixed = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"
     words = [f"space={fixed}+{tmp_path}/recipe.yaml", "training.weight_decay=0.01"]
-    settings = Words(words).settings()
+    settings = Words(words).read()[0]
     space = load_space(settings.space)
     (chromosome,) = start_chromosomes(settings, space)
     recipe = space.decode(chromosome).training
