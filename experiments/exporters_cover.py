@@ -43,9 +43,9 @@ def main() -> None:
 
 
 def published() -> Drawn:
-    """All published networks at their published inputs; narrow, which changes no operation."""
+    """All published networks at their published inputs."""
     for name, preset in presets().items():
-        yield name, preset.blueprint, replace(preset.scale, width=NARROW * preset.scale.width)
+        yield name, preset.blueprint, narrow(preset.scale)
 
 
 def drawn(name: str, designs: int) -> Drawn:
@@ -53,7 +53,13 @@ def drawn(name: str, designs: int) -> Drawn:
     space, rng = load_space(name), np.random.default_rng(0)
     scales = cycle(space.scales.values())
     for number, scale in zip(range(designs), scales, strict=False):
-        yield f"design {number} at {scale.name} scale", space.decode(space.sample(rng)), scale
+        blueprint = space.decode(space.sample(rng))
+        yield f"design {number} at {scale.name} scale", blueprint, narrow(scale)
+
+
+def narrow(scale: Scale) -> Scale:
+    """The scale with fewer channels, which changes no operation."""
+    return replace(scale, width=NARROW * scale.width)
 
 
 def written(networks: Drawn) -> dict[str, Any]:
