@@ -50,7 +50,7 @@ from trainings import (
 
 from evonas.blueprint import Blueprint
 from evonas.driver.rungs import Rungs
-from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.objectives import parse_objective
 from evonas.evaluation.segments import expected_epochs
 from evonas.runs.records import Records
 from evonas.settings import FidelitySettings
@@ -291,7 +291,7 @@ def halving(
     curves: Curves, order: NDArray[np.int64], settings: FidelitySettings, budget: int
 ) -> Iterator[tuple[int, float]]:
     """Steps spent so far and regret, after each training, by the promotions of a real search."""
-    records = Records([OBJECTIVES["loss"]], {})
+    records = Records([parse_objective("loss")], {})
     rungs, waiting = Rungs(records, settings), iter(order.tolist())
     lives = np.logical_and.accumulate(np.isfinite(curves), axis=1).sum(1)  # steps
     final = curves[:, -1].astype(float)

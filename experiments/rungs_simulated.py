@@ -26,7 +26,7 @@ from trainings import Found, Training, added_epochs, best_within
 from evonas.driver.loop import trial_seed
 from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import AsyncSchedule
-from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.objectives import parse_objective
 from evonas.evolution import evolver_class
 from evonas.evolution.features import ends
 from evonas.runs.records import Records
@@ -148,7 +148,7 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, list[fl
     best: tuple[float, Chromosome] = (-math.inf, ())
     fidelity = FidelitySettings(rungs=() if is_plain else tuple(rungs), reduction=given.reduction)
     costs = added_epochs(fidelity, TrainingSettings(epochs=rungs[-1]))
-    records = Records([OBJECTIVES["accuracy"]], {})
+    records = Records([parse_objective("accuracy")], {})
     promotions = Rungs(records, fidelity)
     for trial in trials(land.space, records, promotions, seed):
         place = len(rungs) - len(costs) + trial.rung

@@ -8,7 +8,8 @@ from conftest import typed
 from evonas.driver.limits import check_limits
 from evonas.driver.preparation import check
 from evonas.errors import DataError, ExportError, SettingsError
-from evonas.evaluation.objectives import Direction, Objective
+from evonas.evaluation.measures import Direction
+from evonas.evaluation.objectives import Objective
 from evonas.evaluation.table import read_table
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.settings import Words, parse_limits
@@ -105,7 +106,7 @@ def limit_problems(*words: str, evaluator: str = "train") -> list[str]:
 
 
 def objective(name: str, direction: Direction) -> Objective:
-    return Objective(name, "", direction, "train")
+    return Objective(name, direction)
 
 
 @pytest.mark.parametrize("group", ["constraints", "budget.target"])

@@ -9,8 +9,8 @@ from evonas.delivery.pick import picked
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
 from evonas.delivery.replacement import is_free
 from evonas.errors import ExportError
-from evonas.evaluation.objectives import measure_scales
-from evonas.evaluation.train_evaluator import recipe_of
+from evonas.evaluation.kit import recipe_of
+from evonas.evaluation.measures import measure_scales
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency

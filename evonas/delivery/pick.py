@@ -2,7 +2,7 @@
 
 from evonas import pareto
 from evonas.errors import ExportError
-from evonas.evaluation.objectives import violations
+from evonas.evaluation.constraints import violations
 from evonas.runs.run import Run
 from evonas.settings import parse_limits
 from evonas.trial import Outcome, Trial

@@ -7,7 +7,9 @@ from itertools import islice
 import numpy as np
 from scipy.stats import spearmanr
 
+from evonas.blueprint import Blueprint
 from evonas.errors import EvonasError
+from evonas.evaluation.bench import Bench
 from evonas.evaluation.proxies import PROXIES
 from evonas.registry import unknown_name
 from evonas.runs.records import Records
@@ -53,15 +55,18 @@ class Filter:
     it was proposed: so a resumed run decides as one that was never interrupted.
 
     Args:
-        score: Takes a measure of a trial that needs no training.
+        bench: Puts a design with a seed on the bench (see `Evaluator.bench`).
     """
 
     def __init__(
-        self, records: Records, settings: FilterSettings, score: Callable[[Trial, str], float]
+        self,
+        records: Records,
+        settings: FilterSettings,
+        bench: Callable[[Blueprint, int], Bench | None],
     ) -> None:
         self.records = records
         self.settings = settings
-        self._score = score
+        self._bench = bench
         self._events: list[Scored | None] = []  # one for each finished trial that was looked at
 
     def scored(self, trial: Trial, known: Mapping[str, float]) -> dict[str, float]:
@@ -72,8 +77,9 @@ class Filter:
         proxy = self.settings.proxy
         if proxy is None or trial.continues is not None or proxy in known:
             return {}
+        bench = self._bench(trial.blueprint, trial.seed)
         try:
-            return {proxy: self._score(trial, proxy)}
+            return {} if bench is None else {proxy: bench.take(proxy)}
         except (EvonasError, RuntimeError):
             return {}
 

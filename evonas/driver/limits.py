@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from evonas.evaluation.objectives import OBJECTIVES, Objective
+from evonas.evaluation.measures import MEASURES
+from evonas.evaluation.objectives import Objective
 from evonas.settings import Limits, Settings
 
 
@@ -25,9 +26,9 @@ def check_limits(settings: Settings, objectives: Iterable[Objective]) -> Iterato
 
 def _beyond_bounds(group: str, limits: Mapping[str, Limits]) -> Iterator[str]:
     for name, limit in limits.items():
-        if name not in OBJECTIVES:
+        if name not in MEASURES:
             continue
-        low, high = OBJECTIVES[name].bounds
+        low, high = MEASURES[name].bounds
         if limit.min is not None and limit.min > high:
             yield f"{group}.{name}.min={limit.min:g}: {name} is never above {high:g}. Lower it."
         if limit.max is not None and limit.max < low:

@@ -42,8 +42,8 @@ class Search:
         self.rungs = Rungs(records, self.settings.fidelity)
         self.inheritance = Inheritance(records, self.settings.training, setup.space)
         self.reuse = Reuse(setup.evaluator)
-        self.screen = Screen(records, self.settings, setup.evaluator.latency_plan)
-        self.filter = Filter(records, self.settings.filter, setup.evaluator.score)
+        self.screen = Screen(records, self.settings, setup.evaluator.bench)
+        self.filter = Filter(records, self.settings.filter, setup.evaluator.bench)
         self.precision = Precision(setup.evaluator, ledger)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight

@@ -1,5 +1,8 @@
 """Which trainings compute in bfloat16 where `training.amp=auto` leaves it open."""
 
+from contextlib import suppress
+
+from evonas.evaluation.bench import Bench
 from evonas.evaluation.evaluator import Evaluator
 from evonas.runs.ledger import Ledger
 from evonas.trial import Trial
@@ -20,10 +23,18 @@ class Precision:
 
     def bfloat16(self, trial: Trial) -> bool:
         """What `auto` means for the trial's training."""
-        family = self.evaluator.precision_family(trial.blueprint)
-        if family is None:
+        bench = self.evaluator.bench(trial.blueprint, trial.seed)
+        family = None if bench is None else bench.precision_family()
+        if bench is None or family is None:
             return False
         if family not in self.decisions:
-            self.decisions[family] = self.evaluator.gains_from_bfloat16(trial)
+            self.decisions[family] = _gains(bench)
             self.ledger.write_meta({FACT: self.decisions})
         return self.decisions[family]
+
+
+def _gains(bench: Bench) -> bool:
+    """See `Bench.gains_from_bfloat16`; the trial of what cannot run will say why."""
+    with suppress(RuntimeError):
+        return bench.gains_from_bfloat16()
+    return False

@@ -16,11 +16,13 @@ from evonas.driver.start import start_chromosomes
 from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.evaluators import EVALUATORS
-from evonas.evaluation.objectives import DERIVATIONS, OBJECTIVES, Objective, check_derived
+from evonas.evaluation.kit import recipe_of
+from evonas.evaluation.measures import MEASURES, derivations
+from evonas.evaluation.objectives import Objective, check_derived
 from evonas.evaluation.python_evaluator import PythonEvaluator, UserFunction, find_function
 from evonas.evaluation.table import Table, read_table
 from evonas.evaluation.table_evaluator import Lookup, TableEvaluator, measure_columns, open_lookup
-from evonas.evaluation.train_evaluator import TrainEvaluator, recipe_of
+from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.evolution import Evolver, check_operators, evolver_class
 from evonas.executors import EXECUTORS
 from evonas.hardware.device import device_fingerprint
@@ -238,9 +240,9 @@ def _table(settings: Settings) -> Table | None:
 def _known_measures(settings: Settings, table: Table | None, space: SearchSpace | None) -> set[str]:
     """The measures that a run may be asked for beside its objectives."""
     if settings.evaluator.name == "train":
-        return set(OBJECTIVES)
+        return set(MEASURES)
     columns = measure_columns(table, space.genes if space else ()) if table else ()
-    return {*columns, *settings.evaluator.observed, *DERIVATIONS}
+    return {*columns, *settings.evaluator.observed, *derivations()}
 
 
 def _check_measures(

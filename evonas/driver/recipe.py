@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from evonas.errors import SettingsError
+from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.objectives import Objective, taken_measures
-from evonas.evaluation.train_evaluator import recipe_of
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.models import build
 from evonas.runs.run import run_scales

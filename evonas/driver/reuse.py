@@ -15,12 +15,12 @@ class Reuse:
 
     def remember(self, trial: Trial, outcome: Outcome) -> None:
         """Notes what this outcome paid for; a failed training is a result like any other."""
-        names = self.evaluator.trained_measures
+        names = self.evaluator.taken_by("train")
         is_short = outcome.status == "pruned" and all(name in outcome.measures for name in names)
         if not outcome.is_free and (is_short or outcome.status in ("complete", "failed")):
             key = self.key(trial)
             self._trained.setdefault(key, outcome)
-        names = self.evaluator.built_measures
+        names = self.evaluator.taken_by("build")
         if names and all(name in outcome.measures for name in names):
             built = {name: outcome.measures[name] for name in names}
             self._built.setdefault(self.evaluator.building_key(trial.blueprint), built)
@@ -38,6 +38,6 @@ class Reuse:
         """Measures that need not be taken again."""
         known = dict(self._built.get(self.evaluator.building_key(blueprint), {}))
         if paid is not None:
-            names = self.evaluator.trained_measures
+            names = self.evaluator.taken_by("train")
             known |= {name: paid.measures[name] for name in names if name in paid.measures}
         return known

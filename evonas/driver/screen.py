@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from evonas.blueprint import Blueprint
+from evonas.evaluation.bench import Bench
 from evonas.hardware.predictor import LatencyPredictor
 from evonas.models import Plan
 from evonas.runs.records import Records
@@ -40,15 +41,15 @@ class Screen:
     decides as one that was never interrupted.
 
     Args:
-        plan: Gives the network of a design at the scale that latency is measured at.
+        bench: Puts a design on the bench (see `Evaluator.bench`).
     """
 
     def __init__(
-        self, records: Records, settings: Settings, plan: Callable[[Blueprint], Plan]
+        self, records: Records, settings: Settings, bench: Callable[[Blueprint], Bench | None]
     ) -> None:
         self.records = records
         self.limit_ms = _limit(settings) if settings.latency.predictor else None
-        self._plan = plan
+        self._bench = bench
         self._looked_at = 0  # finished trials
         self._measured: list[tuple[int, Trial, float]] = []  # place among the finished, latency
         self._learnt: tuple[int, LatencyPredictor] | None = None  # of so many
@@ -83,6 +84,11 @@ class Screen:
             plans = [self._plan(trial.blueprint) for _, trial, _ in known]
             self._learnt = count, LatencyPredictor.learn(plans, [ms for _, _, ms in known])
         return self._learnt[1]
+
+    def _plan(self, design: Blueprint) -> Plan:
+        bench = self._bench(design)
+        assert bench is not None, "what has a latency can be put on the bench"
+        return bench.deployed_plan()
 
     def _look(self) -> None:
         """Notes the latencies of what has finished since the last look."""

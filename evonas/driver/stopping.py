@@ -2,7 +2,7 @@
 
 import math
 
-from evonas.evaluation.objectives import is_within
+from evonas.evaluation.constraints import is_within
 from evonas.runs.records import Records
 from evonas.settings import BudgetSettings
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evonas.blueprint import Blueprint
+from evonas.evaluation.bench import Bench
+from evonas.evaluation.constraints import violations
+from evonas.evaluation.measures import Cost, needs_of
 from evonas.evaluation.objectives import (
     Objective,
     asked_measures,
     derived_measures,
-    needs_of,
     taken_measures,
-    violations,
 )
-from evonas.models import Plan
 from evonas.settings import Settings
 from evonas.trial import Outcome, Trial
 
@@ -46,42 +46,17 @@ class Evaluator(ABC):
         """Equal for designs whose built network is the same at the scale that is measured."""
         return blueprint.fingerprint
 
-    @property
-    def built_measures(self) -> Sequence[str]:
-        """Names of what is measured on the built network: known together or not at all."""
-        return [objective.name for objective in self.objectives if objective.cost == "build"]
+    def bench(self, design: Blueprint, seed: int = 0) -> Bench | None:
+        """The design on the bench; None if designs have no measures but those of `__call__`.
+
+        Args:
+            seed: Of the untrained network.
+        """
+        return None
 
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """The measures that cost nothing, taken by the driver before a trial is submitted."""
         return {}
-
-    def score(self, trial: Trial, measure: str) -> float:
-        """A measure that needs no training, taken by the driver.
-
-        Raises:
-            NotImplementedError: Designs have no measures but those of `__call__`.
-        """
-        raise NotImplementedError
-
-    def latency_plan(self, blueprint: Blueprint) -> Plan:
-        """The network whose latency is measured.
-
-        Raises:
-            NotImplementedError: No latency is measured.
-        """
-        raise NotImplementedError
-
-    def precision_family(self, blueprint: Blueprint) -> str | None:
-        """Equal for designs that gain from bfloat16 alike; None if there is nothing to decide."""
-        return None
-
-    def gains_from_bfloat16(self, trial: Trial) -> bool:
-        """Whether training this design is clearly faster in bfloat16, found out by timing.
-
-        Raises:
-            NotImplementedError: There is nothing to decide.
-        """
-        raise NotImplementedError
 
     def duration_s(self, trial: Trial) -> float | None:
         """Simulated seconds of a trial (`executor=virtual`); None: as long as it really takes.
@@ -101,10 +76,13 @@ class Evaluator(ABC):
         """The scale that a measure describes: "full", "proxy", both, or "" without scales."""
         return ""
 
-    @property
-    def trained_measures(self) -> Sequence[str]:
-        """Names of what a training gives: known together or not at all."""
-        return [objective.name for objective in self.objectives if objective.cost == "train"]
+    def cost_of(self, measure: str) -> Cost:
+        """What it takes to know a measure; a function and a row of a table give all at once."""
+        return "train"
+
+    def taken_by(self, cost: Cost) -> list[str]:
+        """Names of the measures of this cost: known together or not at all."""
+        return [name for name in self.measured if self.cost_of(name) == cost]
 
     @property
     def measured(self) -> Sequence[str]:

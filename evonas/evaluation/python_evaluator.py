@@ -7,7 +7,7 @@ import pkgutil
 import reprlib
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ from typing import Any
 from evonas.blueprint import Blueprint
 from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import how_computed
+from evonas.evaluation.measures import how_computed
 from evonas.registry import did_you_mean, unknown_name
 from evonas.trial import Outcome, Trial
 from evonas.user_code import place_of, summary_of
@@ -38,21 +38,11 @@ class PythonEvaluator(Evaluator):
         """See `Evaluator.training_key`."""
         return blueprint.fingerprint
 
-    @property
-    def built_measures(self) -> Sequence[str]:
-        """None: whatever it is called, a measure is what the function gives."""
-        return ()
-
-    @property
-    def trained_measures(self) -> Sequence[str]:
-        """See `Evaluator.trained_measures`."""
-        return self.measured
-
     def __call__(self, trial: Trial) -> Outcome:
         """See `Evaluator.__call__`."""
         start = time.perf_counter()
         measures = dict(trial.known)
-        if not all(name in measures for name in self.trained_measures):
+        if not all(name in measures for name in self.measured):
             measures = self._measures(self._called(trial.blueprint))
         seconds = time.perf_counter() - start
         return Outcome(

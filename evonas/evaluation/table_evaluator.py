@@ -9,13 +9,8 @@ import numpy as np
 from evonas.blueprint import Blueprint
 from evonas.errors import DataError, SettingsError
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import (
-    OBJECTIVES,
-    Objective,
-    asked_measures,
-    how_computed,
-    needs_of,
-)
+from evonas.evaluation.measures import MEASURES, how_computed, needs_of
+from evonas.evaluation.objectives import Objective, asked_measures
 from evonas.evaluation.table import Table, no_number, shortened
 from evonas.key import key_of
 from evonas.registry import unknown_name
@@ -70,16 +65,6 @@ class TableEvaluator(Evaluator):
     def building_key(self, blueprint: Blueprint) -> str:
         """See `training_key`."""
         return self.training_key(blueprint)
-
-    @property
-    def built_measures(self) -> Sequence[str]:
-        """None: a row is looked up as a whole."""
-        return ()
-
-    @property
-    def trained_measures(self) -> Sequence[str]:
-        """See `Evaluator.trained_measures`."""
-        return self.measured
 
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         """What a search on networks would know before it trains: a constraint on it is free."""
@@ -175,7 +160,7 @@ def measure_columns(table: Table, genes: Iterable[Gene]) -> list[str]:
 
 
 def _is_cheap(name: str) -> bool:
-    return name in OBJECTIVES and OBJECTIVES[name].cost != "train"
+    return name in MEASURES and MEASURES[name].cost != "train"
 
 
 def _candidates(table: Table, gene: Gene) -> list[str]:

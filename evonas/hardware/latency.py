@@ -27,9 +27,10 @@ from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.cache_folder import cache_folder
+from evonas.exporters.onnx import onnx_model
 from evonas.files import lock, write_atomically
 from evonas.hardware.device import device_fingerprint, is_on_gpu
-from evonas.hardware.runtimes import OnnxRuntime, Shape, Timed, check_runtime, clock_of
+from evonas.hardware.runtimes import Shape, Timed, check_runtime, clock_of
 from evonas.key import key_of
 from evonas.models import build
 from evonas.settings import LatencySettings
@@ -83,6 +84,11 @@ class Clock:
         self._runtime = check_runtime(settings)
         self._reference = _loaded_reference(settings)
 
+    @property
+    def reads_onnx(self) -> bool:
+        """True if what it measures is an ONNX model, which it makes of a network if need be."""
+        return self._runtime.reads_onnx
+
     def measure(self, model: bytes) -> Latency:
         """The latency of a serialised ONNX model, one measurement at a time per device.
 
@@ -93,9 +99,8 @@ class Clock:
 
     def measure_network(self, network: nn.Module, shape: Shape) -> Latency:
         """The same of a torch network for images of this shape, in whatever form is needed."""
-        model = self._runtime.to_onnx(network, shape, self.settings)
-        if model is not None:
-            return self.measure(model)
+        if self.reads_onnx:
+            return self.measure(onnx_model(network, shape, self.settings.batch))
         return self._measure(lambda: self._runtime.load(network, shape, self.settings))
 
     def _measure(self, load: Callable[[], Timed]) -> Latency:
@@ -167,8 +172,7 @@ def measured_latency(
 ) -> dict[str, Any]:
     """Latency on this device as plain values: of the ONNX model where the runtime reads such."""
     clock = Clock(settings, reference_ms(settings))
-    reads_onnx = isinstance(check_runtime(settings), OnnxRuntime)
-    latency = clock.measure(model) if reads_onnx else clock.measure_network(network, shape)
+    latency = clock.measure(model) if clock.reads_onnx else clock.measure_network(network, shape)
     return {"ms": latency.ms, **latency.to_dict()}
 
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
@@ -40,10 +40,12 @@ class Timed(ABC):
 class Runtime(ABC):
     """One way to run a network.
 
-    `precisions` are those that it really computes in.
+    `precisions` are those that it really computes in. `reads_onnx`: it takes serialised ONNX
+    models, and makes one of a network that it is given.
     """
 
     precisions: tuple[str, ...]
+    reads_onnx: ClassVar[bool] = False
 
     @abstractmethod
     def lack(self) -> str | None:
@@ -53,12 +55,8 @@ class Runtime(ABC):
     def load(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> Timed:
         """The network, ready to be timed on batches of `settings.batch` images."""
 
-    def to_onnx(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> bytes | None:
-        """The network as a serialised ONNX model, of runtimes that read such; else None."""
-        return None
-
     def load_onnx(self, model: bytes, settings: LatencySettings) -> Timed:
-        """The same from a serialised ONNX model, of runtimes that read such.
+        """The same from a serialised ONNX model.
 
         Raises:
             SettingsError: This one does not.
@@ -72,6 +70,7 @@ class Runtime(ABC):
 class OnnxRuntime(Runtime):
     """ONNX Runtime on one of its execution providers."""
 
+    reads_onnx = True
     provider: str
     package: str
     precisions: tuple[str, ...] = ("fp32",)
@@ -87,11 +86,7 @@ class OnnxRuntime(Runtime):
 
     def load(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> Timed:
         """See `Runtime.load`."""
-        return self.load_onnx(self.to_onnx(network, shape, settings), settings)
-
-    def to_onnx(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> bytes:
-        """See `Runtime.to_onnx`."""
-        return onnx_model(network, shape, settings.batch)
+        return self.load_onnx(onnx_model(network, shape, settings.batch), settings)
 
     def load_onnx(self, model: bytes, settings: LatencySettings) -> Timed:
         """See `Runtime.load_onnx`."""

@@ -1,6 +1,7 @@
 """Numbers in the form that people read."""
 
-from evonas.evaluation.objectives import OBJECTIVES, Objective
+from evonas.evaluation.measures import MEASURES
+from evonas.evaluation.objectives import Objective
 
 
 def number(value: float) -> str:
@@ -17,7 +18,7 @@ def number(value: float) -> str:
 
 def measure(name: str, value: float) -> str:
     """A measure with its unit."""
-    known = OBJECTIVES.get(name)
+    known = MEASURES.get(name)
     unit = f" {known.unit}" if known and known.unit else ""
     return f"{number(value)}{unit}"
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from evonas.blueprint import Blueprint
 from evonas.errors import BuildError, EvonasError, SettingsError
-from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.measures import MEASURES
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.models import check_space, plan_network
 from evonas.registry import unknown_name
@@ -105,10 +105,10 @@ def _checked(name: str, given: Iterable[str]) -> tuple[SearchSpace, Settings]:
 
 def _unjudged(settings: Settings) -> Iterator[str]:
     """What is wrong with the measures that settings name: unknown, or known by a search only."""
-    counted = sorted(name for name, known in OBJECTIVES.items() if known.cost == "count")
+    counted = sorted(name for name, known in MEASURES.items() if known.cost == "count")
     for name in dict.fromkeys([*settings.constraints, *settings.budget.target]):
-        if name not in OBJECTIVES:
-            yield unknown_name(OBJECTIVES, name, "measure")
+        if name not in MEASURES:
+            yield unknown_name(MEASURES, name, "measure")
         elif name in settings.constraints and name not in counted:
             yield (
                 f"constraints.{name}: {name} is known only from a search. "

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from evonas.evaluation.objectives import measure_scales, violations
+from evonas.evaluation.constraints import violations
+from evonas.evaluation.measures import measure_scales
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from evonas import pareto
-from evonas.evaluation.objectives import Objective, excess, is_trained, violations
+from evonas.evaluation.constraints import excess, violations
+from evonas.evaluation.measures import is_trained
+from evonas.evaluation.objectives import Objective
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
 from evonas.trial import (

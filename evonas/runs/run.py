@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunError, SettingsError
-from evonas.evaluation.objectives import OBJECTIVES, Objective, parse_objective
+from evonas.evaluation.objectives import Objective, parse_objective
 from evonas.networks.scale import STACKS
 from evonas.runs.folder import DATABASE, SPACE
 from evonas.runs.ledger import Damaged, Ledger, damage_told
@@ -205,7 +205,7 @@ def parse_objectives(settings: Settings) -> tuple[Objective, ...]:
     objectives, problems = [], []
     for text in settings.objectives:
         try:
-            objectives.append(parse_objective(text, OBJECTIVES, is_open))
+            objectives.append(parse_objective(text, is_open))
         except SettingsError as problem:
             problems += problem.problems
     if len({objective.name for objective in objectives}) < len(objectives):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,24 +30,29 @@ from evonas.trial import Outcome, Status, Trial
 ALL_OF_THE_WORST = FilterSettings(proxy="synflow", trust=10**9)
 
 
-class Bench:
+class Search:
     """A run over made-up scores and values, one trial after the other."""
 
     def __init__(self, settings: FilterSettings = ALL_OF_THE_WORST) -> None:
-        self.records = Records([parse_objective("loss:min", {})], {})
+        self.records = Records([parse_objective("loss:min")], {})
         self.asked: list[int] = []
         self.scores: dict[int, float] = {}
-        self.filter = Filter(self.records, settings, self.score)
+        self.numbers: dict[int, int] = {}  # of trials, by their seeds
+        self.filter = Filter(self.records, settings, self.on_the_bench)
 
-    def score(self, trial: Trial, measure: str) -> float:
+    def on_the_bench(self, design: Blueprint, seed: int) -> Any:
+        return SimpleNamespace(take=lambda measure: self.score(self.numbers[seed], measure))
+
+    def score(self, number: int, measure: str) -> float:
         assert measure == "synflow"
-        self.asked.append(trial.number)
-        return self.scores[trial.number]
+        self.asked.append(number)
+        return self.scores[number]
 
     def propose(self, score: float) -> Trial:
         number = self.records.next_number
         self.scores[number] = score
         trial = Trial(number, (float(number),), Blueprint({}), trial_seed(0, number))
+        self.numbers[trial.seed] = number
         self.records.add_trial(trial, len(self.records.outcomes))
         return trial
 
@@ -72,54 +79,54 @@ def pairs(count: int, noise: float = 0.0, seed: int = 0) -> list[tuple[float, fl
 
 
 def test_it_watches_first_and_then_leaves_out_the_worst_share() -> None:
-    dropped = Bench().run(pairs(200))
+    dropped = Search().run(pairs(200))
     assert not any(dropped[:FEWEST])
     assert 0.4 < np.mean(dropped[FEWEST:]) < 0.6
-    few = Bench(ALL_OF_THE_WORST.model_copy(update={"share": 0.2})).run(pairs(200))
+    few = Search(ALL_OF_THE_WORST.model_copy(update={"share": 0.2})).run(pairs(200))
     assert 0.1 < np.mean(few[FEWEST:]) < 0.3
 
 
 def test_what_is_left_out_has_its_score_and_says_why() -> None:
-    bench = Bench()
-    bench.run([(float(score), -float(score)) for score in range(FEWEST)])
-    outcome = bench.outcome(bench.propose(1.5), 0.0)
+    search = Search()
+    search.run([(float(score), -float(score)) for score in range(FEWEST)])
+    outcome = search.outcome(search.propose(1.5), 0.0)
     assert outcome.status == "pruned"
     assert outcome.measures == {"macs": 1.0, "synflow": 1.5}
     assert outcome.details == {"filter": {"proxy": "synflow", "correlation": 1.0}}
     assert outcome.error_text == "synflow is 1.5, among the worst 50% of late"
     assert outcome.curve == ()
-    assert not bench.outcome(bench.propose(10.5), 0.0).is_filtered
+    assert not search.outcome(search.propose(10.5), 0.0).is_filtered
 
 
 def test_only_the_latest_scores_count() -> None:
-    bench = Bench()
-    bench.run([(2000.0 + n, -2000.0 - n) for n in range(2 * LATEST)])
-    assert bench.outcome(bench.propose(1500.0), 0.0).is_filtered
-    bench = Bench()
-    bench.run([(2000.0 + n, -2000.0 - n) for n in range(2 * LATEST)])
-    bench.run([(1000.0 + n, -1000.0 - n) for n in range(LATEST)])
-    assert not bench.outcome(bench.propose(1500.0), 0.0).is_filtered
+    search = Search()
+    search.run([(2000.0 + n, -2000.0 - n) for n in range(2 * LATEST)])
+    assert search.outcome(search.propose(1500.0), 0.0).is_filtered
+    search = Search()
+    search.run([(2000.0 + n, -2000.0 - n) for n in range(2 * LATEST)])
+    search.run([(1000.0 + n, -1000.0 - n) for n in range(LATEST)])
+    assert not search.outcome(search.propose(1500.0), 0.0).is_filtered
 
 
 def test_what_was_left_out_tells_nothing_of_a_cheap_objective() -> None:
-    records = Records([parse_objective("macs:min", {})], {})
+    records = Records([parse_objective("macs:min")], {})
     outcomes = [Outcome(n, "complete", {"synflow": n, "macs": -n}) for n in range(FEWEST)]
     left_out = {"synflow": 0.5, "macs": 1e9}
     outcomes.append(Outcome(FEWEST, "pruned", left_out, details={"filter": {}}))
     for outcome in outcomes:
         records.add_trial(Trial(outcome.number, (), Blueprint({}), 0), outcome.number)
         records.add_outcome(outcome)
-    seen = Filter(records, ALL_OF_THE_WORST, lambda trial, measure: 0.0)._seen(len(outcomes))
+    seen = Filter(records, ALL_OF_THE_WORST, lambda design, seed: None)._seen(len(outcomes))
     assert seen[-1] == Scored(FEWEST, 0.5, None)
     assert seen[0] == Scored(0, 0.0, 0.0)
 
 
 def test_a_score_that_foretells_nothing_leaves_nothing_out_until_it_does() -> None:
-    bench = Bench()
-    assert not any(bench.run([(score, -loss) for score, loss in pairs(60)]))
-    dropped = bench.run([(score + 100, loss - 100) for score, loss in pairs(200, seed=1)])
+    search = Search()
+    assert not any(search.run([(score, -loss) for score, loss in pairs(60)]))
+    dropped = search.run([(score + 100, loss - 100) for score, loss in pairs(200, seed=1)])
     assert any(dropped[60:])
-    assert not any(Bench().run([(1.0, loss) for _, loss in pairs(60)]))
+    assert not any(Search().run([(1.0, loss) for _, loss in pairs(60)]))
 
 
 def test_one_in_trust_of_the_worst_is_trained_nevertheless() -> None:
@@ -127,18 +134,18 @@ def test_one_in_trust_of_the_worst_is_trained_nevertheless() -> None:
     drawn = [is_trusted(replace(trial, seed=trial_seed(0, n)), 10) for n in range(3000)]
     assert 0.08 < np.mean(drawn) < 0.12
     assert all(is_trusted(replace(trial, seed=n), 1) for n in range(20))
-    trusting = Bench(ALL_OF_THE_WORST.model_copy(update={"trust": 4}))
-    dropped, strict = trusting.run(pairs(300)), Bench().run(pairs(300))
+    trusting = Search(ALL_OF_THE_WORST.model_copy(update={"trust": 4}))
+    dropped, strict = trusting.run(pairs(300)), Search().run(pairs(300))
     assert 0.6 < sum(dropped) / sum(strict) < 0.9
 
 
 @pytest.mark.parametrize("cut", [5, FEWEST, 40, 77])
 def test_a_resumed_run_leaves_out_the_same(cut: int) -> None:
     settings = FilterSettings(proxy="synflow", trust=3)
-    whole, made = Bench(settings), pairs(80, noise=0.3)
+    whole, made = Search(settings), pairs(80, noise=0.3)
     dropped = whole.run(made)
     assert 5 < sum(dropped) < 70
-    again = Bench(settings)
+    again = Search(settings)
     for number, outcome in list(whole.records.outcomes.items())[:cut]:
         again.records.add_trial(whole.records.trials[number], whole.records.seen[number])
         again.records.add_outcome(outcome)
@@ -146,17 +153,17 @@ def test_a_resumed_run_leaves_out_the_same(cut: int) -> None:
 
 
 def test_a_decision_is_of_what_had_finished_when_the_trial_was_proposed() -> None:
-    bench = Bench()
-    bench.run([(float(score), -float(score)) for score in range(FEWEST)])
-    waiting = [bench.propose(score) for score in (2.5, 9.5)]
-    before = [bench.outcome(trial, 0.0).is_filtered for trial in waiting]
-    bench.run([(100.0 + score, float(score)) for score in range(30)])
-    assert [bench.outcome(trial, 0.0).is_filtered for trial in waiting] == before == [True, False]
+    search = Search()
+    search.run([(float(score), -float(score)) for score in range(FEWEST)])
+    waiting = [search.propose(score) for score in (2.5, 9.5)]
+    before = [search.outcome(trial, 0.0).is_filtered for trial in waiting]
+    search.run([(100.0 + score, float(score)) for score in range(30)])
+    assert [search.outcome(trial, 0.0).is_filtered for trial in waiting] == before == [True, False]
 
 
 def test_repeats_promotions_and_failures_tell_nothing() -> None:
-    bench = Bench()
-    bench.run([(float(score), -float(score)) for score in range(FEWEST - 1)])
+    search = Search()
+    search.run([(float(score), -float(score)) for score in range(FEWEST - 1)])
     told: list[tuple[Status, int | None, int | None]] = [
         ("complete", 0, None),
         ("complete", None, 0),
@@ -164,46 +171,46 @@ def test_repeats_promotions_and_failures_tell_nothing() -> None:
         ("infeasible", None, None),
     ]
     for status, source, continues in told:
-        trial = replace(bench.propose(50.0), continues=continues)
-        bench.records.trials[trial.number] = trial
+        trial = replace(search.propose(50.0), continues=continues)
+        search.records.trials[trial.number] = trial
         measures = {"synflow": 50.0, "loss": -50.0}
-        bench.records.add_outcome(Outcome(trial.number, status, measures, source=source))
-    assert not bench.outcome(bench.propose(1.0), 0.0).is_filtered
-    bench.run([(30.0, -30.0)])
-    assert bench.outcome(bench.propose(1.0), 0.0).is_filtered
+        search.records.add_outcome(Outcome(trial.number, status, measures, source=source))
+    assert not search.outcome(search.propose(1.0), 0.0).is_filtered
+    search.run([(30.0, -30.0)])
+    assert search.outcome(search.propose(1.0), 0.0).is_filtered
 
 
 def test_trainings_on_a_lower_rung_tell_as_well_and_promotions_are_never_left_out() -> None:
-    bench = Bench()
+    search = Search()
     for score in range(FEWEST):
-        trial = bench.propose(float(score))
-        outcome = replace(bench.outcome(trial, -float(score)), status="pruned")
-        bench.records.add_outcome(outcome)
-    trial = bench.propose(1.5)
-    assert bench.outcome(trial, 0.0).is_filtered
-    assert not bench.outcome(replace(trial, continues=3), 0.0).is_filtered
+        trial = search.propose(float(score))
+        outcome = replace(search.outcome(trial, -float(score)), status="pruned")
+        search.records.add_outcome(outcome)
+    trial = search.propose(1.5)
+    assert search.outcome(trial, 0.0).is_filtered
+    assert not search.outcome(replace(trial, continues=3), 0.0).is_filtered
 
 
 def test_a_score_is_taken_once_and_never_without_need() -> None:
-    bench = Bench()
-    trial = bench.propose(1.0)
-    assert bench.filter.scored(trial, {"synflow": 2.0}) == {}
-    assert bench.filter.scored(replace(trial, continues=0), {}) == {}
-    assert Bench(FilterSettings()).filter.scored(trial, {}) == {}
-    assert bench.asked == []
-    assert bench.filter.scored(trial, {"macs": 2.0}) == {"synflow": 1.0}
+    search = Search()
+    trial = search.propose(1.0)
+    assert search.filter.scored(trial, {"synflow": 2.0}) == {}
+    assert search.filter.scored(replace(trial, continues=0), {}) == {}
+    assert Search(FilterSettings()).filter.scored(trial, {}) == {}
+    assert search.asked == []
+    assert search.filter.scored(trial, {"macs": 2.0}) == {"synflow": 1.0}
 
 
 def test_a_design_that_cannot_be_scored_is_trained() -> None:
-    def broken(trial: Trial, measure: str) -> float:
+    def broken(number: int, measure: str) -> float:
         raise BuildError("nothing is left of the input")
 
-    bench = Bench()
-    bench.run([(float(score), -float(score)) for score in range(FEWEST)])
-    trial = bench.propose(0.0)
-    bench.filter = Filter(bench.records, ALL_OF_THE_WORST, broken)
-    assert bench.filter.scored(trial, {}) == {}
-    assert bench.filter.dropped(trial, {}) is None
+    search = Search()
+    search.run([(float(score), -float(score)) for score in range(FEWEST)])
+    trial = search.propose(0.0)
+    search.score = broken  # type: ignore[method-assign]
+    assert search.filter.scored(trial, {}) == {}
+    assert search.filter.dropped(trial, {}) is None
 
 
 def test_equal_scores_are_never_the_worst() -> None:
@@ -238,10 +245,10 @@ def test_settings_that_make_no_filter_are_named() -> None:
 
 
 def test_events_are_looked_at_once_each() -> None:
-    bench = Bench()
-    bench.run(pairs(30))
+    search = Search()
+    search.run(pairs(30))
     lengths = []
     for score, loss in pairs(5):
-        bench.run([(score, loss)])
-        lengths.append(len(bench.filter._events))
+        search.run([(score, loss)])
+        lengths.append(len(search.filter._events))
     assert all(later == earlier + 1 for earlier, later in pairwise(lengths))

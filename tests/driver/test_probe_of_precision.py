@@ -27,6 +27,12 @@ def evaluator_and_trial(*words: str) -> tuple[Evaluator, Trial]:
     return set_up(checked, Path("none"), checked.facts).evaluator, trial
 
 
+def family_of(evaluator: Evaluator, trial: Trial) -> str | None:
+    bench = evaluator.bench(trial.blueprint)
+    assert bench is not None
+    return bench.precision_family()
+
+
 @pytest.fixture
 def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "LONGER", 0)
@@ -35,9 +41,9 @@ def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_short_training_is_not_worth_a_probe() -> None:
     evaluator, trial = evaluator_and_trial()
-    assert evaluator.precision_family(trial.blueprint) is None
+    assert family_of(evaluator, trial) is None
     long = evaluator_and_trial("training.epochs=100000", "measure.scale=proxy")[0]
-    assert long.precision_family(trial.blueprint) == "plain on cpu"
+    assert family_of(long, trial) == "plain on cpu"
 
 
 def test_a_search_decides_once_and_a_resume_keeps_to_it(worth_it: None) -> None:
@@ -54,7 +60,7 @@ def test_a_decision_on_record_is_taken_without_a_probe_and_a_new_one_is_put_ther
     worth_it: None,
 ) -> None:
     evaluator, trial = evaluator_and_trial()
-    family = evaluator.precision_family(trial.blueprint)
+    family = family_of(evaluator, trial)
     ledger = Ledger.create(IN_MEMORY, {FACT: {family: True}})
     assert Precision(evaluator, ledger).bfloat16(trial) is True
     ledger.write_meta({FACT: {}})
@@ -66,7 +72,7 @@ def test_a_decision_on_record_is_taken_without_a_probe_and_a_new_one_is_put_ther
 @pytest.mark.parametrize("word", ["training.amp=off", "training.amp=on", "run.deterministic=true"])
 def test_nothing_is_left_to_decide(worth_it: None, word: str) -> None:
     evaluator, trial = evaluator_and_trial(word)
-    assert evaluator.precision_family(trial.blueprint) is None
+    assert family_of(evaluator, trial) is None
 
 
 def test_a_training_goes_by_the_decision_where_it_is_left_open(working_folder: Path) -> None:

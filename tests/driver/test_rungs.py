@@ -13,7 +13,7 @@ from evonas.driver.preparation import Setup
 from evonas.driver.rungs import MOST_CHECKPOINTS, Levels, Rungs, levelled
 from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import OBJECTIVES, parse_objective
+from evonas.evaluation.objectives import parse_objective
 from evonas.evolution import evolver_class
 from evonas.runs import Run
 from evonas.runs.ledger import Ledger
@@ -22,8 +22,8 @@ from evonas.settings import FidelitySettings, Limits, Settings
 from evonas.space import load_space
 from evonas.trial import Finished, History, Outcome, Trial
 
-ONE = (OBJECTIVES["accuracy"],)
-TWO = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
+ONE = (parse_objective("accuracy"),)
+TWO = (parse_objective("accuracy"), parse_objective("macs"))
 THREE_RUNGS = FidelitySettings(rungs=(1, 3, 9), reduction=3)
 
 
@@ -345,7 +345,7 @@ def toy_setup(name: str, **more: Any) -> Setup:
             **more,
         }
     )
-    objectives = tuple(parse_objective(text, {}) for text in settings.objectives)
+    objectives = tuple(parse_objective(text) for text in settings.objectives)
     space = load_space("nano")
     evolver = evolver_class(settings.evolver)(settings.evolver, space, 0)
     facts = {"settings": settings.to_dict(), "space": space.fingerprint}

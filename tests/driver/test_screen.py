@@ -1,5 +1,8 @@
 """Designs that are left out because they would be too slow: which, when, and after a resume."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,22 +23,25 @@ def space() -> SearchSpace:
     return load_space("nano")
 
 
-class Bench:
+class Search:
     """A run whose latencies follow the work of the networks."""
 
     def __init__(self, space: SearchSpace, *words: str) -> None:
         self.space = space
         given = ["space=nano", f"constraints.latency_ms.max={LIMIT_MS}", *words]
         self.settings = Words(["latency.predictor=true", *given]).read()[0]
-        self.records = Records([parse_objective("loss:min", {})], self.settings.constraints)
+        self.records = Records([parse_objective("loss:min")], self.settings.constraints)
         self.rng = np.random.default_rng(0)
         self.typical = np.median([count(self.plan(self.design())).macs for _ in range(40)])
 
     def screen(self) -> Screen:
-        return Screen(self.records, self.settings, self.plan)
+        return Screen(self.records, self.settings, self.on_the_bench)
 
     def design(self) -> Blueprint:
         return self.space.decode(self.space.sample(self.rng))
+
+    def on_the_bench(self, design: Blueprint) -> Any:
+        return SimpleNamespace(deployed_plan=lambda: self.plan(design))
 
     def plan(self, blueprint: Blueprint) -> Plan:
         return plan_network(blueprint, self.space.scales["full"])
@@ -60,53 +66,53 @@ class Bench:
 def test_what_is_far_too_slow_is_left_out_and_what_may_not_be_is_measured(
     space: SearchSpace,
 ) -> None:
-    bench = Bench(space)
-    bench.run(40)
-    screen = bench.screen()
+    search = Search(space)
+    search.run(40)
+    screen = search.screen()
     left_out = 0
     for _ in range(40):
-        trial = bench.propose()
+        trial = search.propose()
         refused = screen.too_slow(trial, {"macs": 1.0})
-        if bench.ms(trial.blueprint) <= LIMIT_MS:
+        if search.ms(trial.blueprint) <= LIMIT_MS:
             assert refused is None
         if refused is not None:
             left_out += 1
             assert (refused.status, refused.is_free) == ("infeasible", True)
             assert refused.measures == {"macs": 1.0}
             foretold = refused.details[FORETOLD]["latency_ms"]
-            assert foretold == pytest.approx(bench.ms(trial.blueprint), rel=0.2)
+            assert foretold == pytest.approx(search.ms(trial.blueprint), rel=0.2)
             assert f"predicted as {foretold:.6g}" in (refused.error_text or "")
         assert screen.too_slow(trial, {"latency_ms": 1e9}) is None
     assert left_out >= 10
 
 
 def test_it_needs_a_dozen_measured_designs_and_repeats_do_not_count(space: SearchSpace) -> None:
-    bench = Bench(space)
-    bench.run(FEWEST - 1)
-    repeat = bench.propose()
+    search = Search(space)
+    search.run(FEWEST - 1)
+    repeat = search.propose()
     measures = {"latency_ms": 1.0, "loss": 1.0}
-    bench.records.add_outcome(Outcome(repeat.number, "complete", measures, source=0))
-    failed = bench.propose()
-    bench.records.add_outcome(Outcome(failed.number, "failed"))
-    trials = [bench.propose() for _ in range(40)]
-    screen = bench.screen()
+    search.records.add_outcome(Outcome(repeat.number, "complete", measures, source=0))
+    failed = search.propose()
+    search.records.add_outcome(Outcome(failed.number, "failed"))
+    trials = [search.propose() for _ in range(40)]
+    screen = search.screen()
     assert all(screen.too_slow(trial, {}) is None for trial in trials)
-    bench.measure(trials[0])
-    later = [bench.propose() for _ in range(40)]
+    search.measure(trials[0])
+    later = [search.propose() for _ in range(40)]
     assert any(screen.too_slow(trial, {}) is not None for trial in later)
 
 
 def test_a_trial_is_judged_by_what_it_had_seen_in_whatever_order_it_is_asked(
     space: SearchSpace,
 ) -> None:
-    bench = Bench(space)
+    search = Search(space)
     trials = []
     for events in range(30):
-        trials.append(bench.propose())
-        bench.measure(bench.propose())
-        assert bench.records.seen[trials[-1].number] == events
-    asked = {t.number: bench.screen().too_slow(t, {}) for t in trials}
-    one = bench.screen()
+        trials.append(search.propose())
+        search.measure(search.propose())
+        assert search.records.seen[trials[-1].number] == events
+    asked = {t.number: search.screen().too_slow(t, {}) for t in trials}
+    one = search.screen()
     backwards = {t.number: one.too_slow(t, {}) for t in reversed(trials)}
     assert asked == backwards
     assert any(asked.values())
@@ -114,9 +120,9 @@ def test_a_trial_is_judged_by_what_it_had_seen_in_whatever_order_it_is_asked(
 
 
 def test_it_is_off_unless_asked_for(space: SearchSpace) -> None:
-    bench = Bench(space, "latency.predictor=false")
-    bench.run(30)
-    assert all(bench.screen().too_slow(bench.propose(), {}) is None for _ in range(20))
+    search = Search(space, "latency.predictor=false")
+    search.run(30)
+    assert all(search.screen().too_slow(search.propose(), {}) is None for _ in range(20))
 
 
 def test_lengths_grow_by_a_tenth() -> None:

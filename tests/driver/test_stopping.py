@@ -14,7 +14,7 @@ from evonas.trial import Outcome, Trial
 
 
 def records_of(*scores: float, names: tuple[str, ...] = ("score:max",)) -> Records:
-    records = Records([parse_objective(name, {}) for name in names], {})
+    records = Records([parse_objective(name) for name in names], {})
     for score in scores:
         add(records, score)
     return records

@@ -12,14 +12,7 @@ from evonas.driver import resume, search
 from evonas.driver.preparation import check, set_up
 from evonas.errors import RunError, SettingsError
 from evonas.evaluation.evaluator import Evaluator
-from evonas.evaluation.objectives import (
-    DERIVATIONS,
-    OBJECTIVES,
-    Derivation,
-    Objective,
-    measure_scale,
-    mnasnet_reward,
-)
+from evonas.evaluation.measures import MEASURES, Derivation, Measure, measure_scale, mnasnet_reward
 from evonas.reports.summary import run_summary, runs_summary
 from evonas.runs import Run, load_run
 from evonas.settings import RewardSettings, Settings, Words
@@ -301,8 +294,8 @@ def test_its_scales_are_those_of_accuracy_and_latency() -> None:
 
 def test_a_design_with_the_training_of_another_has_a_reward_of_its_own() -> None:
     evaluator = trainer()
-    assert "mnasnet_reward" not in {*evaluator.trained_measures, *evaluator.built_measures}
-    assert "latency_ms" in evaluator.built_measures
+    assert "mnasnet_reward" not in {*evaluator.taken_by("train"), *evaluator.taken_by("build")}
+    assert "latency_ms" in evaluator.taken_by("build")
     known = {"accuracy": 0.5, "loss": 1.0, "latency_ms": 160.0, "macs": 1.0, "parameters": 1.0}
     assert evaluator.is_complete(known)
     outcome = evaluator.checked(Outcome(3, "complete", known, source=1))
@@ -395,9 +388,8 @@ def test_a_limit_on_a_measure_computed_from_counts_costs_no_training(
     derivation = Derivation(
         ("macs", "parameters"), lambda found, _: found["macs"] / found["parameters"]
     )
-    density = Objective("density", "", "maximise", "count", derivation=derivation)
-    monkeypatch.setitem(OBJECTIVES, "density", density)  # type: ignore[misc]
-    monkeypatch.setitem(DERIVATIONS, "density", derivation)  # type: ignore[misc]
+    density = Measure("", "maximise", "count", derivation)
+    monkeypatch.setitem(MEASURES, "density", density)  # type: ignore[misc]
     evaluator = trainer("constraints.density.min=1e9")
     blueprint = check(Words(QUICK)).space.decode([0] * len(check(Words(QUICK)).space.genes))
     counted = evaluator.count(blueprint)

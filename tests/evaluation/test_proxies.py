@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
-from evonas.evaluation.objectives import OBJECTIVES, PROXY_NAMES, measure_scale
+from evonas.evaluation.kit import _proxy_batch
+from evonas.evaluation.measures import MEASURES, PROXY_NAMES, measure_scale
 from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
-from evonas.evaluation.train_evaluator import TrainEvaluator, _proxy_batch
+from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.models import build
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.norms import NORMS
@@ -190,8 +191,8 @@ def normed(depth: int) -> nn.Sequential:
 
 def test_a_measure_is_of_the_proxy_and_goes_to_other_processes() -> None:
     for name in PROXIES:
-        objective = ForkingPickler.loads(ForkingPickler.dumps(OBJECTIVES[name]))
-        assert (objective.name, objective.direction, objective.cost) == (name, "maximise", "build")
+        measure = ForkingPickler.loads(ForkingPickler.dumps(MEASURES[name]))
+        assert (measure.direction, measure.cost) == ("maximise", "build")
         assert measure_scale(name, "full") == "proxy"
 
 
@@ -211,7 +212,9 @@ def test_a_search_takes_scores_as_objectives_and_constraints() -> None:
     assert {outcome.status for _, outcome in outcomes} <= {"complete", "infeasible"}
     for trial, outcome in outcomes:
         if outcome.source is None and "synflow" in outcome.measures:
-            assert outcome.measures["synflow"] == evaluator.score(trial, "synflow")
+            assert outcome.measures["synflow"] == evaluator.bench(trial.blueprint, trial.seed).take(
+                "synflow"
+            )
             assert (outcome.measures["naswot"] >= 56) == (outcome.status == "complete")
     assert evaluator.scale_of("synflow") == "proxy"
     assert evaluator.scale_of("parameters") == "full"

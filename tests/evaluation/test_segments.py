@@ -7,7 +7,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.objectives import parse_objective
 from evonas.evaluation.segments import expected_epochs, segments_of
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.runs.run import run_scales
@@ -96,7 +96,7 @@ def evaluator(
         }
     )
     proxy, full = run_scales(load_space("nano"), settings, DIGITS)
-    objectives = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
+    objectives = (parse_objective("accuracy"), parse_objective("macs"))
     return TrainEvaluator(settings, objectives, proxy, full, Path(folder), 1.0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from evonas.evaluation.objectives import excess, is_within
+from evonas.evaluation.constraints import excess, is_within
 from evonas.evolution import Evolver, PygadEvolver
 from evonas.evolution.memory import Memory, ruled_fitness_of
 from evonas.pareto import best_first

@@ -2,13 +2,13 @@
 
 from evonas.blueprint import Blueprint
 from evonas.driver.inheritance import Inheritance
-from evonas.evaluation.objectives import OBJECTIVES
+from evonas.evaluation.objectives import parse_objective
 from evonas.runs.records import Records
 from evonas.settings import Limits, TrainingSettings
 from evonas.space import load_space
 from evonas.trial import Outcome, Trial
 
-TWO = (OBJECTIVES["accuracy"], OBJECTIVES["macs"])
+TWO = (parse_objective("accuracy"), parse_objective("macs"))
 
 
 def records_of(

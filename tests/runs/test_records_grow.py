@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from evonas import pareto
 from evonas.blueprint import Blueprint
 from evonas.driver.stopping import Stopping
-from evonas.evaluation.objectives import Objective, excess, parse_objective, violations
+from evonas.evaluation.constraints import excess, violations
+from evonas.evaluation.objectives import Objective, parse_objective
 from evonas.runs.archive import Archive
 from evonas.runs.records import REFERENCE_TRIALS, TOP_KEPT, Records
 from evonas.settings import BudgetSettings, Limits
@@ -168,7 +169,7 @@ def play(
     events: list[tuple[int, str, tuple[float, ...]]], names: tuple[str, ...], by_number: bool
 ) -> Iterator[tuple[Records, Naive]]:
     """Up to four trials in flight; each event finishes one of them."""
-    objectives = tuple(parse_objective(name, {}) for name in names)
+    objectives = tuple(parse_objective(name) for name in names)
     records, naive = Records(objectives, CONSTRAINTS), Naive(objectives)
     for place, status, values in events:
         while len(naive.unfinished) < 4:
@@ -251,7 +252,7 @@ class NotWalked(dict[Any, Any]):
 
 
 def test_no_event_walks_over_those_before_it() -> None:
-    objectives = tuple(parse_objective(name, {}) for name in ("a:max", "b:min"))
+    objectives = tuple(parse_objective(name) for name in ("a:max", "b:min"))
     records = Records(objectives, CONSTRAINTS)
     records.trials, records.outcomes, records.seen = NotWalked(), NotWalked(), NotWalked()
     budget = BudgetSettings.model_validate({"target": {"a": {"min": 9}}, "stagnation": 1000})
@@ -271,7 +272,7 @@ def test_no_event_walks_over_those_before_it() -> None:
 
 
 def test_histories_share_lists_that_only_grow() -> None:
-    objectives = (parse_objective("a:max", {}),)
+    objectives = (parse_objective("a:max"),)
     records = Records(objectives, {})
     histories, by_number = [records.history()], [records.history_before(0)]
     for number in range(5):

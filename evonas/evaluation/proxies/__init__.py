@@ -3,7 +3,7 @@
 Each is a function of a network, normalised images (batch, channels, height, width) and labels
 (batch,) that gives a finite number, larger is better. It works on a copy, draws nothing from
 torch's global generator and gives the same for the same arguments. A new one is a file, a line,
-and its name in `objectives.PROXY_NAMES`.
+and its name in `measures.PROXY_NAMES`.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,0 +1,197 @@
+"""All that evonas measures. A new measure is a function and a line in `MEASURES`.
+
+Loads without torch: who reads a run asks for units and directions, and takes nothing.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from evonas.errors import SettingsError
+from evonas.settings import Settings
+
+if TYPE_CHECKING:
+    from evonas.evaluation.bench import Bench
+
+Direction = Literal["maximise", "minimise"]
+# count: from the plan, on the meta device, free; build: needs the network in memory and maybe
+# the device's time; train: needs a training; compress: needs what is made of a trained network.
+# Cheap measures are taken, and constraints on them checked, before expensive ones.
+Cost = Literal["count", "build", "train", "compress"]
+COSTS: tuple[Cost, ...] = ("count", "build", "train", "compress")
+BEFORE_TRAINING = ("count", "build")
+ANY_NUMBER = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a measure is computed from those that it `needs`, which are taken and not derived.
+
+    `formula` gets measures by name, these among them. `group` names the settings that are for
+    this measure alone; the formula raises a SettingsError if they do not suffice.
+    """
+
+    needs: tuple[str, ...]
+    formula: Callable[[Mapping[str, float], Settings], float]
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number with a unit and a direction; directions live here and nowhere else.
+
+    `take` takes it of a design on the bench; of a computed measure it is a `Derivation`. No
+    design's value is outside `bounds`.
+    """
+
+    unit: str
+    direction: Direction
+    cost: Cost
+    take: "Callable[[Bench], float] | Derivation"
+    bounds: tuple[float, float] = (0, math.inf)
+
+
+def score(bench: "Bench", name: str) -> float:
+    """How the trained network does on the validation images (see `training.scoring`)."""
+    return float(getattr(bench.trained().scores, name))
+
+
+def train_seconds(bench: "Bench") -> float:
+    """Wall-clock seconds of the training and its validation."""
+    return bench.trained().seconds
+
+
+def latency_ms(bench: "Bench") -> float:
+    """Milliseconds for one batch on this device (see `hardware.latency`)."""
+    return bench.latency().ms
+
+
+def macs(bench: "Bench") -> float:
+    """Multiply-adds for one image."""
+    return bench.count.macs
+
+
+def parameters(bench: "Bench") -> float:
+    """Trainable numbers."""
+    return bench.count.parameters
+
+
+def size_mib(bench: "Bench") -> float:
+    """Parameters as 32-bit numbers, in MiB."""
+    return bench.count.parameters * 4 / 2**20
+
+
+def peak_memory_mib(bench: "Bench") -> float:
+    """MiB of weights and maps that one inference needs (see `hardware.memory`)."""
+    return bench.peak_memory() / 2**20
+
+
+def proxy_score(bench: "Bench", proxy: str) -> float:
+    """A guess from the untrained network alone, larger is better (see `proxies`)."""
+    return bench.score(proxy)
+
+
+def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
+    """ACC x (LAT / T) ^ w: accuracy and latency as one number, in the unit of the accuracy.
+
+    w is `reward.alpha` if LAT <= T and `reward.beta` if not; both are at most 0, LAT and T are
+    milliseconds above 0 (MnasNet, Tan et al. 2019, arXiv 1807.11626, equations 2 and 3).
+
+    Raises:
+        SettingsError: `reward.target_ms`, which is T, is not set.
+        ValueError: A latency of 0 or less.
+        OverflowError: No float is as large.
+
+    >>> from evonas.settings import RewardSettings
+    >>> soft = Settings(reward=RewardSettings(target_ms=80))
+    >>> round(mnasnet_reward({"accuracy": 0.75, "latency_ms": 160}, soft), 4)
+    0.7145
+    """
+    reward = settings.reward
+    if reward.target_ms is None:
+        raise SettingsError(
+            "mnasnet_reward needs reward.target_ms=NUMBER, the latency in ms to aim at."
+        )
+    ratio = measures["latency_ms"] / reward.target_ms
+    return measures["accuracy"] * math.pow(ratio, reward.alpha if ratio <= 1 else reward.beta)
+
+
+# Of all that `proxies` has, which needs torch.
+PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
+
+# What a task scores a trained network by.
+TASK_MEASURES: Mapping[str, Measure] = {
+    **{
+        name: Measure("", "maximise", "train", partial(score, name=name), bounds=(0, 1))
+        for name in ("accuracy", "balanced_accuracy", "top5_accuracy")
+    },
+    "loss": Measure("", "minimise", "train", partial(score, name="loss")),
+}
+
+MEASURES: Mapping[str, Measure] = {
+    **TASK_MEASURES,
+    "train_seconds": Measure("s", "minimise", "train", train_seconds),
+    "latency_ms": Measure("ms", "minimise", "build", latency_ms),
+    "macs": Measure("", "minimise", "count", macs),
+    "parameters": Measure("", "minimise", "count", parameters),
+    "size_mib": Measure("MiB", "minimise", "count", size_mib),
+    "peak_memory_mib": Measure("MiB", "minimise", "count", peak_memory_mib),
+    "mnasnet_reward": Measure(
+        "",
+        "maximise",
+        "train",
+        Derivation(("accuracy", "latency_ms"), mnasnet_reward, "reward"),
+    ),
+    **{
+        name: Measure("", "maximise", "build", partial(proxy_score, proxy=name), ANY_NUMBER)
+        for name in PROXY_NAMES
+    },
+}
+
+
+def derivations() -> dict[str, Derivation]:
+    """The measures that evonas computes, by name."""
+    takes = {name: measure.take for name, measure in MEASURES.items()}
+    return {name: take for name, take in takes.items() if isinstance(take, Derivation)}
+
+
+def derivation(name: str) -> Derivation | None:
+    """How a measure is computed; None if it is taken, or evonas does not know it."""
+    take = MEASURES[name].take if name in MEASURES else None
+    return take if isinstance(take, Derivation) else None
+
+
+def needs_of(name: str) -> tuple[str, ...]:
+    """What is taken to know a measure: itself, or all that it is computed from."""
+    computed = derivation(name)
+    return (name,) if computed is None else computed.needs
+
+
+def how_computed(name: str) -> str:
+    """`evonas computes mnasnet_reward from accuracy and latency_ms`, for messages."""
+    return f"evonas computes {name} from {' and '.join(needs_of(name))}"
+
+
+def measure_scale(name: str, measured: str) -> str:
+    """The scale that a measure describes: what is trained or scored is the proxy, else `measured`.
+
+    >>> [measure_scale(name, "full") for name in ("accuracy", "synflow", "macs", "mnasnet_reward")]
+    ['proxy', 'proxy', 'full', 'proxy and full']
+    """
+    of_proxy = [is_trained(need) or need in PROXY_NAMES for need in needs_of(name)]
+    scales = ["proxy" if is_proxy else measured for is_proxy in of_proxy]
+    return " and ".join(dict.fromkeys(scales))
+
+
+def measure_scales(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """The scale that each measure describes; nothing for a user's own measures."""
+    if settings.evaluator.name != "train":
+        return dict.fromkeys(names, "")
+    return {name: measure_scale(name, settings.measure.scale) for name in names}
+
+
+def is_trained(name: str) -> bool:
+    """True if a training gives the measure: a longer one gives another value."""
+    return name in MEASURES and MEASURES[name].cost == "train"
