@@ -185,7 +185,7 @@ def _at_once(settings: Settings, outcomes: Iterable[Outcome]) -> int:
     slots = slots_of(workers, torch.cuda.device_count())
     packing = Packing(settings.executor.gpus_per_trial, slots)
     for outcome in outcomes:
-        packing.learn(outcome.details)
+        packing.learn(outcome.notes.gpu_memory_share)
     return sum(packing.place(number) is not None for number in range(workers))
 
 

@@ -8,12 +8,7 @@ from typing import Any, Literal, overload
 from evonas.blueprint import Blueprint
 
 Chromosome = tuple[float, ...]
-Status = Literal["complete", "failed", "infeasible", "pruned"]
-
-FORETOLD = "foretold"  # in details: measures that were not taken, by name, and why
-WEIGHTS_CHECKSUM = "weights_sha256"  # in the details of an outcome: of the file that it left
-DAMAGED_WEIGHTS = "damaged_weights"  # in details: the trial whose weights it should have had
-FILTER = "filter"  # in the details of an outcome whose design was not worth a training
+Status = Literal["complete", "failed", "infeasible", "filtered", "pruned"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +17,7 @@ class Trial:
 
     `seed` depends on the run's seed and the number alone, so results do not depend on the
     worker. `rung` is how long it is trained, 0 the shortest; a promotion `continues` the trial of
-    the same design one rung below, and has its seed. `known` holds measures that need not be
-    taken again (counted beforehand, or of an equal training); `source` is the trial that an equal
-    training was taken from. With the weights of `begins_with` the training begins, if they are
-    still there, and are those of `weights_checksum`. `bfloat16` is what `training.amp=auto` means
-    for it.
+    the same design one rung below, and has its seed.
     """
 
     number: int
@@ -37,22 +28,60 @@ class Trial:
     operator: str = "random"
     rung: int = 0
     continues: int | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A trial as a worker gets it, with what the driver knows about it.
+
+    `known` holds measures that need not be taken again (counted beforehand, or of an equal
+    training); `source` is the trial that an equal training was taken from. `begins_with` is the
+    trial whose weights initialise the training, if they were kept and are those of
+    `weights_checksum`. `bfloat16` is what `training.amp=auto` means for it.
+    """
+
+    trial: Trial
     known: Mapping[str, float] = field(default_factory=dict)
     source: int | None = None
     begins_with: int | None = None
     weights_checksum: str | None = None
     bfloat16: bool = False
 
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.trial.number
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What an outcome tells later steps of the search beside its measures.
+
+    `foretold` are measures that were predicted and not taken. `weights_sha256` is the checksum of
+    the weights that it left, `damaged_weights` the trial whose weights it should have begun with.
+    `gpu_memory_share` is the most that it took of the memory of its GPU.
+    """
+
+    foretold: Mapping[str, float] = field(default_factory=dict)
+    weights_sha256: str | None = None
+    damaged_weights: int | None = None
+    gpu_memory_share: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values of what is noted."""
+        return {name: value for name, value in vars(self).items() if value not in (None, {})}
+
 
 @dataclass(frozen=True)
 class Outcome:
     """What came of one trial.
 
-    It is `complete` if its design was measured at the top rung, and `pruned` if at one below, or
-    if it was not trained at all because a score of the untrained network was bad (`is_filtered`).
+    It is `complete` if its design was measured at the top rung, `pruned` if at one below, and
+    `filtered` if it was not trained because a score of the untrained network was bad.
     `measures` is empty unless something was measured. `seconds` is wall-clock time in the
     worker, `busy_seconds` the same without waiting for the latency clock. A failed outcome
-    has `error_kind` (see `errors.FAILURE_KINDS`) and `error_text`.
+    has `error_kind` (see `errors.FAILURE_KINDS`) and `error_text`. `details` are for readers:
+    nothing depends on them.
     """
 
     number: int
@@ -63,6 +92,7 @@ class Outcome:
     busy_seconds: float = 0.0
     error_kind: str | None = None
     error_text: str | None = None
+    notes: Notes = field(default_factory=Notes)
     details: Mapping[str, Any] = field(default_factory=dict)
     source: int | None = None
     attempts: int = 1
@@ -70,12 +100,7 @@ class Outcome:
     @property
     def is_free(self) -> bool:
         """True if no training was spent on it."""
-        return self.status == "infeasible" or self.source is not None or self.is_filtered
-
-    @property
-    def is_filtered(self) -> bool:
-        """True if its design was not worth a training (see `driver.filter`)."""
-        return FILTER in self.details
+        return self.status in ("infeasible", "filtered") or self.source is not None
 
 
 @dataclass(frozen=True)

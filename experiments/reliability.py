@@ -15,7 +15,7 @@ from record import parser, report
 
 from evonas.driver.preparation import check, set_up
 from evonas.settings import Words
-from evonas.trial import Trial
+from evonas.trial import Assignment, Trial
 
 
 def train(task: tuple[list[str], int, int]) -> dict[str, float]:
@@ -25,7 +25,7 @@ def train(task: tuple[list[str], int, int]) -> dict[str, float]:
     setup = set_up(checked, Path(mkdtemp()), checked.facts)
     chromosome = setup.space.sample(np.random.default_rng(design))
     trial = Trial(0, chromosome, setup.space.decode(chromosome), seed=seed)
-    return dict(setup.evaluator(trial).measures)
+    return dict(setup.evaluator(Assignment(trial)).measures)
 
 
 def reliability(values: np.ndarray) -> float:

@@ -21,7 +21,7 @@ from trainings import checked, side_by_side, training_parser, words_of
 from evonas.driver.preparation import set_up
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.executors.executor import run_trial
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,15 @@ def trained(task: Task) -> list[Outcome]:
         setup = set_up(parts, Path(folder), parts.facts)
         assert isinstance(setup.evaluator, TrainEvaluator), "these words ask for trainings"
         trial = Trial(0, chromosome, setup.space.decode(chromosome), seed=task.design)
-        outcomes = [run_trial(setup.evaluator, trial)]
+        given = Assignment(trial)
+        outcomes = [run_trial(setup.evaluator, given)]
         for rung in range(1, len(setup.settings.fidelity.rungs)):
-            trial = replace(trial, number=rung, rung=rung, continues=rung - 1, begins_with=rung - 1)
-            outcomes.append(run_trial(setup.evaluator, trial))
+            promoted = replace(trial, number=rung, rung=rung, continues=rung - 1)
+            given = Assignment(promoted, begins_with=rung - 1)
+            outcomes.append(run_trial(setup.evaluator, given))
         fidelity = setup.settings.fidelity.model_copy(update={"whole": False})
         settings = setup.settings.model_copy(update={"fidelity": fidelity})
-        outcomes.append(run_trial(replace(setup.evaluator, settings=settings), trial))
+        outcomes.append(run_trial(replace(setup.evaluator, settings=settings), given))
     return outcomes
 
 

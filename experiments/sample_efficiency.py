@@ -27,7 +27,7 @@ from evonas.driver.preparation import Checked, check
 from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.evolution import evolver_class
 from evonas.settings import EvolverSettings, Words
-from evonas.trial import Finished, History, Outcome, Prefix, Trial
+from evonas.trial import Assignment, Finished, History, Outcome, Prefix, Trial
 
 MOST_REPEATS = 20  # free proposals for each evaluation, before a searcher is taken to be stuck
 
@@ -163,7 +163,7 @@ def searched(task: Task, setup: Checked, evaluator: TableEvaluator) -> tuple[lis
             key = evaluator.training_key(blueprint)
             if key not in known:
                 seed = trial_seed(task.seed, oldest)
-                known[key] = evaluator(Trial(oldest, chromosome, blueprint, seed))
+                known[key] = evaluator(Assignment(Trial(oldest, chromosome, blueprint, seed)))
                 if known[key].status == "complete":
                     paid.append(known[key])
             finished.append(Finished(oldest, chromosome, fitness_of(setup, known[key])))

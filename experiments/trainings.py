@@ -33,7 +33,7 @@ from evonas.runs import Run
 from evonas.runs.folder import environment
 from evonas.settings import FidelitySettings, TrainingSettings, Words
 from evonas.training import Normalisation, evaluate
-from evonas.trial import Chromosome, Outcome, Trial
+from evonas.trial import Assignment, Chromosome, Outcome, Trial
 
 Result = TypeVar("Result")
 FRESH = 100_000  # above all seeds that are given to searches
@@ -177,7 +177,7 @@ def outcome_of(words: tuple[str, ...], seed: int, chromosome: Chromosome = ()) -
     with TemporaryDirectory() as folder:
         setup = set_up(parts, Path(folder), parts.facts)
         blueprint = setup.space.decode(chromosome)
-        return run_trial(setup.evaluator, Trial(0, chromosome, blueprint, seed))
+        return run_trial(setup.evaluator, Assignment(Trial(0, chromosome, blueprint, seed)))
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _accuracies_of(again: _Again) -> tuple[float, float]:
     with TemporaryDirectory() as folder:
         setup = set_up(parts, Path(folder), parts.facts)
         trial = Trial(0, again.chromosome, setup.space.decode(again.chromosome), again.seed)
-        outcome = run_trial(setup.evaluator, trial)
+        outcome = run_trial(setup.evaluator, Assignment(trial))
         if outcome.status != "complete":
             return 0.0, 0.0
         assert isinstance(setup.evaluator, TrainEvaluator), "these words ask for trainings"

@@ -39,7 +39,7 @@ from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.settings import Words
-from evonas.trial import Finished, History, Outcome, Trial
+from evonas.trial import Assignment, Finished, History, Outcome
 
 SIZE = "macs"
 MEAN_S = 600
@@ -54,9 +54,9 @@ class WatchedExecutor(VirtualExecutor):
         self.started: dict[int, float] = {}
         self.turns: list[float] = []
 
-    def _launch(self, trial: Trial, place: Place) -> None:
-        super()._launch(trial, place)
-        self.started[trial.number] = self._now
+    def _launch(self, assignment: Assignment, place: Place) -> None:
+        super()._launch(assignment, place)
+        self.started[assignment.number] = self._now
 
     def _charge(self) -> None:
         before = self._now

@@ -14,7 +14,7 @@ from evonas.evaluation.proxies import PROXIES
 from evonas.registry import unknown_name
 from evonas.runs.records import Records
 from evonas.settings import FilterSettings, Settings
-from evonas.trial import FILTER, Outcome, Trial
+from evonas.trial import Outcome, Trial
 
 SCORES = (*PROXIES, "parameters", "macs")  # what `filter.proxy` may name; larger is better
 LATEST = 50  # scores that a new one is compared with
@@ -101,7 +101,7 @@ class Filter:
             return None
         said = f"{proxy} is {known[proxy]:.6g}, among the worst {self.settings.share:.0%} of late"
         facts = {"proxy": proxy, "correlation": correlation}
-        return Outcome(trial.number, "pruned", known, error_text=said, details={FILTER: facts})
+        return Outcome(trial.number, "filtered", known, error_text=said, details={"filter": facts})
 
     def _seen(self, events: int) -> list[Scored]:
         """What so many finished trials tell, by number."""
@@ -115,12 +115,12 @@ class Filter:
         trial, measures = self.records.trials[outcome.number], outcome.measures
         is_new = outcome.source is None and trial.continues is None
         proxy = self.settings.proxy
-        is_measured = outcome.status in ("complete", "pruned")
+        is_measured = outcome.status in ("complete", "pruned", "filtered")
         if not is_new or not is_measured or proxy is None or proxy not in measures:
             return None
         objective = self.records.objectives[0]
         fitness = None
-        if not outcome.is_filtered and objective.name in measures:
+        if outcome.status != "filtered" and objective.name in measures:
             fitness = objective.fitness(measures[objective.name])
         return Scored(outcome.number, measures[proxy], fitness)
 

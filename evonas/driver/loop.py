@@ -19,7 +19,7 @@ from evonas.reports.progress import Display
 from evonas.runs.folder import has_weights, keep_weights
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 PROMOTING = (None, "evaluations", "space exhausted")  # ends that let promotions go on
 
@@ -138,7 +138,7 @@ class Search:
         self.display.started(trial)
         begins_with = self._begins_with(trial)
         self.executor.submit(
-            replace(
+            Assignment(
                 trial,
                 known=known,
                 source=source,

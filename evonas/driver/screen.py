@@ -9,7 +9,7 @@ from evonas.hardware.predictor import LatencyPredictor
 from evonas.models import Plan
 from evonas.runs.records import Records
 from evonas.settings import Settings
-from evonas.trial import FORETOLD, Outcome, Trial
+from evonas.trial import Notes, Outcome, Trial
 
 MEASURE = "latency_ms"
 FEWEST = 12  # measured designs that a prediction is made from
@@ -70,7 +70,8 @@ class Screen:
             "infeasible",
             known,
             error_text=f"{said}, at most {self.limit_ms:.6g} is asked",
-            details={FORETOLD: {MEASURE: ms}, "relative_error": error},
+            notes=Notes(foretold={MEASURE: ms}),
+            details={"relative_error": error},
         )
 
     def _predictor(self, events: int) -> LatencyPredictor | None:

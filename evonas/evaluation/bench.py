@@ -18,7 +18,7 @@ from evonas.space import Scale, network_key
 from evonas.training import Normalisation
 from evonas.training.job import gains_from_bfloat16
 from evonas.training.precision import is_worth_a_probe, network_family
-from evonas.trial import Trial
+from evonas.trial import Assignment
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,20 @@ class Bench:
 
     Args:
         seed: Of the untrained network that scores are taken of.
-        trial: Says how the design is trained; without it, it cannot be.
+        assignment: Says how the design is trained; without it, it cannot be.
     """
 
     def __init__(
-        self, kit: Kit, design: Blueprint, seed: int = 0, trial: Trial | None = None
+        self,
+        kit: Kit,
+        design: Blueprint,
+        seed: int = 0,
+        assignment: Assignment | None = None,
     ) -> None:
         self.kit = kit
         self.design = design
         self.seed = seed
-        self.trial = trial
+        self.assignment = assignment
         self.latency_taken: Latency | None = None
         self.training_done: Trained | None = None
         self._plans: dict[Scale, Plan] = {}
@@ -131,8 +135,8 @@ class Bench:
     def trained(self) -> Trained:
         """The training at proxy scale, done at most once."""
         if self.training_done is None:
-            assert self.trial is not None, "what is counted beforehand needs no training"
-            self.training_done = trained(self.kit, self.trial)
+            assert self.assignment is not None, "what is counted beforehand needs no training"
+            self.training_done = trained(self.kit, self.assignment)
         return self.training_done
 
     def precision_family(self) -> str | None:

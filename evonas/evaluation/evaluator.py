@@ -18,7 +18,7 @@ from evonas.evaluation.objectives import (
     taken_measures,
 )
 from evonas.settings import Settings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 DURATION_STREAM = 1  # durations and noise of a trial are drawn apart
 
@@ -31,7 +31,7 @@ class Evaluator(ABC):
     objectives: tuple[Objective, ...]
 
     @abstractmethod
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
         """Evaluates; raises TrialFailure, or anything, for a design that fails by itself."""
 
     @abstractmethod

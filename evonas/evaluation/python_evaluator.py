@@ -18,7 +18,7 @@ from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.measures import how_computed
 from evonas.registry import did_you_mean, unknown_name
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome
 from evonas.user_code import place_of, summary_of
 
 UserFunction = Callable[[Blueprint], Any]
@@ -38,20 +38,20 @@ class PythonEvaluator(Evaluator):
         """See `Evaluator.training_key`."""
         return blueprint.fingerprint
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
         """See `Evaluator.__call__`."""
         start = time.perf_counter()
-        measures = dict(trial.known)
+        measures = dict(assignment.known)
         if not all(name in measures for name in self.measured):
-            measures = self._measures(self._called(trial.blueprint))
+            measures = self._measures(self._called(assignment.trial.blueprint))
         seconds = time.perf_counter() - start
         return Outcome(
-            trial.number,
+            assignment.number,
             "complete",
             measures,
             seconds=seconds,
             busy_seconds=seconds,
-            source=trial.source,
+            source=assignment.source,
         )
 
     def _called(self, blueprint: Blueprint) -> Any:

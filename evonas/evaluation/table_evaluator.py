@@ -17,7 +17,7 @@ from evonas.registry import unknown_name
 from evonas.settings import Settings
 from evonas.space.gene import Allele, Choice, Gene, Int
 from evonas.space.search_space import SearchSpace
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 Design = tuple[float | None, ...]  # the number of each gene's allele, None where it is inactive
 
@@ -82,8 +82,9 @@ class TableEvaluator(Evaluator):
         column = self.lookup.duration
         return self.lookup.columns[column][row] if column else super().duration_s(trial)
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
         """See `Evaluator.__call__`."""
+        trial = assignment.trial
         row = self.lookup.row(trial.blueprint)
         if row is None:
             return Outcome(trial.number, "infeasible", error_text=self._missing(trial.blueprint))
@@ -99,9 +100,9 @@ class TableEvaluator(Evaluator):
         return Outcome(
             trial.number,
             "complete",
-            {**measures, **trial.known},
+            {**measures, **assignment.known},
             details=details,
-            source=trial.source,
+            source=assignment.source,
         )
 
     def _chosen(self, seed: int) -> dict[str, str]:

@@ -21,7 +21,7 @@ from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.segments import added_segments
 from evonas.key import key_of
 from evonas.space import Scale, network_key
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Notes, Outcome, Trial
 
 ALWAYS_MEASURED = ("accuracy", "loss", "macs", "parameters")
 WITHOUT_INFLUENCE = {"log", "compile", "cuda_graphs"}  # on what a training gives
@@ -88,12 +88,13 @@ class TrainEvaluator(Evaluator):
         """See `Evaluator.measured`."""
         return list(dict.fromkeys([*super().measured, *ALWAYS_MEASURED]))
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
         """See `Evaluator.__call__`."""
         start = time.perf_counter()
-        bench = Bench(self.kit, trial.blueprint, trial.seed, trial)
+        trial = assignment.trial
+        bench = Bench(self.kit, trial.blueprint, trial.seed, assignment)
         with bench.kit.threads():
-            measures, broken = self._measures(bench, trial)
+            measures, broken = self._measures(bench, assignment)
         seconds = time.perf_counter() - start
         training, latency = bench.training_done, bench.latency_taken
         return Outcome(
@@ -104,21 +105,24 @@ class TrainEvaluator(Evaluator):
             seconds=seconds,
             busy_seconds=seconds - (latency.waited_s if latency else 0.0),
             error_text=broken.error_text if broken else None,
+            notes=training.notes if training else Notes(),
             details={
                 **({"latency": latency.to_dict()} if latency else {}),
                 **(training.details if training else {}),
             },
-            source=trial.source,
+            source=assignment.source,
         )
 
-    def _measures(self, bench: Bench, trial: Trial) -> tuple[dict[str, float], Outcome | None]:
+    def _measures(
+        self, bench: Bench, assignment: Assignment
+    ) -> tuple[dict[str, float], Outcome | None]:
         """What is measured, cheap things first; if a constraint is broken, no training is done."""
-        measures = dict(trial.known)
+        measures = dict(assignment.known)
         for cost in COSTS:
             for name in self.taken_by(cost):
                 if name not in measures:
                     measures[name] = bench.take(name)
-            broken = self._broken(trial, measures) if cost in BEFORE_TRAINING else None
+            broken = self._broken(assignment.trial, measures) if cost in BEFORE_TRAINING else None
             if broken is not None:
                 return measures, broken
         return measures, None

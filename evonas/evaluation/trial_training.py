@@ -19,24 +19,34 @@ from evonas.models import build
 from evonas.training import Normalisation, Progress, Scores, class_weights, evaluate, train
 from evonas.training.inheritance import inherit
 from evonas.training.job import begin
-from evonas.trial import DAMAGED_WEIGHTS, WEIGHTS_CHECKSUM, Trial
+from evonas.trial import Assignment, Notes
 
 
 @dataclass(frozen=True)
 class Trained:
     """A finished training: the network, its loss per epoch, its scores and its seconds.
 
-    `details` is what else is worth a record.
+    `details` are worth a record.
     """
 
     network: nn.Module
     curve: tuple[float, ...]
     scores: Scores
     seconds: float
+    notes: Notes
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-def trained(kit: Kit, trial: Trial) -> Trained:
+@dataclass(frozen=True)
+class _Begun:
+    """How a training begins: what is left to train, and what was taken from another one."""
+
+    segments: list[Segment]
+    damaged_weights: int | None = None
+    inherited: Mapping[str, Any] = field(default_factory=dict)
+
+
+def trained(kit: Kit, assignment: Assignment) -> Trained:
     """Trains the design of a trial; leaves its weights in the trial's folder.
 
     Curve and sum of losses are of the last segment: what this rung added. Seconds are those of
@@ -46,23 +56,30 @@ def trained(kit: Kit, trial: Trial) -> Trained:
         TrialFailure: It diverged.
     """
     start = time.perf_counter()
+    trial = assignment.trial
     design = trial.blueprint
     network = build(design, kit.proxy)
     begin(network, kit.recipe(design), trial.seed, design.network.get("initialisation"))
-    segments, details = _begun(kit, network, trial)
-    for segment in segments:
-        progress = _train(kit, network, segment, trial)
+    begun = _begun(kit, network, assignment)
+    for segment in begun.segments:
+        progress = _train(kit, network, segment, assignment)
     data = kit.data(segment.resolution_px, segment.percent)
     normalisation = Normalisation(data.mean, data.deviation)
     scores = evaluate(network, data.validation, normalisation, kit.device)
-    checksum = write_weights(_folder(kit, trial), network)
+    checksum = write_weights(_folder(kit, trial.number), network)
     if not math.isfinite(scores.loss):
         raise TrialFailure("diverged", f"the validation loss is {scores.loss}")
-    details |= {"loss_sum": progress.loss_sum, WEIGHTS_CHECKSUM: checksum}
-    return Trained(network, tuple(progress.curve), scores, time.perf_counter() - start, details)
+    return Trained(
+        network,
+        tuple(progress.curve),
+        scores,
+        time.perf_counter() - start,
+        Notes(weights_sha256=checksum, damaged_weights=begun.damaged_weights),
+        {**begun.inherited, "loss_sum": progress.loss_sum},
+    )
 
 
-def _train(kit: Kit, network: nn.Module, segment: Segment, trial: Trial) -> Progress:
+def _train(kit: Kit, network: nn.Module, segment: Segment, assignment: Assignment) -> Progress:
     data = kit.data(segment.resolution_px, segment.percent)
     recipe = segment.recipe
     watches = recipe.patience is not None or recipe.plateau is not None
@@ -75,35 +92,36 @@ def _train(kit: Kit, network: nn.Module, segment: Segment, trial: Trial) -> Prog
         kit.device,
         validation=data.validation if watches else None,
         class_weights=class_weights(kit.settings.data, data.train, len(data.classes)),
-        bfloat16=trial.bfloat16,
-        log_folder=_folder(kit, trial) if recipe.log else None,
+        bfloat16=assignment.bfloat16,
+        log_folder=_folder(kit, assignment.number) if recipe.log else None,
     )
 
 
-def _begun(kit: Kit, network: nn.Module, trial: Trial) -> tuple[list[Segment], dict[str, Any]]:
-    """Puts in the weights that the trial begins with; segments to train, and what was taken.
+def _begun(kit: Kit, network: nn.Module, assignment: Assignment) -> _Begun:
+    """Puts in the weights that the trial begins with.
 
     A promotion goes on with its own weights unless its rung begins anew; a new design may
     inherit those of a parent. Where they are gone or damaged, the training is done from its
     beginning: for a promotion that comes to the same.
     """
+    trial, source = assignment.trial, assignment.begins_with
     recipe, fidelity = kit.recipe(trial.blueprint), kit.settings.fidelity
     segments = segments_of(fidelity, recipe, trial.rung, trial.seed, kit.proxy.resolution_px)
     if begins_anew(fidelity, recipe, trial.rung):
-        return segments, {}
-    file = kit.trials / str(trial.begins_with) / WEIGHTS
-    state = weights_in(file, trial.weights_checksum)
+        return _Begun(segments)
+    file = kit.trials / str(source) / WEIGHTS
+    state = weights_in(file, assignment.weights_checksum)
     if state is None:
-        return segments, {DAMAGED_WEIGHTS: trial.begins_with} if file.exists() else {}
+        return _Begun(segments, source if file.exists() else None)
     if trial.continues is not None:
         network.load_state_dict(state)
-        return segments[-1:], {}
+        return _Begun(segments[-1:])
     if not recipe.inherit:
-        return segments, {}
+        return _Begun(segments)
     share = inherit(network, state)
-    return segments, {"inherited_from": trial.begins_with, "inherited_share": share}
+    return _Begun(segments, inherited={"inherited_from": source, "inherited_share": share})
 
 
-def _folder(kit: Kit, trial: Trial) -> Path:
-    """Where files of the trial lie; the driver deletes those of all but the best."""
-    return make_folder(kit.trials / str(trial.number))
+def _folder(kit: Kit, number: int) -> Path:
+    """Where files of a trial lie; the driver deletes those of all but the best."""
+    return make_folder(kit.trials / str(number))

@@ -14,11 +14,11 @@ import torch
 
 from evonas import interrupts
 from evonas.errors import BuildError, FileError, TrialFailure
-from evonas.executors.gpu_memory import forget_peak, peak_details
+from evonas.executors.gpu_memory import forget_peak, peak_memory
 from evonas.executors.packing import Packing, Place
 from evonas.files import EXHAUSTED, refusal
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 from evonas.user_code import place_of, traceback_of
 
 LOOK_UP_S = 1.0  # at signals and at what workers depend on, while none of them has anything to say
@@ -33,7 +33,7 @@ class Evaluate(Protocol):
     def prepare(self) -> None:
         """Called once in each fresh worker before any trial."""
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
         """May raise anything."""
 
     def duration_s(self, trial: Trial) -> float | None:
@@ -49,7 +49,7 @@ class Lost:
 
 @dataclass
 class _Running:
-    trial: Trial
+    assignment: Assignment
     attempt: int
     since: float = math.inf  # when the worker began; until then it may still be starting
 
@@ -68,7 +68,7 @@ class Executor(ABC):
         self.settings = settings
         self.workers = workers
         self.packing = Packing()  # a subclass that shares GPUs out says how when it opens
-        self._queue: deque[Trial] = deque()
+        self._queue: deque[Assignment] = deque()
         self._running: dict[int, _Running] = {}
         self._attempts: dict[int, int] = {}
         self._alone: set[int] = set()  # trials that need a whole GPU
@@ -93,9 +93,9 @@ class Executor(ABC):
         with interrupts.held():
             self._close()
 
-    def submit(self, trial: Trial) -> None:
+    def submit(self, assignment: Assignment) -> None:
         """Takes a trial; it starts as soon as a worker is free."""
-        self._queue.append(trial)
+        self._queue.append(assignment)
         self._start_waiting()
 
     def wait(self) -> Outcome:
@@ -145,7 +145,7 @@ class Executor(ABC):
         """Stops everything that runs; also called when `_open` failed half-way."""
 
     @abstractmethod
-    def _launch(self, trial: Trial, place: Place) -> None:
+    def _launch(self, assignment: Assignment, place: Place) -> None:
         """Starts a trial in a free worker at its place on the GPUs; `_begins` tells when it runs.
 
         A worker in place of a lost one has to start first: that is not the trial's time.
@@ -165,15 +165,15 @@ class Executor(ABC):
 
     def _start_waiting(self) -> None:
         while self._queue and len(self._running) < self.workers:
-            trial = self._queue[0]
-            place = self.packing.place(trial.number, trial.number in self._alone)
+            assignment = self._queue[0]
+            place = self.packing.place(assignment.number, assignment.number in self._alone)
             if place is None:
                 return  # those behind it wait too, or it would wait for ever
             self._queue.popleft()
-            attempt = self._attempts.get(trial.number, 0) + 1
-            self._attempts[trial.number] = attempt
-            self._running[trial.number] = _Running(trial, attempt)
-            self._launch(trial, place)
+            attempt = self._attempts.get(assignment.number, 0) + 1
+            self._attempts[assignment.number] = attempt
+            self._running[assignment.number] = _Running(assignment, attempt)
+            self._launch(assignment, place)
 
     def _until_deadline(self) -> float:
         now = time.monotonic()
@@ -193,7 +193,7 @@ class Executor(ABC):
             return self._settle_lost(number, result)
         if result.error_kind == REFUSED:
             raise FileError(result.error_text or "")
-        self.packing.learn(result.details)
+        self.packing.learn(result.notes.gpu_memory_share)
         if result.error_kind == "out_of_memory" and self.packing.is_shared(number):
             self._alone.add(number)
             self._run_again(number)
@@ -211,7 +211,7 @@ class Executor(ABC):
 
     def _run_again(self, number: int) -> None:
         self.packing.leave(number)
-        self._queue.appendleft(self._running.pop(number).trial)
+        self._queue.appendleft(self._running.pop(number).assignment)
 
     def _finish(self, number: int, outcome: Outcome) -> Outcome:
         del self._running[number]
@@ -220,20 +220,28 @@ class Executor(ABC):
         return replace(outcome, attempts=self._attempts.pop(number))
 
 
-def run_trial(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
+def run_trial(evaluate: Callable[[Assignment], Outcome], assignment: Assignment) -> Outcome:
     """The outcome of a trial, also of one that raises: called in the worker.
 
-    Its details tell the memory that it took of a GPU, if it used one.
+    It tells the memory that it took of a GPU, if it used one.
     """
     forget_peak()
-    outcome = _outcome(evaluate, trial)
-    return replace(outcome, details={**outcome.details, **peak_details()})
+    outcome = _outcome(evaluate, assignment)
+    peak = peak_memory()
+    if peak is None:
+        return outcome
+    mib, share = peak
+    return replace(
+        outcome,
+        notes=replace(outcome.notes, gpu_memory_share=share),
+        details={**outcome.details, "gpu_memory_mib": mib},
+    )
 
 
-def _outcome(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
+def _outcome(evaluate: Callable[[Assignment], Outcome], assignment: Assignment) -> Outcome:
     start = time.perf_counter()
     try:
-        return evaluate(trial)
+        return evaluate(assignment)
     except TrialFailure as failure:
         kind, text = failure.kind, failure.text
     except BuildError as error:
@@ -247,7 +255,7 @@ def _outcome(evaluate: Callable[[Trial], Outcome], trial: Trial) -> Outcome:
         text = _text(error)
         if isinstance(error, OSError) and error.errno in EXHAUSTED:
             kind, text = REFUSED, str(refusal(error))
-    return failed(trial.number, kind, text, time.perf_counter() - start)
+    return failed(assignment.number, kind, text, time.perf_counter() - start)
 
 
 def failed(number: int, kind: str, text: str, seconds: float) -> Outcome:

@@ -1,11 +1,8 @@
 """What a trial takes of the memory of its GPU, seen in its own process."""
 
 import gc
-from collections.abc import Mapping
 
 import torch
-
-from evonas.executors.packing import PEAK_SHARE
 
 
 def forget_peak() -> None:
@@ -14,15 +11,15 @@ def forget_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def peak_details() -> Mapping[str, float]:
-    """After a trial: the most that tensors took, in MiB and as a share; empty without a GPU.
+def peak_memory() -> tuple[float, float] | None:
+    """After a trial: the most that tensors took, in MiB and as a share; None without a GPU.
 
     What is left over, and what the allocator holds back for later, goes to other processes.
     """
     peak = torch.cuda.max_memory_allocated()  # 0 in a process that has not begun to use a GPU
     if not peak:
-        return {}
+        return None
     gc.collect()
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-    return {"gpu_memory_mib": peak / 2**20, PEAK_SHARE: peak / total}
+    return peak / 2**20, peak / total

@@ -9,7 +9,7 @@ from types import FrameType
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
 from evonas.executors.packing import Place
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome
 
 
 class OutOfTime(BaseException):
@@ -21,7 +21,7 @@ class InlineExecutor(Executor):
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
         super().__init__(evaluate, settings, 1)
-        self._next: Trial | None = None
+        self._next: Assignment | None = None
 
     def _open(self) -> None:
         self.evaluate.prepare()
@@ -29,19 +29,21 @@ class InlineExecutor(Executor):
     def _close(self) -> None:
         self._next = None
 
-    def _launch(self, trial: Trial, place: Place) -> None:
-        self._next = trial
-        self._begins(trial.number)
+    def _launch(self, assignment: Assignment, place: Place) -> None:
+        self._next = assignment
+        self._begins(assignment.number)
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
-        trial = self._next
-        assert trial is not None, "a running trial was launched"
+        assignment = self._next
+        assert assignment is not None, "a running trial was launched"
         self._next = None
         try:
             with alarm(self.settings.timeout_s):
-                return [(trial.number, run_trial(self.evaluate, trial))]
+                return [(assignment.number, run_trial(self.evaluate, assignment))]
         except OutOfTime:
-            return [(trial.number, timeout_outcome(trial.number, self.settings.timeout_s))]
+            return [
+                (assignment.number, timeout_outcome(assignment.number, self.settings.timeout_s))
+            ]
 
     def _stop(self, number: int) -> None:
         self._next = None

@@ -21,7 +21,7 @@ from evonas.errors import ExecutorError
 from evonas.executors.executor import Evaluate, Executor, Lost, run_trial
 from evonas.executors.packing import Packing, Place, slots_of
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome
 
 READY = "ready"
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # read when a process first uses CUDA
@@ -92,15 +92,15 @@ class LocalExecutor(Executor):
             worker.pipe.close()
         self._workers = []
 
-    def _launch(self, trial: Trial, place: Place) -> None:
+    def _launch(self, assignment: Assignment, place: Place) -> None:
         free = (worker for worker in self._workers if not worker.is_busy)
         worker = next(worker for worker in free if worker.gpu in (None, place.gpu))
-        worker.number = trial.number
+        worker.number = assignment.number
         if worker.is_ready:
-            self._begins(trial.number)
+            self._begins(assignment.number)
         # If it died while idle, `_collect` sees the closed pipe and reports it lost.
         with contextlib.suppress(OSError):
-            worker.pipe.send(trial)
+            worker.pipe.send(assignment)
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.is_busy}
@@ -180,10 +180,10 @@ def _serve(pipe: Connection, evaluate: Evaluate, gpu: int | None) -> None:
     pipe.send(READY)
     while True:
         try:
-            trial = pipe.recv()
+            assignment = pipe.recv()
         except EOFError:
             return
-        pipe.send(run_trial(evaluate, trial))
+        pipe.send(run_trial(evaluate, assignment))
 
 
 def visible_gpu(gpu: int, visible: str | None) -> str:

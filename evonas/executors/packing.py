@@ -1,11 +1,10 @@
 """How many trials a GPU takes at a time: by the memory that trials were seen to take."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-PEAK_SHARE = "gpu_memory_share"  # in the details of an outcome: its peak over the GPU's memory
 MARGIN = 1.3  # the next trial may be a larger network
 STEPS = 16  # shares are whole sixteenths of a GPU
 
@@ -58,10 +57,10 @@ class Packing:
         """True if the trial was given less than a whole GPU, so that others could take the rest."""
         return 0 < self._places[number].share < 1
 
-    def learn(self, details: Mapping[str, Any]) -> None:
-        """Takes note of the memory that a trial took, if its outcome's details tell it."""
-        if PEAK_SHARE in details:
-            self._peak = max(self._peak or 0.0, details[PEAK_SHARE])
+    def learn(self, peak: float | None) -> None:
+        """Takes note of the share of a GPU's memory that a trial took, if it used one."""
+        if peak is not None:
+            self._peak = max(self._peak or 0.0, peak)
 
     def _held(self, gpu: int) -> list[float]:
         return [place.share for place in self._places.values() if place.gpu == gpu]

@@ -18,7 +18,7 @@ from evonas.executors.packing import Packing, Place
 from evonas.executors.ray_service import RayService, address_fault
 from evonas.settings import ExecutorSettings
 from evonas.standard_output import led_to
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome
 
 MOST_PRINTED = 100_000  # bytes of what a trial prints that the driver passes on
 LOADING_GPUS = 0.001  # so little that all workers load at the same time, where the GPUs are
@@ -67,9 +67,9 @@ class RayExecutor(Executor):
         self.packing = self._packing()
         task = self._ray.remote(num_returns="streaming", **self._options())(_evaluate_in_worker)
         shared = self._ray.put(self.evaluate)
-        self._start: Callable[[Trial, float], Any] = lambda trial, gpus: task.options(
+        self._start: Callable[[Assignment, float], Any] = lambda assignment, gpus: task.options(
             num_gpus=gpus
-        ).remote(shared, trial)
+        ).remote(shared, assignment)
         load = self._ray.remote(
             num_gpus=LOADING_GPUS if self.settings.gpus_per_trial else 0, **self._options()
         )(_prepare_worker)
@@ -140,8 +140,8 @@ class RayExecutor(Executor):
             if self._numbers:
                 self._collect(LOOK_UP_S)
 
-    def _launch(self, trial: Trial, place: Place) -> None:
-        self._numbers[self._start(trial, place.share)] = trial.number
+    def _launch(self, assignment: Assignment, place: Place) -> None:
+        self._numbers[self._start(assignment, place.share)] = assignment.number
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         done, _ = self._ray.wait(list(self._numbers), num_returns=1, timeout=timeout_s)
@@ -194,7 +194,9 @@ def _prepare_worker(evaluate: Evaluate) -> None:
     evaluate.prepare()
 
 
-def _evaluate_in_worker(evaluate: Evaluate, trial: Trial) -> Iterator[_Begun | tuple[Outcome, str]]:
+def _evaluate_in_worker(
+    evaluate: Evaluate, assignment: Assignment
+) -> Iterator[_Begun | tuple[Outcome, str]]:
     """The task of a trial: where it begins, late in a fresh worker; then outcome and print-out."""
     import ray
 
@@ -202,7 +204,7 @@ def _evaluate_in_worker(evaluate: Evaluate, trial: Trial) -> Iterator[_Begun | t
     yield _Begun(ray.get_runtime_context().get_node_id(), os.getpid())
     with TemporaryFile() as file:
         with led_to(file.fileno()):
-            outcome = run_trial(evaluate, trial)
+            outcome = run_trial(evaluate, assignment)
         file.seek(0)
         yield outcome, file.read(MOST_PRINTED).decode(errors="replace")
 

@@ -9,7 +9,7 @@ from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeo
 from evonas.executors.inline_executor import OutOfTime, alarm
 from evonas.executors.packing import Place
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome
 
 
 class VirtualExecutor(Executor):
@@ -37,10 +37,10 @@ class VirtualExecutor(Executor):
         """See `Executor.go_on`."""
         self._now, self._started = now, started
 
-    def submit(self, trial: Trial) -> None:
+    def submit(self, assignment: Assignment) -> None:
         """See `Executor.submit`."""
         self._charge()
-        super().submit(trial)
+        super().submit(assignment)
         self._idle_since = time.perf_counter()
 
     def wait(self) -> Outcome:
@@ -63,21 +63,21 @@ class VirtualExecutor(Executor):
     def _close(self) -> None:
         self._due = []
 
-    def _launch(self, trial: Trial, place: Place) -> None:
-        self._begins(trial.number)
-        outcome = self._evaluated(trial)
-        simulated = self.evaluate.duration_s(trial)
+    def _launch(self, assignment: Assignment, place: Place) -> None:
+        self._begins(assignment.number)
+        outcome = self._evaluated(assignment)
+        simulated = self.evaluate.duration_s(assignment.trial)
         if simulated is not None:
             outcome = replace(outcome, seconds=simulated, busy_seconds=simulated)
-        start = self._started.get(trial.number, self._now)
-        heapq.heappush(self._due, (start + outcome.seconds, trial.number, outcome))
+        start = self._started.get(assignment.number, self._now)
+        heapq.heappush(self._due, (start + outcome.seconds, assignment.number, outcome))
 
-    def _evaluated(self, trial: Trial) -> Outcome:
+    def _evaluated(self, assignment: Assignment) -> Outcome:
         try:
             with alarm(self.settings.timeout_s):
-                return run_trial(self.evaluate, trial)
+                return run_trial(self.evaluate, assignment)
         except OutOfTime:
-            return timeout_outcome(trial.number, self.settings.timeout_s)
+            return timeout_outcome(assignment.number, self.settings.timeout_s)
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         finish, number, outcome = heapq.heappop(self._due)

@@ -18,7 +18,7 @@ from evonas.reports.format import duration, objective_value
 from evonas.reports.ticker import Ticker
 from evonas.runs.records import Records
 from evonas.settings import Settings
-from evonas.trial import DAMAGED_WEIGHTS, Outcome, Trial
+from evonas.trial import Outcome, Trial
 
 
 class Display:
@@ -84,9 +84,9 @@ class Display:
                 f"Trial {outcome.number} failed after {duration(outcome.seconds)}: "
                 f"{outcome.error_kind}, {first_line}. It ranks last."
             )
-        if DAMAGED_WEIGHTS in outcome.details:
+        if outcome.notes.damaged_weights is not None:
             self.line(
-                f"The weights that trial {outcome.details[DAMAGED_WEIGHTS]} left are damaged, so "
+                f"The weights that trial {outcome.notes.damaged_weights} left are damaged, so "
                 f"trial {outcome.number} was trained from its beginning."
             )
         tenths = 10 * records.evaluations // self.settings.budget.evaluations

@@ -54,7 +54,7 @@ def trial_summary(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
         "source": outcome.source,
         "seconds": outcome.seconds,
         "curve": list(outcome.curve),
-        "details": dict(outcome.details),
+        "details": {**outcome.details, **outcome.notes.to_dict()},
         "rung": trial.rung,
         "continues": trial.continues,
         "continued_by": run.records.promoted.get(trial.number),

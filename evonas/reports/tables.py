@@ -60,7 +60,7 @@ def print_trial(summary: dict[str, Any], console: Console) -> None:
     if summary["continues"] is not None or summary["continued_by"] is not None or summary["rung"]:
         grid.add_row("rung", _rung(summary))
     if summary["error"]["text"]:
-        reason = "filter" if summary["status"] == "pruned" else "constraint"
+        reason = "filter" if summary["status"] == "filtered" else "constraint"
         grid.add_row("why", f"{summary['error']['kind'] or reason}: {summary['error']['text']}")
     for name, value in summary["measures"].items():
         grid.add_row(name, measure(name, value))

@@ -23,6 +23,7 @@ from evonas.errors import FileError, RunError
 from evonas.files import told
 from evonas.runs.rows import outcome_of, outcome_row, session_row, trial_of, trial_row
 from evonas.runs.schema import (
+    CHECKED_SINCE,
     CHECKSUMS,
     KEYS,
     MIGRATIONS,
@@ -185,11 +186,15 @@ class Ledger:
         if version in MIGRATIONS:
             with self._transaction() as db:
                 version = self._version()  # another process may have been faster
+                are_checked = version >= CHECKED_SINCE
+                if are_checked:
+                    self.meta()  # or what is damaged would get a checksum
                 while version in MIGRATIONS:
                     for statement in filter(str.strip, MIGRATIONS[version].split(";")):
                         db.execute(statement)
                     version += 1
-                _add_checksums(db)
+                if not are_checked:
+                    _add_checksums(db)
                 self._put_facts({"schema_version": version})
         if version != SCHEMA_VERSION:
             raise RunError(

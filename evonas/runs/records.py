@@ -12,8 +12,6 @@ from evonas.evaluation.objectives import Objective
 from evonas.runs.archive import Archive
 from evonas.settings import Limits
 from evonas.trial import (
-    FORETOLD,
-    WEIGHTS_CHECKSUM,
     Chromosome,
     Finished,
     History,
@@ -26,7 +24,7 @@ Fitness = tuple[float, ...]
 
 TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 REFERENCE_TRIALS = 12  # complete trials that fix the reference point
-COUNTED = ("complete", "failed", "infeasible", "pruned", "cached", "running")
+COUNTED = ("complete", "failed", "infeasible", "filtered", "pruned", "cached", "running")
 
 
 class Records:
@@ -103,13 +101,15 @@ class Records:
     def _seen(self, outcome: Outcome) -> Finished:
         """The outcome as an evolver sees it."""
         trial, measures = self.trials[outcome.number], outcome.measures
-        foretold = outcome.details.get(FORETOLD, {})
-        is_early = outcome.status == "pruned" and self._early.keys() != self.constraints.keys()
+        is_early = (
+            outcome.status in ("pruned", "filtered")
+            and self._early.keys() != self.constraints.keys()
+        )
         return Finished(
             trial.number,
             trial.chromosome,
             self.fitness(outcome),
-            None if is_early else excess({**foretold, **measures}, self.constraints),
+            None if is_early else excess({**outcome.notes.foretold, **measures}, self.constraints),
             trial.rung,
             trial.continues,
         )
@@ -152,8 +152,6 @@ class Records:
 
     def fitness(self, outcome: Outcome) -> Fitness | None:
         """Larger-is-better values of a complete, feasible trial, or a short one; else None."""
-        if outcome.is_filtered:
-            return None
         limits = self._early if outcome.status == "pruned" else self.constraints
         if outcome.status not in ("complete", "pruned") or violations(outcome.measures, limits):
             return None
@@ -179,7 +177,7 @@ class Records:
 
     def weights_checksum(self, number: int | None) -> str | None:
         """Of the weights that a finished trial left; None if that was not noted."""
-        return None if number is None else self.outcomes[number].details.get(WEIGHTS_CHECKSUM)
+        return None if number is None else self.outcomes[number].notes.weights_sha256
 
     def history(self, events: int | None = None) -> History:
         """What an evolver sees after so many finished events (all if None), in their order.

@@ -19,7 +19,7 @@ from evonas.runs.folder import DATABASE, SETTINGS, SPACE
 from evonas.runs.ledger import SIGNS, Ledger, copied
 from evonas.runs.rows import outcome_of, outcome_row, session_row, trial_of, trial_row
 from evonas.runs.run import load_run
-from evonas.runs.schema import KEYS, MIGRATIONS, SCHEMA_VERSION, is_sound, sound_facts
+from evonas.runs.schema import CHECKED_SINCE, KEYS, SCHEMA_VERSION, is_sound, sound_facts
 from evonas.settings import Settings
 from evonas.space.document import space_name
 from evonas.space.load import load_space_file
@@ -108,7 +108,7 @@ def _facts(db: sqlite3.Connection, run: Path) -> dict[str, Any]:
     texts = _texts(db)
     sound, lost, _ = sound_facts(texts)
     facts = {key: json.loads(value) for key, value in sound.items()}
-    if lost == ["checksums"] and _version(texts) in MIGRATIONS:
+    if lost == ["checksums"] and (_version(texts) or CHECKED_SINCE) < CHECKED_SINCE:
         facts = {key: json.loads(value) for key, value in texts.items()}
         lost = []
     missing = sorted({*lost, *({"device", "data"} - facts.keys())} - SPARE - REBUILT)

@@ -3,11 +3,14 @@
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from evonas.blueprint import Blueprint
 from evonas.runs.schema import checksum
-from evonas.trial import Outcome, Trial
+from evonas.trial import Notes, Outcome, Status, Trial
+
+NOTES = {field.name for field in fields(Notes)}
 
 
 def trial_row(trial: Trial, seen: int, proposed_at: float) -> tuple[Any, ...]:
@@ -43,7 +46,7 @@ def outcome_row(
         float(outcome.busy_seconds),
         outcome.error_kind,
         outcome.error_text,
-        json.dumps(dict(outcome.details)),
+        json.dumps({**outcome.details, **outcome.notes.to_dict()}),
         outcome.source,
         outcome.attempts,
         float(finished_at),
@@ -74,17 +77,24 @@ def trial_of(row: sqlite3.Row) -> Trial:
 
 
 def outcome_of(row: sqlite3.Row) -> Outcome:
-    """The outcome of a row."""
+    """The outcome of a row: its notes lie among its details."""
+    details = json.loads(row["details"])
     return Outcome(
         number=row["number"],
-        status=row["status"],
+        status=_status(row["status"], details),
         measures=json.loads(row["measures"]),
         curve=tuple(json.loads(row["curve"])),
         seconds=row["seconds"],
         busy_seconds=row["busy_seconds"],
         error_kind=row["error_kind"],
         error_text=row["error_text"],
-        details=json.loads(row["details"]),
+        notes=Notes(**{key: details.pop(key) for key in NOTES & details.keys()}),
+        details=details,
         source=row["source"],
         attempts=row["attempts"],
     )
+
+
+def _status(written: Status, details: Mapping[str, Any]) -> Status:
+    """Up to version 3 of the schema a design that was never trained was `pruned` too."""
+    return "filtered" if written == "pruned" and "filter" in details else written

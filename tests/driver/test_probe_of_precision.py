@@ -1,6 +1,5 @@
 """Whether trainings compute in bfloat16: decided once for a family, and kept."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
 from evonas.settings import Words
 from evonas.training import precision
-from evonas.trial import Trial
+from evonas.trial import Assignment, Trial
 
 WORDS = [*QUICK, "executor=inline", "display=none", "objectives=accuracy,macs", "data.subset=100"]
 FAMILIES = {"plain on cpu", "depthwise on cpu"}
@@ -77,9 +76,9 @@ def test_nothing_is_left_to_decide(worth_it: None, word: str) -> None:
 
 def test_a_training_goes_by_the_decision_where_it_is_left_open(working_folder: Path) -> None:
     evaluator, trial = evaluator_and_trial()
-    usual, fast = evaluator(trial), evaluator(replace(trial, bfloat16=True))
+    usual, fast = evaluator(Assignment(trial)), evaluator(Assignment(trial, bfloat16=True))
     assert usual.curve != fast.curve
     fixed, _ = evaluator_and_trial("training.amp=off")
-    assert fixed(replace(trial, bfloat16=True)).curve == usual.curve
+    assert fixed(Assignment(trial, bfloat16=True)).curve == usual.curve
     always, _ = evaluator_and_trial("training.amp=on")
-    assert always(trial).curve == fast.curve
+    assert always(Assignment(trial)).curve == fast.curve

@@ -17,10 +17,10 @@ from evonas.evaluation.objectives import parse_objective
 from evonas.evolution import evolver_class
 from evonas.runs import Run
 from evonas.runs.ledger import Ledger
-from evonas.runs.records import Records
+from evonas.runs.records import COUNTED, Records
 from evonas.settings import FidelitySettings, Limits, Settings
 from evonas.space import load_space
-from evonas.trial import Finished, History, Outcome, Trial
+from evonas.trial import Assignment, Finished, History, Outcome, Trial
 
 ONE = (parse_objective("accuracy"),)
 TWO = (parse_objective("accuracy"), parse_objective("macs"))
@@ -161,7 +161,7 @@ def test_a_short_training_need_not_keep_limits_on_trained_measures() -> None:
 
 def test_a_design_counts_once_and_a_promotion_is_no_evaluation() -> None:
     halving = filled(0.5, 0.7, 0.6, None)
-    counts = {"complete": 0, "failed": 1, "infeasible": 0, "pruned": 3, "cached": 0, "running": 0}
+    counts = dict.fromkeys(COUNTED, 0) | {"failed": 1, "pruned": 3}
     assert halving.records.counts() == counts
     trial = halving.rungs.promotion(1)
     halving.records.add_trial(trial, 4)
@@ -311,7 +311,8 @@ class Toy(Evaluator):
         """Activations make no difference."""
         return str(blueprint.network["stages"])
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
+        trial = assignment.trial
         self.calls.append(trial.number)
         if self.every and len(self.calls) % self.every == 0:
             raise KeyboardInterrupt
@@ -322,12 +323,8 @@ class Toy(Evaluator):
         noise = (trial.seed % 97) / (10 * 3**trial.rung)
         measures = {"score": score * (1 + trial.rung) - noise}
         measures["cost"] = float(sum(stage["layers"] * stage["kernel"] for stage in stages))
-        return Outcome(trial.number, "complete", {**measures, **trial.known}, source=trial.source)
-
-    @property
-    def trained_measures(self) -> Sequence[str]:
-        """All that is measured."""
-        return self.measured
+        known, source = assignment.known, assignment.source
+        return Outcome(trial.number, "complete", {**measures, **known}, source=source)
 
 
 def toy_setup(name: str, **more: Any) -> Setup:

@@ -13,7 +13,7 @@ from evonas.models import Plan, count, plan_network
 from evonas.runs.records import Records
 from evonas.settings import Limits, Settings, Words
 from evonas.space import SearchSpace, load_space
-from evonas.trial import FORETOLD, Outcome, Trial
+from evonas.trial import Outcome, Trial
 
 LIMIT_MS = 1.0
 
@@ -79,7 +79,7 @@ def test_what_is_far_too_slow_is_left_out_and_what_may_not_be_is_measured(
             left_out += 1
             assert (refused.status, refused.is_free) == ("infeasible", True)
             assert refused.measures == {"macs": 1.0}
-            foretold = refused.details[FORETOLD]["latency_ms"]
+            foretold = refused.notes.foretold["latency_ms"]
             assert foretold == pytest.approx(search.ms(trial.blueprint), rel=0.2)
             assert f"predicted as {foretold:.6g}" in (refused.error_text or "")
         assert screen.too_slow(trial, {"latency_ms": 1e9}) is None

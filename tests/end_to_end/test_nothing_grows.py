@@ -12,7 +12,7 @@ from evonas.driver.preparation import Setup, check, set_up
 from evonas.evaluation.evaluator import Evaluator
 from evonas.executors import EXECUTORS, Evaluate
 from evonas.settings import Words
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 TRIALS = 200
 WARM = 20  # after so many trials all that is kept on purpose has been loaded
@@ -37,8 +37,8 @@ class Weighed:
     def prepare(self) -> None:
         self.evaluator.prepare()
 
-    def __call__(self, trial: Trial) -> Outcome:
-        outcome = self.evaluator(trial)
+    def __call__(self, assignment: Assignment) -> Outcome:
+        outcome = self.evaluator(assignment)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         with self.notes.open("a") as notes:
             notes.write(f"{pages * os.sysconf('SC_PAGE_SIZE') / 2**20:.1f}\n")
@@ -48,7 +48,7 @@ class Weighed:
         return self.evaluator.duration_s(trial)
 
 
-def random_trials(setup: Setup) -> list[Trial]:
+def random_trials(setup: Setup) -> list[Assignment]:
     """Different designs; most of them come with a latency, so that it is not measured."""
     rng = np.random.default_rng(7)
     designs: dict[str, Blueprint] = {}
@@ -56,11 +56,8 @@ def random_trials(setup: Setup) -> list[Trial]:
         design = setup.space.decode(setup.space.sample(rng))
         designs[design.fingerprint] = design
     return [
-        Trial(
-            number,
-            (),
-            design,
-            seed=number,
+        Assignment(
+            Trial(number, (), design, seed=number),
             known={} if number % WITH_LATENCY == 0 else {"latency_ms": 1.0},
         )
         for number, design in enumerate(designs.values())

@@ -18,7 +18,7 @@ from evonas.reports.tables import print_trial
 from evonas.runs import Run, load_run
 from evonas.runs.ledger import Ledger
 from evonas.settings import Words
-from evonas.trial import FORETOLD, Outcome, Trial
+from evonas.trial import Outcome, Trial
 
 INLINE = [*QUICK, "executor=inline", "display=none", "evolver=random"]
 # The score is an objective too: so it foretells the fitness whatever the trainings give.
@@ -55,16 +55,16 @@ def told(outcome: Outcome | None) -> Any:
 
 
 def filtered(run: Run) -> list[tuple[Trial, Outcome]]:
-    return [(trial, o) for trial, o in run.trials() if o is not None and o.is_filtered]
+    return [(trial, o) for trial, o in run.trials() if o is not None and o.status == "filtered"]
 
 
 def test_designs_with_a_bad_score_are_not_trained_and_cost_nothing() -> None:
     run = search([*INLINE, *FILTER, "budget.evaluations=18", "run.name=scored"])
     left_out = filtered(run)
     counts = run.records.counts()
-    assert counts["pruned"] == len(left_out) >= 3
+    assert counts["filtered"] == len(left_out) >= 3
     assert counts["complete"] == run.records.evaluations == 18
-    scores = [o.measures["grad_norm"] for _, o in run.trials() if o and not o.is_filtered]
+    scores = [o.measures["grad_norm"] for _, o in run.trials() if o and o.status != "filtered"]
     for trial, outcome in left_out:
         assert "accuracy" not in outcome.measures
         assert outcome.measures["grad_norm"] < max(scores)
@@ -100,7 +100,7 @@ def test_what_is_foretold_to_be_far_too_slow_is_not_built(run_copy: Path) -> Non
     words = [*INLINE, f"constraints.latency_ms.max={limit_ms}"]
     words += ["latency.predictor=true", "budget.evaluations=5", "run.name=limited"]
     run = search(words)
-    foretold = [(t, o) for t, o in run.trials() if o is not None and FORETOLD in o.details]
+    foretold = [(t, o) for t, o in run.trials() if o is not None and o.notes.foretold]
     assert foretold
     assert run.records.evaluations == 5
     evaluator = set_up(check(Words(words)), run.folder, run.facts).evaluator
@@ -112,7 +112,7 @@ def test_what_is_foretold_to_be_far_too_slow_is_not_built(run_copy: Path) -> Non
         past = run.records.history().finished[list(run.records.outcomes).index(trial.number)]
         assert past.fitness is None
         assert past.excess == pytest.approx(
-            outcome.details[FORETOLD]["latency_ms"] / limit_ms - 1, rel=1e-9
+            outcome.notes.foretold["latency_ms"] / limit_ms - 1, rel=1e-9
         )
     bench = evaluator.bench(foretold[0][0].blueprint)
     assert bench is not None

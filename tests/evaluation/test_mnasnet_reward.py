@@ -16,7 +16,7 @@ from evonas.evaluation.measures import MEASURES, Derivation, Measure, measure_sc
 from evonas.reports.summary import run_summary, runs_summary
 from evonas.runs import Run, load_run
 from evonas.settings import RewardSettings, Settings, Words
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 REWARD = ["objectives=mnasnet_reward", "reward.target_ms=80"]
 HARD = RewardSettings(target_ms=80, alpha=0, beta=-1)
@@ -398,6 +398,6 @@ def test_a_limit_on_a_measure_computed_from_counts_costs_no_training(
     assert refused is not None
     assert refused.measures["density"] == counted["macs"] / counted["parameters"]
     assert (refused.error_text or "").startswith("density is ")
-    outcome = evaluator(Trial(4, (), blueprint, 0))
+    outcome = evaluator(Assignment(Trial(4, (), blueprint, 0)))
     assert outcome.status == "infeasible"
     assert "accuracy" not in outcome.measures

@@ -13,7 +13,7 @@ from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.runs.run import run_scales
 from evonas.settings import FidelitySettings, Limits, Settings, TrainingSettings
 from evonas.space import load_space
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 RECIPE = TrainingSettings(epochs=9)
 DIGITS = {"channels": 1, "classes": list("0123456789")}
@@ -100,12 +100,18 @@ def evaluator(
     return TrainEvaluator(settings, objectives, proxy, full, Path(folder), 1.0)
 
 
+def promotion(trial: Trial, rung: int) -> Assignment:
+    """The design on a rung, which begins with what it left on the one below."""
+    promoted = replace(trial, number=rung, rung=rung, continues=rung - 1)
+    return Assignment(promoted, begins_with=rung - 1)
+
+
 def weights(folder: str, number: int) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(f"{folder}/{number}/weights.safetensors")
 
 
 def said(outcome: Outcome) -> tuple[object, ...]:
-    return outcome.status, outcome.measures, outcome.curve, outcome.details
+    return outcome.status, outcome.measures, outcome.curve, outcome.notes, outcome.details
 
 
 @pytest.mark.parametrize(
@@ -114,21 +120,20 @@ def said(outcome: Outcome) -> tuple[object, ...]:
 )
 def test_going_on_equals_training_all_in_a_row(of: str, rungs: list[int], trial: Trial) -> None:
     evaluate = evaluator("steps", of, rungs)
-    first = evaluate(trial)
-    second = evaluate(replace(trial, number=1, rung=1, continues=0, begins_with=0))
-    third = evaluate(replace(trial, number=2, rung=2, continues=1, begins_with=1))
+    first = evaluate(Assignment(trial))
+    second = evaluate(promotion(trial, 1))
+    third = evaluate(promotion(trial, 2))
     assert first.curve != second.curve
     anew = evaluator("anew", of, rungs)
-    top = replace(trial, number=2, rung=2, continues=1, begins_with=1)  # whose weights are gone
-    assert said(anew(top)) == said(third)
+    assert said(anew(promotion(trial, 2))) == said(third)  # whose weights are gone
     for name, tensor in weights("anew", 2).items():
         assert torch.equal(tensor, weights("steps", 2)[name]), name
     assert any(not torch.equal(t, weights("steps", 1)[n]) for n, t in weights("steps", 2).items())
 
 
 def test_the_first_rung_is_the_plain_training(trial: Trial) -> None:
-    plain = evaluator("plain", "epochs", [])(trial)
-    short = evaluator("rungs", "epochs", [2, 4])(trial)
+    plain = evaluator("plain", "epochs", [])(Assignment(trial))
+    short = evaluator("rungs", "epochs", [2, 4])(Assignment(trial))
     assert said(plain) == said(short)
     for name, tensor in weights("plain", 0).items():
         assert torch.equal(tensor, weights("rungs", 0)[name]), name
@@ -136,11 +141,10 @@ def test_the_first_rung_is_the_plain_training(trial: Trial) -> None:
 
 def test_a_last_rung_that_begins_anew_is_the_plain_training(trial: Trial) -> None:
     evaluate = evaluator("rungs", "epochs", [1, 2, 4], whole=True)
-    evaluate(trial)
-    second = replace(trial, number=1, rung=1, continues=0, begins_with=0)
-    assert len(evaluate(second).curve) == 1
-    last = evaluate(replace(trial, number=2, rung=2, continues=1, begins_with=1))
-    plain = evaluator("plain", "epochs", [], epochs=4)(replace(trial, number=2))
+    evaluate(Assignment(trial))
+    assert len(evaluate(promotion(trial, 1)).curve) == 1
+    last = evaluate(promotion(trial, 2))
+    plain = evaluator("plain", "epochs", [], epochs=4)(Assignment(replace(trial, number=2)))
     assert said(last) == said(plain)
     for name, tensor in weights("plain", 2).items():
         assert torch.equal(tensor, weights("rungs", 2)[name]), name
@@ -148,14 +152,12 @@ def test_a_last_rung_that_begins_anew_is_the_plain_training(trial: Trial) -> Non
 
 def test_damaged_weights_are_trained_anew(trial: Trial) -> None:
     evaluate = evaluator("steps", "epochs", [1, 2])
-    evaluate(trial)
-    promotion = replace(trial, number=1, rung=1, continues=0, begins_with=0)
-    whole = evaluate(promotion)
+    evaluate(Assignment(trial))
+    whole = evaluate(promotion(trial, 1))
     Path("steps/0/weights.safetensors").write_bytes(b"\x00" * 100)
-    anew = evaluate(promotion)
-    details = dict(anew.details)
-    assert details.pop("damaged_weights") == 0  # the trial whose weights are told to be damaged
-    assert said(replace(anew, details=details)) == said(whole)
+    anew = evaluate(promotion(trial, 1))
+    assert anew.notes.damaged_weights == 0  # the trial whose weights are told to be damaged
+    assert said(replace(anew, notes=whole.notes)) == said(whole)
 
 
 def test_a_short_training_that_was_shared_need_not_keep_limits_on_it(trial: Trial) -> None:
@@ -163,12 +165,12 @@ def test_a_short_training_that_was_shared_need_not_keep_limits_on_it(trial: Tria
     limits = {"accuracy": Limits(min=1.0)}
     strict = evaluate.settings.model_copy(update={"constraints": limits})
     evaluate = replace(evaluate, settings=strict)
-    shared = replace(trial, known={"accuracy": 0.5, "loss": 1.0}, source=7)
+    shared = Assignment(trial, known={"accuracy": 0.5, "loss": 1.0}, source=7)
     outcome = evaluate(shared)
     assert (outcome.status, outcome.curve, outcome.source) == ("complete", (), 7)
-    assert evaluate(replace(shared, rung=1)).status == "infeasible"
+    assert evaluate(replace(shared, trial=replace(trial, rung=1))).status == "infeasible"
 
 
 def test_the_sum_of_losses_is_on_record(trial: Trial) -> None:
-    outcome = evaluator("plain", "epochs", [])(trial)
+    outcome = evaluator("plain", "epochs", [])(Assignment(trial))
     assert outcome.details["loss_sum"] == sum(outcome.curve) > 0

@@ -17,7 +17,7 @@ from evonas.driver.preparation import check, set_up
 from evonas.errors import RunError, SettingsError
 from evonas.evaluation.table_evaluator import TableEvaluator
 from evonas.settings import Words
-from evonas.trial import Trial
+from evonas.trial import Assignment, Trial
 
 SPACE = """\
 values:
@@ -71,8 +71,8 @@ def design(size: int, rate: float, kind: str, flag: bool) -> Blueprint:
     return Blueprint({}, values={"size": size, "rate": rate, "kind": kind, "deep": {"flag": flag}})
 
 
-def trial(blueprint: Blueprint, seed: int = 0) -> Trial:
-    return Trial(7, (), blueprint, seed)
+def trial(blueprint: Blueprint, seed: int = 0) -> Assignment:
+    return Assignment(Trial(7, (), blueprint, seed))
 
 
 def problems(*more: str, path: str = "designs.csv") -> list[str]:

@@ -13,7 +13,7 @@ from evonas.blueprint import Blueprint
 from evonas.errors import TrialFailure
 from evonas.executors import EXECUTORS, Executor
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow, *([pytest.mark.ray] if name == "ray" else [])])
@@ -33,7 +33,8 @@ class Misbehaving:
     def prepare(self) -> None:
         self.notes.mkdir(exist_ok=True)
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
+        trial = assignment.trial
         attempt = len(list(self.notes.glob(f"{trial.number}-*")))
         (self.notes / f"{trial.number}-{attempt}").write_text(str(os.getpid()))
         wish = trial.blueprint.network["wish"]
@@ -67,8 +68,8 @@ class StartsLate(Misbehaving):
             time.sleep(self.seconds)
 
 
-def trial(number: int, wish: str = "work") -> Trial:
-    return Trial(number, (), Blueprint({"wish": wish}), seed=100 + number)
+def trial(number: int, wish: str = "work") -> Assignment:
+    return Assignment(Trial(number, (), Blueprint({"wish": wish}), seed=100 + number))
 
 
 def open_executor(name: str, folder: Path, **settings: float) -> Executor:

@@ -7,7 +7,7 @@ import torch
 
 from evonas.errors import ExecutorError
 from evonas.executors.local_executor import LocalExecutor, visible_gpu
-from evonas.executors.packing import PEAK_SHARE, STEPS, Packing, Place, fits, share_of, slots_of
+from evonas.executors.packing import STEPS, Packing, Place, fits, share_of, slots_of
 from evonas.settings import ExecutorSettings
 
 
@@ -46,16 +46,16 @@ def test_as_many_trials_run_on_a_gpu_as_their_shares_allow(
 ) -> None:
     packing = Packing("auto", [100])
     if peak is not None:
-        packing.learn({PEAK_SHARE: peak})
+        packing.learn(peak)
     assert running_at_once(packing) == at_once
 
 
-def test_the_highest_peak_counts_and_other_details_do_not() -> None:
+def test_the_highest_peak_counts() -> None:
     packing = Packing("auto", [100])
-    packing.learn({})
+    packing.learn(None)
     assert packing.share == 1
     for peak in (0.2, 0.4, 0.1):
-        packing.learn({PEAK_SHARE: peak, "gpu_memory_mib": 1e9})
+        packing.learn(peak)
     assert packing.share == share_of(0.4)
 
 
@@ -83,7 +83,7 @@ def test_a_trial_alone_waits_for_an_empty_gpu_and_lets_none_beside_it() -> None:
 @pytest.mark.parametrize(("wanted", "at_once"), [(2.0, 1), (1.0, 1), (0.5, 2), (0.3, 3), (0.1, 10)])
 def test_a_given_share_is_kept_whatever_was_measured(wanted: float, at_once: int) -> None:
     packing = Packing(wanted, [100])
-    packing.learn({PEAK_SHARE: 0.9})
+    packing.learn(0.9)
     assert running_at_once(packing) == at_once
 
 

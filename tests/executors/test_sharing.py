@@ -13,9 +13,9 @@ import torch
 
 from evonas.blueprint import Blueprint
 from evonas.executors import EXECUTORS, Executor
-from evonas.executors.packing import PEAK_SHARE, Packing, share_of
+from evonas.executors.packing import Packing, share_of
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Notes, Outcome, Trial
 
 PEAK = 0.3  # share_of gives 7/16: two trials beside each other
 ON_A_GPU = [
@@ -37,7 +37,8 @@ class Sharing:
     def duration_s(self, trial: Trial) -> float | None:
         return None
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
+        trial = assignment.trial
         mark = self.notes / f"runs-{trial.number}"
         mark.touch()
         try:
@@ -57,8 +58,8 @@ class Sharing:
             raise torch.OutOfMemoryError("too little is left")
         if wish == "need more than there is":
             raise torch.OutOfMemoryError("too little in all")
-        details = {PEAK_SHARE: PEAK}
-        return Outcome(trial.number, "complete", {"beside": float(beside)}, details=details)
+        notes = Notes(gpu_memory_share=PEAK)
+        return Outcome(trial.number, "complete", {"beside": float(beside)}, notes=notes)
 
     def others(self, trial: Trial) -> int:
         return len(set(self.notes.glob("runs-*")) - {self.notes / f"runs-{trial.number}"})
@@ -77,8 +78,8 @@ class OnGpu(Sharing):
         return Outcome(trial.number, "complete", {**outcome.measures, "bytes": taken.numel()})
 
 
-def trial(number: int, wish: str) -> Trial:
-    return Trial(number, (), Blueprint({"wish": wish}), seed=number)
+def trial(number: int, wish: str) -> Assignment:
+    return Assignment(Trial(number, (), Blueprint({"wish": wish}), seed=number))
 
 
 def open_executor(name: str, evaluate: Sharing, **settings: float | str) -> Executor:
@@ -189,7 +190,7 @@ class TestOnARealGpu:
         with open_executor(name, evaluate, gpus_per_trial="auto") as executor:
             check_first_alone_then_together(executor)
             outcome = outcomes_of(executor, "be measured")[0]
-        assert outcome.details[PEAK_SHARE] == pytest.approx(PEAK, rel=0.01)
+        assert outcome.notes.gpu_memory_share == pytest.approx(PEAK, rel=0.01)
         assert outcome.details["gpu_memory_mib"] == pytest.approx(
             outcome.measures["bytes"] / 2**20, rel=0.01
         )

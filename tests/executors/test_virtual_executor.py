@@ -11,7 +11,7 @@ from evonas.errors import SettingsError
 from evonas.executors.virtual_executor import VirtualExecutor
 from evonas.runs.ledger import Ledger
 from evonas.settings import ExecutorSettings
-from evonas.trial import Outcome, Trial
+from evonas.trial import Assignment, Outcome, Trial
 
 
 class Timed:
@@ -19,7 +19,8 @@ class Timed:
 
     def prepare(self) -> None: ...
 
-    def __call__(self, trial: Trial) -> Outcome:
+    def __call__(self, assignment: Assignment) -> Outcome:
+        trial = assignment.trial
         if trial.seed == 13:
             raise ValueError("bad luck")
         return Outcome(trial.number, "complete", seconds=99.0)
@@ -28,8 +29,8 @@ class Timed:
         return None if trial.seed == 0 else float(trial.seed)
 
 
-def trial(number: int, seconds: int) -> Trial:
-    return Trial(number, (), Blueprint({}), seed=seconds)
+def trial(number: int, seconds: int) -> Assignment:
+    return Assignment(Trial(number, (), Blueprint({}), seed=seconds))
 
 
 def executor(workers: int = 2, charge: bool = False) -> VirtualExecutor:

@@ -13,8 +13,8 @@ import pytest
 
 from evonas.blueprint import Blueprint
 from evonas.errors import RunError
-from evonas.runs.ledger import Ledger
-from evonas.trial import Outcome, Trial
+from evonas.runs.ledger import Damaged, Ledger
+from evonas.trial import Notes, Outcome, Trial
 
 NETWORK = {
     "builder": "nas_bench_macro",
@@ -40,6 +40,7 @@ OUTCOME = Outcome(
     busy_seconds=1.25,
     error_kind="diverged",
     error_text="the loss is nan",
+    notes=Notes({"latency_ms": 2.0}, "ab", 1, 0.5),
     details={"latency": {"spread": 0.01}},
     source=3,
     attempts=2,
@@ -170,7 +171,7 @@ def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     ledger = Ledger.create(tmp_path / "run.db", {})
     ledger.write_meta({"schema_version": 99})
     ledger.close()
-    with pytest.raises(RunError, match="schema version 99, this evonas reads 3"):
+    with pytest.raises(RunError, match="schema version 99, this evonas reads 4"):
         Ledger.open(tmp_path / "run.db")
 
 
@@ -196,9 +197,48 @@ def test_a_database_of_the_first_version_is_read_and_written(tmp_path: Path) -> 
     for _ in range(2):
         again = Ledger.open(path)
         assert list(again.trials()) == [(replace(TRIAL, rung=0, continues=None), 5)]
-        assert again.meta() == {"schema_version": 3, "space": "abc"}
+        assert again.meta() == {"schema_version": 4, "space": "abc"}
         again.close()
     again = Ledger.open(path)
     again.add_trials([replace(TRIAL, number=1)], seen=6)
     assert list(again.trials())[1] == (replace(TRIAL, number=1), 6)
     again.close()
+
+
+def test_in_a_database_of_the_third_version_what_was_never_trained_is_told_apart(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run.db"
+    pruned = replace(OUTCOME, status="pruned", source=None)
+    filtered = replace(pruned, number=8, details={"filter": {"proxy": "synflow"}})
+    ledger = Ledger.create(path, {"space": "abc"})
+    ledger.add_trials([TRIAL, replace(TRIAL, number=8)], seen=0)
+    ledger.add_outcome(pruned, {})
+    ledger.add_outcome(filtered, {})
+    ledger.write_meta({"schema_version": 3})
+    ledger.close()
+    for _ in range(2):
+        with closing(Ledger.open(path)) as again:
+            assert list(again.outcomes()) == [pruned, replace(filtered, status="filtered")]
+            assert again.meta() == {"schema_version": 4, "space": "abc"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE meta SET value = '1' WHERE key = 'space'",
+        "UPDATE outcomes SET checksum = NULL",
+        "UPDATE outcomes SET seconds = 5",
+    ],
+)
+def test_bringing_a_database_up_to_date_hides_no_damage(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "run.db"
+    ledger = Ledger.create(path, {"space": "abc"})
+    ledger.add_trials([TRIAL], seen=0)
+    ledger.add_outcome(OUTCOME, {})
+    ledger.write_meta({"schema_version": 3})
+    ledger.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(damage)
+    with pytest.raises((RunError, Damaged)), closing(Ledger.open(path)) as again:
+        list(again.outcomes())

@@ -79,7 +79,7 @@ class Naive:
 
     @property
     def counts(self) -> dict[str, int]:
-        names = ("complete", "failed", "infeasible", "pruned", "cached", "running")
+        names = ("complete", "failed", "infeasible", "filtered", "pruned", "cached", "running")
         counts = dict.fromkeys(names, 0)
         for outcome in self.outcomes.values():
             counts["cached" if outcome.source is not None else outcome.status] += 1
@@ -157,7 +157,9 @@ def assert_equal(records: Records, naive: Naive) -> None:
     assert records.history_before(whole).finished == [by_number[n] for n in range(whole)]
 
 
-STATUSES = st.sampled_from(["complete"] * 8 + ["failed", "infeasible", "pruned", "cached"])
+STATUSES = st.sampled_from(
+    ["complete"] * 8 + ["failed", "infeasible", "filtered", "pruned", "cached"]
+)
 # Whole numbers, few of them: many are equal, and volumes are exact.
 VALUE = st.integers(min_value=0, max_value=9).map(float)
 EVENTS = st.lists(
