@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TextIO
@@ -22,6 +22,7 @@ EVONAS = Path(sys.executable).with_name("evonas")
 
 # Small enough that a whole search takes seconds.
 QUICK = ["space=nano", "data.subset=200", "training.epochs=1", "display=plain"]
+QUICK.append("latency.spread=1")  # any latency will do
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,8 +62,8 @@ def finished_run(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run over real trainings; copy it before changing it."""
     folder = tmp_path_factory.mktemp("finished")
     words = [*QUICK, "executor=inline", "budget.evaluations=14", "run.name=finished"]
-    call = [str(EVONAS), "search", *words]
-    subprocess.run(call, cwd=folder, check=True, capture_output=True, timeout=300)
+    with chdir(folder):
+        assert typed("search", *words).returncode == 0
     return folder / "runs" / "finished"
 
 
@@ -97,7 +98,7 @@ def typed(*words: str) -> subprocess.CompletedProcess[str]:
     from evonas.cli.app import app
 
     code: int | str | None = 0
-    with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+    with TemporaryFile("w+") as out, TemporaryFile("w+") as err, _no_modules_of_the_test():
         with _into(out, 1, "stdout"), _into(err, 2, "stderr"):
             try:
                 app(list(words), prog_name="evonas")
@@ -106,6 +107,17 @@ def typed(*words: str) -> subprocess.CompletedProcess[str]:
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(words, int(code or 0), out.read(), err.read())
+
+
+@contextmanager
+def _no_modules_of_the_test() -> Iterator[None]:
+    """Forgets what was imported from the current folder: the next test has another `mine`."""
+    path, here = [*sys.path], str(Path.cwd())
+    yield
+    sys.path[:] = path
+    for name, module in [*sys.modules.items()]:
+        if (getattr(module, "__file__", None) or "").startswith(here):
+            del sys.modules[name]
 
 
 @contextmanager

@@ -4,12 +4,12 @@ import csv
 import json
 import os
 import shutil
-import subprocess
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EVONAS, typed
+from conftest import typed
 from PIL import Image
 
 from evonas.delivery.predict import BATCH, as_rows, batches, predict
@@ -25,11 +25,9 @@ LEVELS = np.arange(192, dtype=np.uint8).reshape(16, 12)
 def model(finished_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The best design of the finished run with the weights of its short training."""
     folder = tmp_path_factory.mktemp("exported") / "model"
-    call = [str(EVONAS), "export", "finished", "--to", str(folder)]
-    words = ["--scale", "proxy", "--pick", "best"]
-    subprocess.run(
-        [*call, *words], cwd=finished_run.parents[1], check=True, capture_output=True, timeout=300
-    )
+    with chdir(finished_run.parents[1]):
+        words = ["--to", str(folder), "--scale", "proxy", "--pick", "best"]
+        assert typed("export", "finished", *words).returncode == 0
     return folder
 
 

@@ -13,7 +13,13 @@ import pytest
 from conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
-MAIN = "from evonas.cli import main; main()"
+RUN = """
+import json, sys
+from evonas.cli.app import app
+for words in json.loads(sys.argv[1]):
+    app(words, prog_name="evonas", standalone_mode=False)
+    print(end="\\0", flush=True)
+"""
 
 
 def block_after(words: str) -> str:
@@ -30,13 +36,13 @@ def tree(working_folder: Path) -> Path:
     return working_folder / "tree"
 
 
-def evonas_of(tree: Path, *words: str) -> dict[str, Any]:
-    call = [sys.executable, "-c", MAIN, *words, "--json"]
+def results_of(tree: Path, *commands: list[str]) -> list[dict[str, Any]]:
+    """What the commands print, all of one process that imports this tree."""
+    call = [sys.executable, "-c", RUN, json.dumps(commands)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     result = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=300)
     assert result.returncode == 0, result.stderr
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    return [json.loads(line) for line in result.stdout.split("\0")[:-1]]
 
 
 @pytest.mark.slow
@@ -53,11 +59,15 @@ def test_an_operation_takes_two_files_and_a_space_one(tree: Path) -> None:
         block_after("search_spaces/blur_cells.yaml")
     )
 
-    space = evonas_of(tree, "spaces", "blur_cells")
-    assert space["size"] == 6**4
     words = ["space=blur_cells", "data.subset=100", "training.epochs=1", "executor=inline"]
-    words += ["display=none", "run.name=blurred", "budget.evaluations=3"]
-    assert evonas_of(tree, "search", *words)["counts"]["complete"] == 3
-    evonas_of(tree, "export", "blurred", "--to", "model", "--pick", "0")
+    words += ["display=none", "run.name=blurred", "budget.evaluations=3", "latency.spread=1"]
+    space, found, _ = results_of(
+        tree,
+        ["spaces", "blur_cells", "--json"],
+        ["search", *words, "--json"],
+        ["export", "blurred", "--to", "model", "--pick", "0", "--json"],
+    )
+    assert space["size"] == 6**4
+    assert found["counts"]["complete"] == 3
     assert "blur_3x3" in Path("model/blueprint.json").read_text()
     assert "class Blur" in Path("model/model.py").read_text()

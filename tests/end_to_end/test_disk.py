@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import EVONAS
+from conftest import EVONAS, typed
 
 import evonas
 from evonas.delivery.export import materialise
@@ -45,8 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.slow  # a search that ends early, and one to its end
 def test_a_search_whose_disk_gets_full_stops_and_goes_on_once_there_is_room(disk: Path) -> None:
     words = [*COUNTED, "executor=inline", "display=plain", "budget.evaluations=60"]
-    call = [str(EVONAS), "search", *words, f"run.folder={disk}", "run.name=full"]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    done = typed("search", *words, f"run.folder={disk}", "run.name=full")
     assert done.returncode == 1
     assert f"{disk}/full/run.db cannot be written: " in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -38,6 +38,6 @@ def signals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def test_an_interrupted_search_ends_cleanly_and_loses_nothing(
     signals: Any, executor: str, number: int
 ) -> None:
-    result = signals.case(executor, number, 8.0)
+    result = signals.case(executor, number, 5.0)
     assert result["clean"], result
     assert (result["left_over"], result["lost"], result["repeated"]) == (0, 0, 0), result

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import safetensors.torch
-from conftest import evonas
+from conftest import typed
 
 QUICK = ["data.subset=100", "training.epochs=1", "executor=inline", "display=none"]
 QUICK += ["run.name=small", "full.resolution_px=32"]
@@ -17,7 +17,7 @@ NASNET_A_ON_DIGITS = 5_289_978 - 2 * 9 * 32 - 990 * (1056 + 1)
 
 
 def result_of(*words: str) -> Any:
-    result = evonas(*words, "--json")
+    result = typed(*words, "--json")
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EVONAS, QUICK, evonas, finished, table
+from conftest import EVONAS, QUICK, finished, table, typed
 
 from evonas.driver import resume, search
 from evonas.reports.console import PlainConsole
@@ -90,7 +90,7 @@ def test_promotions_do_not_depend_on_what_weights_were_kept() -> None:
 @pytest.mark.slow
 def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run() -> None:
     words = [*WORDS, "executor=inline", "budget.evaluations=12"]
-    assert evonas("search", *words, "run.name=whole").returncode == 0
+    assert typed("search", *words, "run.name=whole").returncode == 0
     command = [str(EVONAS), "search", *words, "run.name=killed"]
     for target in (4, 11):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as driver:
@@ -98,10 +98,10 @@ def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run() -> No
             while finished("killed") < target:
                 assert time.monotonic() < end
                 assert driver.poll() is None
-                time.sleep(0.01)
+                time.sleep(0.02)
             driver.kill()
         command = [str(EVONAS), "resume", "killed"]
-    assert evonas("resume", "killed").returncode == 0
+    assert typed("resume", "killed").returncode == 0
     assert table("killed") == table("whole")
     assert kept("killed") == kept("whole")
 
@@ -109,9 +109,7 @@ def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run() -> No
 @pytest.mark.slow
 def test_workers_side_by_side_promote_too() -> None:
     words = [*WORDS, "executor=local", "executor.workers=2", "budget.evaluations=10"]
-    result = evonas(
-        "search", *words, "run.name=two", "fidelity.of=data", "fidelity.rungs=25,50,100"
-    )
+    result = typed("search", *words, "run.name=two", "fidelity.of=data", "fidelity.rungs=25,50,100")
     assert result.returncode == 0, result.stderr
     records = load_run("runs/two").records
     assert records.evaluations == 10

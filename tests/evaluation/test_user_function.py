@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import evonas
+from conftest import evonas, typed
 
 from evonas.errors import SettingsError
 from evonas.evaluation.python_evaluator import find_function
@@ -108,7 +108,7 @@ def test_a_missing_module_or_name_is_told_with_what_is_near() -> None:
 def test_the_command_says_it_in_two_lines_and_makes_no_run() -> None:
     Path("values.yaml").write_text(SPACE)
     Path("broken.py").write_text("def f(b):\n    return (1\n")
-    result = evonas(*SEARCH, "evaluator.function=broken:f")
+    result = typed(*SEARCH, "evaluator.function=broken:f")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == (
         "evaluator.function=broken:f: importing broken failed, in broken.py (line 2):\n"
@@ -138,7 +138,7 @@ def test_a_trial_that_fails_names_the_user_s_line_and_shows_their_calls_alone() 
         result.stderr,
         re.MULTILINE,
     )
-    shown = evonas("inspect", "mine", "--trial", "0").stdout
+    shown = typed("inspect", "mine", "--trial", "0").stdout
     assert 'failing.py", line 5, in f' in shown
     assert "_outcome" not in shown
 
@@ -185,7 +185,7 @@ def test_with_json_all_that_a_function_prints_goes_to_standard_error(
 def test_a_resume_with_json_prints_its_document_alone() -> None:
     Path("values.yaml").write_text(SPACE)
     Path("printing.py").write_text(PRINTING)
-    assert evonas(*SEARCH, "evaluator.function=printing:f").returncode == 0
+    assert typed(*SEARCH, "evaluator.function=printing:f").returncode == 0
     result = evonas("resume", "mine", "budget.evaluations=+1", "--json")
     assert json.loads(result.stdout)["evaluations"] == 2
     assert {"import", *PRINTED} <= set(result.stderr.splitlines())
@@ -203,7 +203,7 @@ def test_a_doctor_with_json_prints_its_document_alone() -> None:
 def test_a_function_that_cannot_be_sent_to_a_process_is_told() -> None:
     Path("values.yaml").write_text(SPACE)
     Path("short.py").write_text("f = lambda blueprint: 1.0\n")
-    result = evonas(*SEARCH, "evaluator.function=short:f", "executor=local", "executor.workers=1")
+    result = typed(*SEARCH, "evaluator.function=short:f", "executor=local", "executor.workers=1")
     assert result.returncode == 2
     assert result.stderr.startswith("executor=local cannot send the evaluation to another process")
     assert "Traceback" not in result.stderr

@@ -1,9 +1,11 @@
 """The contract of executors, for each of them: one outcome a trial whatever happens."""
 
 import contextlib
+import itertools
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,68 +80,67 @@ def open_executor(name: str, folder: Path, **settings: float) -> Executor:
     )
 
 
-@pytest.fixture
-def needs(request: pytest.FixtureRequest) -> None:
-    """Starts the session's Ray for the tests that use it."""
-    if request.node.callspec.params["name"] == "ray":
+@pytest.fixture(scope="module")
+def name(request: pytest.FixtureRequest) -> str:
+    """The executor's; for Ray's the session's Ray is there."""
+    if request.param == "ray":
         request.getfixturevalue("ray_cluster")
+    return str(request.param)
 
 
-@pytest.mark.usefixtures("needs")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.fixture(scope="module")
+def executor(name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """One for all tests of a kind: starting its processes takes seconds."""
+    folder = tmp_path_factory.mktemp(name)
+    with open_executor(name, folder, timeout_s=2.0, retries=1) as executor:
+        yield executor
+
+
+numbers = itertools.count()
+
+
+def outcomes_of(executor: Executor, *wishes: str) -> list[Outcome]:
+    """What becomes of trials with these wishes, in their order."""
+    trials = [trial(next(numbers), wish) for wish in wishes]
+    for each in trials:
+        executor.submit(each)
+    outcomes = {outcome.number: outcome for outcome in (executor.wait() for _ in trials)}
+    return [outcomes[each.number] for each in trials]
+
+
+@pytest.mark.parametrize("name", NAMES, indirect=True)
 class TestEveryExecutor:
-    def test_gives_one_outcome_for_each_trial(self, name: str, tmp_path: Path) -> None:
-        with open_executor(name, tmp_path) as executor:
-            for number in range(7):
-                executor.submit(trial(number))
-            outcomes = [executor.wait() for _ in range(7)]
-        assert sorted(o.number for o in outcomes) == list(range(7))
-        assert {o.number: o.measures["seed"] for o in outcomes} == {n: 100 + n for n in range(7)}
+    def test_gives_one_outcome_for_each_trial(self, executor: Executor) -> None:
+        outcomes = outcomes_of(executor, *["work"] * 7)
+        assert [o.measures["seed"] for o in outcomes] == [100 + o.number for o in outcomes]
 
-    def test_turns_what_a_trial_raises_into_its_outcome(self, name: str, tmp_path: Path) -> None:
-        wishes = ["raise", "work", "diverge", "no memory"]
-        with open_executor(name, tmp_path) as executor:
-            for number, wish in enumerate(wishes):
-                executor.submit(trial(number, wish))
-            outcomes = {o.number: o for o in (executor.wait() for _ in wishes)}
-        kinds = [outcomes[n].error_kind for n in range(4)]
+    def test_turns_what_a_trial_raises_into_its_outcome(self, executor: Executor) -> None:
+        outcomes = outcomes_of(executor, "raise", "work", "diverge", "no memory")
+        kinds = [outcome.error_kind for outcome in outcomes]
         assert kinds == ["error", None, "diverged", "out_of_memory"]
         assert outcomes[3].attempts == 1, "it shared no GPU: alone it would do no better"
         assert "ValueError: no such luck" in (outcomes[0].error_text or "")
         assert outcomes[2].error_text == "the loss is nan"
 
-    def test_stops_a_trial_that_hangs_and_goes_on(self, name: str, tmp_path: Path) -> None:
-        with open_executor(name, tmp_path, timeout_s=2.0) as executor:
-            executor.submit(trial(0, "hang"))
-            late = executor.wait()
-            executor.submit(trial(1))
-            next_one = executor.wait()
+    def test_stops_a_trial_that_hangs_and_goes_on(self, executor: Executor) -> None:
+        (late,) = outcomes_of(executor, "hang")
+        (next_one,) = outcomes_of(executor, "work")
         assert (late.status, late.error_kind) == ("failed", "timeout")
         assert "executor.timeout_s=2" in (late.error_text or "")
         assert next_one.status == "complete"
 
 
-@pytest.mark.usefixtures("needs")
-@pytest.mark.parametrize("name", OWN_PROCESSES)
+@pytest.mark.parametrize("name", OWN_PROCESSES, indirect=True)
 class TestExecutorsWithProcesses:
-    def test_a_killed_worker_costs_one_retry(self, name: str, tmp_path: Path) -> None:
-        with open_executor(name, tmp_path) as executor:
-            executor.submit(trial(0, "die once"))
-            executor.submit(trial(1))
-            outcomes = {o.number: o for o in (executor.wait(), executor.wait())}
-        assert outcomes[0].status == "complete"
-        assert outcomes[0].attempts == 2
-        assert outcomes[1].attempts == 1
+    def test_a_killed_worker_costs_one_retry(self, executor: Executor) -> None:
+        killed, other = outcomes_of(executor, "die once", "work")
+        assert (killed.status, killed.attempts, other.attempts) == ("complete", 2, 1)
 
-    def test_a_trial_that_kills_its_workers_fails_in_the_end(
-        self, name: str, tmp_path: Path
-    ) -> None:
-        with open_executor(name, tmp_path, retries=1) as executor:
-            executor.submit(trial(0, "die"))
-            outcome = executor.wait()
+    def test_a_trial_that_kills_its_workers_fails_in_the_end(self, executor: Executor) -> None:
+        (outcome,) = outcomes_of(executor, "die")
         assert (outcome.status, outcome.error_kind) == ("failed", "worker_lost")
         assert outcome.attempts == 2
-        assert len(list((tmp_path / "notes").glob("0-*"))) == 2
+        assert len(list(executor.evaluate.notes.glob(f"{outcome.number}-*"))) == 2
 
     def test_the_start_of_a_replacement_is_not_the_next_trials_time(
         self, name: str, tmp_path: Path
@@ -147,9 +148,8 @@ class TestExecutorsWithProcesses:
         limit_s = 1.0
         evaluate = StartsLate(tmp_path / "notes", 2 * limit_s)
         settings = ExecutorSettings(name=name, timeout_s=limit_s)
-        with EXECUTORS[name](evaluate, settings, 2) as executor:
-            executor.submit(trial(0, "die once"))
-            outcome = executor.wait()
+        with EXECUTORS[name](evaluate, settings, 1) as executor:
+            (outcome,) = outcomes_of(executor, "die once")
         assert (outcome.status, outcome.attempts) == ("complete", 2), outcome.error_text
 
     def test_leaving_stops_what_runs(self, name: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import EVONAS, QUICK, evonas
+from conftest import EVONAS, QUICK, evonas, typed
 
 SHORT = [*QUICK, "budget.evaluations=8", "evolver.population=4"]
 
@@ -64,12 +64,12 @@ def test_elsewhere_there_are_plain_lines_and_nothing_of_ray() -> None:
 
 def test_display_none_is_silent() -> None:
     words = [word for word in SHORT if word != "display=plain"]
-    result = evonas("search", *words, "executor=inline", "display=none", "--json")
+    result = typed("search", *words, "executor=inline", "display=none", "--json")
     assert result.stderr == ""
 
 
 def test_a_failed_trial_is_told_in_a_line() -> None:
     words = [*QUICK, "executor=inline", "budget.evaluations=1"]
     words += ["training.lr0=1e12", "training.batch_size=16"]
-    errors = evonas("search", *words).stderr
+    errors = typed("search", *words).stderr
     assert re.search(r"Trial 0 failed after [\d.]+ s: diverged, .*nan.*It ranks last", errors)

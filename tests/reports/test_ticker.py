@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import IO
 
 import pytest
-from conftest import EVONAS, evonas
+from conftest import EVONAS, typed
 
 from evonas.reports.epochs import EpochLines
 from evonas.reports.ticker import Ticker
@@ -91,10 +91,10 @@ def prepared(text: str) -> None:
 def test_quick_searches_have_a_line_for_each_tenth(evaluations: int, lines: int) -> None:
     prepared("def f(blueprint):\n    return 1.0\n")
     words = [*WORDS, "evaluator.function=mine:f", "executor=inline", "evolver=random"]
-    result = evonas(*words, f"budget.evaluations={evaluations}", "run.name=quick")
+    result = typed(*words, f"budget.evaluations={evaluations}", "run.name=quick")
     told = re.findall(r"^(\d+)/\d+ evaluations · ", result.stderr, re.MULTILINE)
     assert [int(done) for done in told] == [evaluations * n // lines for n in range(1, lines + 1)]
-    more = evonas("resume", "quick", f"budget.evaluations=+{evaluations}", "--json").stderr
+    more = typed("resume", "quick", f"budget.evaluations=+{evaluations}", "--json").stderr
     told = re.findall(r"^(\d+)/\d+ evaluations · ", more, re.MULTILINE)
     assert int(told[0]) > evaluations
     assert int(told[-1]) == 2 * evaluations

@@ -9,7 +9,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
-from conftest import EVONAS, evonas
+from conftest import EVONAS, typed
 
 from evonas.errors import FileError, RunError
 from evonas.runs.folder import new_run_folder, run_folders, write_config
@@ -103,10 +103,10 @@ def test_a_start_killed_at_any_moment_leaves_a_whole_run_or_none() -> None:
             pass  # killed as soon as the folder of runs is there
         process.send_signal(signal.SIGKILL)
     if Path("runs", "killed").exists():
-        assert evonas("inspect", "killed").returncode == 0
+        assert typed("inspect", "killed").returncode == 0
     else:
         assert run_folders(Path("runs")) == []
-        assert evonas("search", *words).returncode == 0
+        assert typed("search", *words).returncode == 0
     assert os.listdir("runs") == ["killed"]
 
 
