@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from evonas.blueprint import Blueprint
     from evonas.driver import optimise, resume, search
     from evonas.models import build
-    from evonas.models.presets import preset
+    from evonas.presets import preset
     from evonas.runs import Run, load_run
     from evonas.space import load_space
 
@@ -23,7 +23,7 @@ _HOMES = {
     "load_run": "evonas.runs",
     "load_space": "evonas.space",
     "optimise": "evonas.driver",
-    "preset": "evonas.models.presets",
+    "preset": "evonas.presets",
     "resume": "evonas.driver",
     "search": "evonas.driver",
 }

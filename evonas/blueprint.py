@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any
 
 from evonas.key import key_of
-from evonas.networks import Scale, built_meaning, meaning, scaled
+from evonas.networks import Scale, built_meaning, meaning, planned, scaled
+from evonas.networks.plan import Plan
 
 SCHEMA_VERSION = 1
 
@@ -70,6 +71,15 @@ def scaled_network(blueprint: Blueprint, scale: Scale) -> dict[str, Any]:
         BuildError: The strides leave nothing of the input.
     """
     return scaled(blueprint.network, scale)
+
+
+def plan_network(blueprint: Blueprint, scale: Scale) -> Plan:
+    """The parts and layers of the blueprint at this scale.
+
+    Raises:
+        BuildError: The strides leave nothing of the input.
+    """
+    return planned(scaled_network(blueprint, scale))
 
 
 def network_key(blueprint: Blueprint, scale: Scale) -> str:

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from record import parser, report
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.exporters.agreement import TOLERANCE, Agreement, onnx_agreement
 from evonas.exporters.onnx import onnx_model
-from evonas.models import Network, build, count, plan_network
+from evonas.models import Network, build, count
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
 
 BATCH = 4

@@ -18,7 +18,7 @@ from record import parser, report
 from evonas.blueprint import Blueprint
 from evonas.exporters.onnx_graph import NotExpressible, onnx_graph
 from evonas.models import build
-from evonas.models.presets import presets
+from evonas.presets import presets
 from evonas.space import Scale, known_spaces, load_space
 
 PRESETS = "presets"

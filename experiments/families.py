@@ -16,7 +16,7 @@ from typing import Any
 from record import parser, report
 
 from evonas.driver import search
-from evonas.networks.stages import ends_open
+from evonas.networks.stages.section import ends_open
 from evonas.runs import Run
 
 SPACES = ("conv_zoo", "residual_stages")

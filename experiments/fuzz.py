@@ -24,10 +24,10 @@ from record import parser, report
 
 from evonas.driver.preparation import check
 from evonas.errors import EvonasError
-from evonas.models import check_space
 from evonas.settings import Settings
 from evonas.settings.words import Words
 from evonas.space import known_spaces, load_space
+from evonas.space.check import check_space
 from evonas.space.document import document_of
 from evonas.space.load import load_space_file, space_of
 

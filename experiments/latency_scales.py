@@ -10,10 +10,10 @@ import numpy as np
 from record import parser, report
 from scipy.stats import spearmanr
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.exporters.onnx import onnx_model
 from evonas.hardware.latency import Clock, reference_ms
-from evonas.models import build, count, plan_network
+from evonas.models import build, count
 from evonas.settings import LatencySettings
 from evonas.space import Scale, load_space
 

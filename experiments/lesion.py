@@ -24,7 +24,7 @@ from evonas.data import load_data
 from evonas.models import build
 from evonas.models.blocks.residual_sum import ResidualSum
 from evonas.models.layers import Block
-from evonas.models.presets import preset
+from evonas.presets import preset
 from evonas.space import Scale, load_space
 from evonas.training import Normalisation, evaluate, train
 

@@ -29,10 +29,10 @@ from PIL import Image
 from record import parser, report
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.data import Dataset, load_data
 from evonas.data.dataset import Split
-from evonas.models import build, count, plan_network
+from evonas.models import build, count
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale
 from evonas.training import Normalisation, evaluate, train

@@ -9,14 +9,14 @@ import yaml
 from conftest import REPOSITORY
 
 from evonas import yaml_file
-from evonas.blueprint import Blueprint
-from evonas.models import build, count, plan_network
-from evonas.models.blocks import BLOCK_KEYS
-from evonas.models.presets import presets
-from evonas.models.rule_values import LARGEST_MULTIPLE, MOST_CHANNELS, MOST_LAYERS, MOST_PIXELS
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import build, count
 from evonas.networks import Scale, tidied
-from evonas.networks.chain_layers import DEFAULTS
+from evonas.networks.chain.layer_words import DEFAULTS
 from evonas.networks.scale import LARGEST
+from evonas.networks.stages.blocks import BLOCKS
+from evonas.networks.values import LARGEST_MULTIPLE, MOST_CHANNELS, MOST_LAYERS, MOST_PIXELS
+from evonas.presets import presets
 from evonas.settings import EvolverSettings, Group, Settings, TrainingSettings
 from evonas.space import document, known_spaces
 from evonas.space.gene import LARGEST_INT, LISTED
@@ -37,9 +37,9 @@ def test_examples_can_be_built(section: dict[str, dict[str, object]]) -> None:
 
 def test_each_operation_is_listed_with_its_keys() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.+) \|$", NETWORKS, re.MULTILINE))
-    for operation, keys in BLOCK_KEYS.items():
+    for operation, block in BLOCKS.items():
         told = re.findall(r"`(\w+)`", rows[operation].replace("those,", rows["residual"]))
-        assert set(told) == set(keys), operation
+        assert set(told) == set(block.keys), operation
 
 
 def test_each_word_of_a_chain_is_listed() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.errors import SpaceError
-from evonas.models import check_space
+from evonas.space.check import check_space
 from evonas.space.document import document_of
 from evonas.space.load import space_of
 

@@ -264,7 +264,7 @@ def models(
     """List the published networks, or count one of them."""
     if table and name is None:
         raise SettingsError("--table shows one network. Write evonas models NAME --table.")
-    from evonas.models.presets import preset, presets
+    from evonas.presets import preset, presets
     from evonas.reports.models import model_summary, print_model, print_model_table, print_models
 
     if name is None:

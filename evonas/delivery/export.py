@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.pick import picked
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
@@ -14,7 +14,7 @@ from evonas.evaluation.measures import measure_scales
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
-from evonas.models import Network, build, plan_network
+from evonas.models import Network, build
 from evonas.runs.folder import weights_file
 from evonas.runs.run import Run
 from evonas.space import Scale

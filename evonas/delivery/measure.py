@@ -14,7 +14,7 @@ from evonas.hardware.device import device_description, device_fingerprint
 from evonas.hardware.latency import Clock, Latency, latency_scale, reference_ms
 from evonas.hardware.runtimes import RUNTIMES, OnnxRuntime, Shape
 from evonas.models import build
-from evonas.models.presets import preset
+from evonas.presets import preset
 from evonas.settings import Settings, Words
 from evonas.space import Scale
 

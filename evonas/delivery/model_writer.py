@@ -14,7 +14,7 @@ from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
 from evonas.delivery.recipe import Recipe, recipe_text
 from evonas.delivery.replacement import replacing
 from evonas.errors import ExportError
-from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement
+from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement, outputs_of
 from evonas.exporters.file_names import (
     BLUEPRINT,
     CARD,
@@ -106,7 +106,9 @@ def _agreement(network: nn.Module, source: Source, onnx: bytes, recipe: Recipe) 
     images = torch.randn(CHECKED_IMAGES, *recipe.input.shape, generator=generator)
     agreement = onnx_agreement(network, onnx, images)
     with torch.no_grad():
-        by_source = largest_difference(network(images), source.network.eval()(images))
+        by_source = largest_difference(
+            outputs_of(network, images), outputs_of(source.network, images)
+        )
         outputs = network(source.example)[0]
     differences = {"onnx": agreement.difference, "source": by_source}
     for form, difference in differences.items():

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evonas.blueprint import plan_network
 from evonas.data import DATA_SETS, Dataset, load_data
 from evonas.driver.filter import check_filter
 from evonas.driver.limits import check_limits
@@ -28,10 +29,10 @@ from evonas.executors import EXECUTORS
 from evonas.hardware.device import device_fingerprint
 from evonas.hardware.latency import reference_ms
 from evonas.hardware.runtimes import check_runtime
-from evonas.models import check_space, plan_network
 from evonas.registry import pick, unknown_name
 from evonas.runs.run import parse_objectives, run_scales
 from evonas.settings import ExecutorSettings, Settings, Words
+from evonas.space.check import check_space
 from evonas.space.document import SpaceDocument, read_space
 from evonas.space.load import space_of
 from evonas.space.recipe import check_recipe

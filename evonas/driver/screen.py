@@ -6,7 +6,7 @@ from itertools import islice
 from evonas.blueprint import Blueprint
 from evonas.evaluation.bench import Bench
 from evonas.hardware.predictor import LatencyPredictor
-from evonas.models import Plan
+from evonas.networks.plan import Plan
 from evonas.runs.records import Records
 from evonas.settings import Settings
 from evonas.trial import Notes, Outcome, Trial

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from evonas.errors import EvonasError, SettingsError
-from evonas.models.presets import preset
+from evonas.presets import preset
 from evonas.settings import Settings
 from evonas.space.search_space import SearchSpace
 from evonas.trial import Chromosome

@@ -5,7 +5,7 @@ from functools import cached_property
 
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.evaluation.kit import Kit
 from evonas.evaluation.measures import MEASURES, Derivation
 from evonas.evaluation.proxies import PROXIES
@@ -13,7 +13,8 @@ from evonas.evaluation.trial_training import Trained, trained
 from evonas.exporters.onnx import onnx_model
 from evonas.hardware.latency import Clock, Latency, kept_latency
 from evonas.hardware.memory import peak_memory_bytes
-from evonas.models import Count, Plan, build, count, plan_network
+from evonas.models import Count, build, count
+from evonas.networks.plan import Plan
 from evonas.space import Scale, network_key
 from evonas.training import Normalisation
 from evonas.training.job import gains_from_bfloat16

@@ -16,6 +16,7 @@ from evonas.exporters.onnx_graph import (
     OUTPUT_NAME,
     NotExpressible,
     onnx_graph,
+    output_names,
 )
 
 MOST_BYTES = 2**31 - 2**20  # of a protocol buffer, with room for the graph
@@ -69,7 +70,7 @@ def traced_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: in
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=[INPUT_NAME],
-                output_names=[OUTPUT_NAME],
+                output_names=list(output_names(network)),
                 do_constant_folding=True,
             )
     except (TypeError, ValueError, RuntimeError, torch.onnx.OnnxExporterError):
@@ -90,7 +91,7 @@ def _dynamo_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: i
             dynamo=True,
             opset_version=OPSET,
             input_names=[INPUT_NAME],
-            output_names=[OUTPUT_NAME],
+            output_names=list(output_names(network)),
             dynamic_shapes=dynamic,
             verbose=False,
         )

@@ -1,4 +1,4 @@
-"""A network as an ONNX graph, written node by node from its tape: milliseconds, not tenths of one.
+"""A network as an ONNX graph, written node by node from its trace: milliseconds, not tenths of one.
 
 What `CONVERSIONS` lacks is left to torch's own exporters (`exporters.onnx`).
 """
@@ -13,16 +13,22 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from torch import nn
 
-from evonas.exporters.tape import Arguments, Step, Tape, record
+from evonas.models.trace import Arguments, Step, Trace, trace
 
 INPUT_NAME = "images"
 OUTPUT_NAME = "logits"
 OPSET = 18
 IR_VERSION = 10  # of ONNX files, which newer ONNX Runtimes read as well
 FLOAT = onnx.TensorProto.FLOAT
-# Images on a tape that stands for any number: few, as some operations are run, and a length that
+# Images of a trace that stands for any number: few, as some operations are run, and a length that
 # is hardly ever one of channels.
 STAND_IN = 5
+
+
+def output_names(network: nn.Module) -> Sequence[str]:
+    """What the outputs are called in the ONNX form: as their parts, if there are several."""
+    outputs: Sequence[str] = getattr(network, "outputs", ())
+    return outputs if len(outputs) > 1 else (OUTPUT_NAME,)
 
 
 class NotExpressible(Exception):
@@ -35,9 +41,9 @@ def onnx_graph(network: nn.Module, input_shape: tuple[int, int, int], batch: int
     Raises:
         NotExpressible: Torch's exporter has to do it.
     """
-    tape = record(network, (batch or STAND_IN, *input_shape))
-    graph = _Graph(network, tape, takes_any_number=batch is None)
-    for step in tape.steps:
+    traced = trace(network, (batch or STAND_IN, *input_shape))
+    graph = _Graph(network, traced, takes_any_number=batch is None)
+    for step in traced.steps:
         graph.add(step)
     return graph.serialised()
 
@@ -45,13 +51,17 @@ def onnx_graph(network: nn.Module, input_shape: tuple[int, int, int], batch: int
 class _Graph:
     """Nodes so far, and the names of what they read and give."""
 
-    def __init__(self, network: nn.Module, tape: Tape, takes_any_number: bool) -> None:
+    def __init__(self, network: nn.Module, traced: Trace, takes_any_number: bool) -> None:
         self.takes_any_number = takes_any_number
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
         self.transposed: dict[int, torch.Tensor] = {}
-        self._given, self._output = tape.given, tape.output
-        self._names = {id(tape.given): INPUT_NAME}
+        (self._given,), self._outputs = traced.given, traced.outputs
+        self._names = {id(self._given): INPUT_NAME}
+        self._output_names = {
+            id(output): name
+            for output, name in zip(traced.outputs, output_names(network), strict=True)
+        }
         weights = [*network.named_parameters(), *network.named_buffers()]
         self._fixed = {id(tensor): (name, tensor) for name, tensor in weights}
 
@@ -63,7 +73,7 @@ class _Graph:
         conversion = CONVERSIONS.get(step.operation)
         if conversion is None:
             raise NotExpressible(f"there is no conversion of {step.operation}")
-        outer = OUTPUT_NAME if step.result is self._output else f"v{len(self.nodes)}"
+        outer = self._output_names.get(id(step.result), f"v{len(self.nodes)}")
         conversion(self, step.arguments, outer)
         self._names[id(step.result)] = outer
 
@@ -94,14 +104,17 @@ class _Graph:
 
     def serialised(self) -> bytes:
         """The whole model."""
-        if not self.nodes or self.nodes[-1].output[0] != OUTPUT_NAME:
-            raise NotExpressible("the last operation does not give the output")
-        given, output = (
+        if not {id(output) for output in self._outputs} <= self._names.keys():
+            raise NotExpressible("an output is no result of an operation")
+        given, *outputs = (
             helper.make_tensor_value_info(name, FLOAT, [self._images(tensor), *tensor.shape[1:]])
-            for name, tensor in ((INPUT_NAME, self._given), (OUTPUT_NAME, self._output))
+            for name, tensor in [
+                (INPUT_NAME, self._given),
+                *((self._output_names[id(output)], output) for output in self._outputs),
+            ]
         )
         fixed = [numpy_helper.from_array(value, name) for name, value in self.constants.items()]
-        graph = helper.make_graph(self.nodes, "network", [given], [output], fixed)
+        graph = helper.make_graph(self.nodes, "network", [given], outputs, fixed)
         opsets = [helper.make_opsetid("", OPSET)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return bytes(model.SerializeToString())

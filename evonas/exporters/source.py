@@ -8,12 +8,14 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
-from evonas.models import Layer, Plan
 from evonas.models.constants import set_constants
+from evonas.models.count import output_shapes
+from evonas.models.modules import MODULES
+from evonas.networks.plan import IMAGES, Layer, Part, Plan
 
 OWN = "evonas."
 WIDTH = 100
@@ -21,10 +23,9 @@ WIDTH = 100
 
 def network_source(plan: Plan, title: str) -> str:
     """The text of model.py: imports, classes, `Network`, `example_input` and `load`."""
-    modules = [module for _, layers in plan.parts for layer in layers for module in layer.modules]
     collected = _Collected()
-    for module in dict.fromkeys(modules):
-        collected.take(module.__name__, importlib.import_module(module.__module__))
+    for name in dict.fromkeys(layer.module for layer in plan.layers):
+        collected.take(name, importlib.import_module(MODULES[name].__module__))
     if plan.constants:
         collected.take(set_constants.__name__, importlib.import_module(set_constants.__module__))
     imports = sorted({*collected.imports, "import torch", "from torch import nn"})
@@ -107,25 +108,51 @@ def _sorted_imports(lines: Iterable[str]) -> str:
 
 def _network_class(plan: Plan) -> str:
     channels, height, width = plan.input_shape
+    given = f"(batch, {channels}, {height}, {width})"
+    shapes = [f"(batch, {', '.join(map(str, shape))})" for shape in output_shapes(plan)]
+    what = f"logits {shapes[0]}" if len(shapes) == 1 else f"maps {', '.join(shapes)}"
     lines = [
         "class Network(nn.Module):",
-        f'    """(batch, {channels}, {height}, {width}) to logits (batch, {plan.classes})."""',
+        f'    """{given} to {what}."""',
+        "",
+        f"    outputs = {_names(plan.outputs)}",
         "",
         "    def __init__(self) -> None:",
         "        super().__init__()",
     ]
-    for name, layers in plan.parts:
-        lines += _part_lines(name, layers)
+    for part in plan.parts:
+        lines += _part_lines(part.name, part.layers)
     if plan.constants:
         said = ", ".join(f"{key}={value!r}" for key, value in plan.constants.items())
         lines.append(f"        {set_constants.__name__}(self, {said})")
-    lines += ["", "    def forward(self, images: torch.Tensor) -> torch.Tensor:"]
-    given = "images"
-    for name, _ in plan.parts[:-1]:
-        lines.append(f"        maps = self.{name}({given})")
-        given = "maps"
-    lines.append(f"        return self.{plan.parts[-1][0]}({given})")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_forward(plan)])
+
+
+def _names(names: Iterable[str]) -> str:
+    """A tuple as Python writes it."""
+    return f"({' '.join(f'{_expression(name)},' for name in names)})"
+
+
+def _forward(plan: Plan) -> list[str]:
+    """Each part's maps under its name; in a row of parts all are called `maps`."""
+    names = [IMAGES, *(part.name for part in plan.parts)]
+    reads = [(name,) for name in names[:-1]]
+    is_row = [part.reads for part in plan.parts] == reads and plan.outputs == (names[-1],)
+    called = {name: "maps" if is_row else name for name in names} | {IMAGES: IMAGES}
+    tensors = ", ".join("torch.Tensor" for _ in plan.outputs)
+    kind = tensors if len(plan.outputs) == 1 else f"tuple[{tensors}]"
+    lines = [f"{called[part.name]} = {_call(part, called)}" for part in plan.parts]
+    lines.append(f"return {', '.join(called[name] for name in plan.outputs)}")
+    if is_row:
+        lines[-2:] = [f"return {_call(plan.parts[-1], called)}"]
+    return [
+        f"    def forward(self, images: torch.Tensor) -> {kind}:",
+        *(f"        {line}" for line in lines),
+    ]
+
+
+def _call(part: Part, called: Mapping[str, str]) -> str:
+    return f"self.{part.name}({', '.join(called[name] for name in part.reads)})"
 
 
 def _part_lines(name: str, layers: tuple[Layer, ...]) -> list[str]:
@@ -145,9 +172,9 @@ def _lines(start: str, value: Any, end: str, indent: int) -> list[str]:
     if isinstance(value, Layer) and not any(map(_is_nested, value.arguments.values())):
         arguments = f"{_arguments(value)},"
         wrapped = textwrap.wrap(arguments, WIDTH, initial_indent=inner, subsequent_indent=inner)
-        return [f"{start}{value.module.__name__}(", *wrapped, " " * indent + ")" + end]
+        return [f"{start}{value.module}(", *wrapped, " " * indent + ")" + end]
     if isinstance(value, Layer):
-        opened, closed = f"{value.module.__name__}(", ")"
+        opened, closed = f"{value.module}(", ")"
         parts = [(f"{inner}{name}=", part) for name, part in value.arguments.items()]
     else:
         opened, closed = "[", "]"
@@ -167,7 +194,7 @@ def _arguments(layer: Layer) -> str:
 def _expression(value: Any) -> str:
     """A value as Python writes it."""
     if isinstance(value, Layer):
-        return f"{value.module.__name__}({_arguments(value)})"
+        return f"{value.module}({_arguments(value)})"
     if isinstance(value, list):
         return f"[{', '.join(_expression(part) for part in value)}]"
     return f'"{value}"' if isinstance(value, str) else repr(value)

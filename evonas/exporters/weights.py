@@ -1,5 +1,6 @@
 """A network's weights as a file, and as tensors again if they are still the same bytes."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from evonas.errors import ExportError
 from evonas.exporters.file_names import WEIGHTS
 from evonas.files import write_atomically
 from evonas.key import checksum
+
+# Runs of earlier versions kept the weights of cells under the name of a part that held them all.
+CELL_OF_STACK = re.compile(r"\bcells\.cells\.(\d+)\.")
 
 
 def weights_of(network: nn.Module) -> bytes:
@@ -28,7 +32,7 @@ def write_weights(folder: Path, network: nn.Module) -> str:
 
 
 def read_weights(file: Path, expected: str | None) -> dict[str, torch.Tensor]:
-    """Tensors by name.
+    """Tensors by name, as a run kept them.
 
     Args:
         expected: The file's checksum, as it was noted when it was written; None if it was not.
@@ -45,7 +49,12 @@ def read_weights(file: Path, expected: str | None) -> dict[str, torch.Tensor]:
             f"{file} is damaged: its bytes are not those that were written (checksum "
             f"{checksum(content)[:8]}, not {expected[:8]})."
         )
-    return tensors_of(content, file)
+    tensors = tensors_of(content, file).items()
+    return {CELL_OF_STACK.sub(_cell_name, name): tensor for name, tensor in tensors}
+
+
+def _cell_name(match: re.Match[str]) -> str:
+    return f"cell_{int(match[1]) + 1}."
 
 
 def tensors_of(content: bytes, file: Path) -> dict[str, torch.Tensor]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from evonas.exporters.tape import BINARY, NORMS, POINTWISE, Tape, record
-from evonas.models import Network, Plan
+from evonas.models import Network
+from evonas.models.trace import BINARY, NORMS, POINTWISE, Trace, trace
+from evonas.networks.plan import Plan
 
 BYTES = 4  # of a 32-bit number
 IN_PLACE = {*POINTWISE, *NORMS, *BINARY}
@@ -40,23 +41,23 @@ def peak_memory_bytes(plan: Plan) -> int:
 
 def network_memory_bytes(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """The same of any network on the meta device."""
-    tape = record(network, (1, *input_shape), device="meta")
+    traced = trace(network, (1, *input_shape), device="meta")
     weights = sum(each.numel() for each in (*network.parameters(), *network.buffers()))
-    return BYTES * (weights + peak_elements(tape.given.numel(), *_moves(tape)))
+    return BYTES * (weights + peak_elements(traced.given[0].numel(), *_moves(traced)))
 
 
-def peak_elements(given: int, moves: Sequence[Move], output: int) -> int:
+def peak_elements(given: int, moves: Sequence[Move], *outputs: int) -> int:
     """The largest sum of elements alive during any of the moves.
 
     Args:
         given: Elements of map 0, the input.
-        output: The map that lives to the end.
+        outputs: The maps that live to the end.
 
-    >>> peak_elements(4, [Move((0,), 1, 6), Move((1,), 2, 6, is_in_place=True)], output=2)
+    >>> peak_elements(4, [Move((0,), 1, 6), Move((1,), 2, 6, is_in_place=True)], 2)
     10
     """
     last_read = {map_: place for place, move in enumerate(moves) for map_ in move.reads}
-    last_read[output] = len(moves)
+    last_read |= dict.fromkeys(outputs, len(moves))
     alive, peak = {0: given}, given
     for place, move in enumerate(moves):
         dying = [m for m in set(move.reads) if last_read[m] == place and m in alive]
@@ -72,11 +73,11 @@ def peak_elements(given: int, moves: Sequence[Move], output: int) -> int:
     return peak
 
 
-def _moves(tape: Tape) -> tuple[list[Move], int]:
-    """The tape's steps on maps, each map by a number; views have that of what they look at."""
-    numbers = {id(tape.given): 0}
+def _moves(traced: Trace) -> tuple[list[Move], *tuple[int, ...]]:
+    """The steps on maps, each map by a number; views have that of what they look at."""
+    numbers = {id(traced.given[0]): 0}
     moves: list[Move] = []
-    for step in tape.steps:
+    for step in traced.steps:
         reads = tuple(_known(numbers, step.reads))
         if not reads:
             continue  # it works on weights alone
@@ -86,7 +87,7 @@ def _moves(tape: Tape) -> tuple[list[Move], int]:
         numbers[id(step.result)] = len(moves) + 1
         is_in_place = step.operation in IN_PLACE
         moves.append(Move(reads, len(moves) + 1, step.result.numel(), is_in_place))
-    return moves, numbers[id(tape.output)]
+    return moves, *(numbers[id(output)] for output in traced.outputs)
 
 
 def _known(numbers: dict[int, int], tensors: Iterable[torch.Tensor]) -> Iterable[int]:

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from evonas.exporters.tape import Step, record
-from evonas.models import Layer, Plan
+from evonas.models.network import build_layer
+from evonas.models.trace import Step, trace
+from evonas.networks.plan import IMAGES, Layer, Plan
 
 FEWEST = 4  # measurements
 LOOK_UPS = (1e-4, 1e-3, 1e-2, 1e-1)  # variance of an entry, relative to that of the linear model
@@ -116,35 +116,29 @@ def _shared(one: Work, other: Work) -> int:
 def work_of(plan: Plan) -> Work:
     """The work of one image through a plan; a layer met before costs nothing."""
     amounts, operations = np.zeros(len(AMOUNTS)), Counter[str]()
-    shape: Shape = tuple(plan.input_shape)
-    for _, layers in plan.parts:
-        for layer in layers:
-            own, counted, shape = _layer_work(_Named(layer), shape)
-            amounts += own
+    shapes: dict[str, Shape] = {IMAGES: tuple(plan.input_shape)}
+    for part in plan.parts:
+        given = tuple(shapes[name] for name in part.reads)
+        for layer in part.layers:
+            of_layer, counted, shapes[part.name] = _layer_work(layer, given)
+            amounts += of_layer
             operations.update(counted)
+            given = (shapes[part.name],)
     return Work((1.0, *amounts.tolist()), operations)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """A layer that can be looked up: equal to those with the same class and arguments."""
-
-    layer: Layer
-
-    def __hash__(self) -> int:
-        return hash(repr(self.layer))
-
-
 @lru_cache(maxsize=1 << 14)
-def _layer_work(named: _Named, shape: Shape) -> tuple[tuple[float, ...], Counter[str], Shape]:
+def _layer_work(
+    layer: Layer, given: tuple[Shape, ...]
+) -> tuple[tuple[float, ...], Counter[str], Shape]:
     with torch.device("meta"):
-        network = nn.Sequential(named.layer.build())
-    tape = record(network, (1, *shape), device="meta")
+        module = build_layer(layer)
+    traced = trace(module, *((1, *shape) for shape in given), device="meta")
     amounts, operations = np.zeros(len(AMOUNTS)), Counter[str]()
-    for step in tape.steps:
+    for step in traced.steps:
         amounts += [amount(step) for amount in AMOUNTS.values()]
         operations[_name(step)] += 1
-    return tuple(amounts.tolist()), operations, tuple(tape.output.shape[1:])
+    return tuple(amounts.tolist()), operations, tuple(traced.outputs[0].shape[1:])
 
 
 def _name(step: Step) -> str:
@@ -163,11 +157,10 @@ def _plain(values: Any) -> Iterator[Any]:
 
 
 def _macs(step: Step, is_depthwise: bool) -> float:
-    if step.operation != "convolution":
-        return 0.0
-    weight = step.arguments["weight"]
-    wanted = (step.arguments["groups"] > 1) == is_depthwise
-    return float(weight[0].numel() * step.result.numel()) if wanted else 0.0
+    """Of a convolution; linear layers at the end of a network take next to no time."""
+    is_convolution = step.operation == "convolution"
+    is_wanted = is_convolution and (step.arguments["groups"] > 1) == is_depthwise
+    return float(step.macs) if is_wanted else 0.0
 
 
 def _weights(step: Step) -> float:

@@ -1,32 +1,9 @@
 """From a blueprint and a scale to a network."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-from evonas.blueprint import Blueprint, scaled_network
-from evonas.models.cells import plan_cells
-from evonas.models.chain import plan_chain
-from evonas.models.initialise import initialise as initialise
-from evonas.models.plan import Network, Plan
-from evonas.models.stages import plan_stages
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models.initialise import initialise
+from evonas.models.network import Network
 from evonas.networks import Scale
-from evonas.registry import pick
-
-BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], Plan]] = {
-    "stages": plan_stages,
-    "cells": plan_cells,
-    "chain": plan_chain,
-}
-
-
-def plan_network(blueprint: Blueprint, scale: Scale) -> Plan:
-    """The layers of the blueprint at this scale.
-
-    Raises:
-        BuildError: The strides leave nothing of the input.
-    """
-    network = scaled_network(blueprint, scale)
-    return pick(BUILDERS, network["builder"], "builder")(network)
 
 
 def build(blueprint: Blueprint, scale: Scale, seed: int | None = None) -> Network:

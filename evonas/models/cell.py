@@ -28,13 +28,11 @@ def mean(maps: list[torch.Tensor]) -> torch.Tensor:
     return add(maps) / len(maps)
 
 
-WEIGHTED = "weighted"  # a sum with `SumWeights`
-
 COMBINES: Mapping[str, Callable[[list[torch.Tensor]], torch.Tensor]] = {
     "add": add,
     "concat": concat,
     "mean": mean,
-    WEIGHTED: add,
+    "weighted": add,  # with `SumWeights`
 }
 
 
@@ -58,7 +56,7 @@ class Node(nn.Module):
         self.operations = nn.ModuleList(operations)
         self.states = states
         self.combine = COMBINES[combine]
-        self.weights = SumWeights(len(operations)) if combine == WEIGHTED else None
+        self.weights = SumWeights(len(operations)) if combine == "weighted" else None
 
     def forward(self, states: list[torch.Tensor]) -> torch.Tensor:
         """The states so far, each (batch, channels, height, width), to the next one."""
@@ -78,6 +76,8 @@ class Cell(nn.Module):
         outputs: The states that are concatenated.
     """
 
+    role = "cell"
+
     def __init__(self, inputs: list[nn.Module], nodes: list[nn.Module], outputs: list[int]) -> None:
         super().__init__()
         self.inputs = nn.ModuleList(inputs)
@@ -92,32 +92,13 @@ class Cell(nn.Module):
         return concat([states[state] for state in self.outputs])
 
 
-class CellStack(nn.Module):
-    """Cells in order, each reading the outputs of one or two earlier ones.
-
-    Args:
-        sources: For each cell which outputs it reads; 0 is what the stack is given, n the
-            output of the nth cell.
-    """
-
-    def __init__(self, cells: list[nn.Module], sources: list[list[int]]) -> None:
-        super().__init__()
-        self.cells = nn.ModuleList(cells)
-        self.sources = sources
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the output of the last cell."""
-        outputs = [maps]
-        for cell, sources in zip(self.cells, self.sources, strict=True):
-            outputs.append(cell(*[outputs[source] for source in sources]))
-        return outputs[-1]
-
-
 class ResidualReduction(nn.Module):
     """Two 3x3 convolutions beside a pooled 1x1 one: halves the map, changes the channels.
 
     The reduction of NAS-Bench-201 (arXiv 2001.00326, section 2.1), a basic residual block.
     """
+
+    role = "unit"
 
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, activation: str, norm: str

@@ -27,6 +27,8 @@ class Concat(nn.Module):
     module (arXiv 1409.4842, figure 2).
     """
 
+    role = "concat"
+
     def __init__(self, branches: list[nn.Module]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
@@ -46,6 +48,8 @@ class Sum(nn.Module):
         scale: Multiplies branches that are no identity.
     """
 
+    role = "sum"
+
     def __init__(self, branches: list[nn.Module], scale: float = 1.0) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
@@ -64,6 +68,8 @@ class WeightedSum(nn.Module):
 
     (batch, channels, h, w) to what each branch gives.
     """
+
+    role = "weighted_sum"
 
     def __init__(self, branches: list[nn.Module], weights: str = "fast") -> None:
         super().__init__()
@@ -213,6 +219,8 @@ class Dropout(nn.Dropout):
 
 class Flatten(nn.Flatten):
     """(batch, channels, height, width) to (batch, channels * height * width)."""
+
+    role = "features"
 
     def __init__(self) -> None:
         super().__init__(1)

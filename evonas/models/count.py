@@ -1,7 +1,6 @@
 """Parameters, multiply-adds and shapes, without memory or time for the real thing."""
 
 import copy
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,14 +8,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from evonas.models.cell import WEIGHTED, Cell, CellStack, Dropped, Node
-from evonas.models.chain_layers import Concat, Row, Sum, WeightedSum
-from evonas.models.cross_stage import CrossStage
-from evonas.models.plan import Layer, Plan
-from evonas.models.receptive_field import PIXEL, Field, Fields, behind, joined
-from evonas.networks.graph import CONCAT
+from evonas.models.network import build_layer
+from evonas.models.receptive_field import PIXEL, Field, behind, joined, seen
+from evonas.models.trace import trace
+from evonas.networks.cells.graph import CONCAT, WEIGHTED
+from evonas.networks.plan import IMAGES, Layer, Plan
 
 Shape = tuple[int, ...]  # (channels, height, width) of maps, (features,) behind a head
 
@@ -54,7 +51,7 @@ class LayerCount:
     """A layer under the name that its weights have, what it costs and what it gives."""
 
     name: str
-    module: type[nn.Module]
+    module: str
     count: Count
     maps: Maps
 
@@ -73,99 +70,35 @@ def count(plan: Plan) -> Count:
 
 
 def count_layers(plan: Plan) -> Iterator[LayerCount]:
-    """The layers in the order of the plan, each with its own count; cells one by one."""
-    maps = Maps(tuple(plan.input_shape))
-    for part, layers in plan.parts:
-        for index, layer in enumerate(layers):
-            name = part if len(layers) == 1 else f"{part}.{index}"
-            for counted in _layers(name, layer, maps):
-                yield counted
-                maps = counted.maps
+    """The layers in the order of the plan, each with its own count."""
+    maps = {IMAGES: Maps(tuple(plan.input_shape))}
+    for part in plan.parts:
+        given = [maps[name] for name in part.reads]
+        for index, layer in enumerate(part.layers):
+            name = part.name if len(part.layers) == 1 else f"{part.name}.{index}"
+            counted, maps[part.name] = _through(layer, given)
+            yield LayerCount(name, layer.module, counted, maps[part.name])
+            given = [maps[part.name]]
+
+
+def output_shapes(plan: Plan) -> list[Shape]:
+    """What each output of the plan is for one image, without the batch."""
+    behind_part = {layer.name.split(".")[0]: layer.maps.shape for layer in count_layers(plan)}
+    return [behind_part[name] for name in plan.outputs]
 
 
 def network_macs(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """Multiply-adds of one image of (channels, height, width) through any network."""
-    return trace(copy.deepcopy(network).to("meta"), input_shape)[0]
-
-
-def trace(network: nn.Module, input_shape: Shape) -> tuple[int, Maps]:
-    """Multiply-adds and output of a network on the meta device, unfit for more then."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            # Shapes pass through it unchanged, and its meta kernel is by far the slowest.
-            module.forward = nn.Identity().forward  # type: ignore[method-assign]
-    images = torch.empty(1, *input_shape, device="meta")
-    with torch.no_grad(), _Tracing(images) as tracing:
-        output = network(images)
-    return tracing.macs, Maps(tuple(output.shape[1:]), tracing.fields[output])
-
-
-# Operations of one map that keep its shape, and are many.
-UNCHANGED = (
-    torch.ops.aten.relu.default,
-    torch.ops.aten.silu.default,
-    torch.ops.aten.hardtanh.default,
-)
-
-
-class _Tracing(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Looks at every operation of a forward pass of one image."""
-
-    def __init__(self, images: torch.Tensor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.macs = 0
-        self.fields = Fields()
-        self.fields[images] = PIXEL
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        output = _output(func, args, kwargs or {})
-        self.fields.follow(func, args, output)
-        operation = func.overloadpacket
-        if operation is torch.ops.aten.convolution:
-            weights_per_output = args[1][0].numel()
-            self.macs += weights_per_output * output.numel()
-        elif operation in (torch.ops.aten.addmm, torch.ops.aten.mm):
-            inputs, weight = args[-2:]
-            self.macs += inputs.numel() * weight.shape[1]
-        return output
-
-
-def _output(operation: Any, arguments: Sequence[Any], more: Mapping[str, Any]) -> Any:
-    """What the operation gives. Torch takes ten times as long to say which shape maps have."""
-    if operation is torch.ops.aten.convolution.default and not arguments[6]:
-        maps, weight, _, stride, padding, dilation, *_ = arguments
-        windows = zip(maps.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
-        sides = [
-            (side + 2 * pad - space * (kernel - 1) - 1) // step + 1
-            for side, kernel, step, pad, space in windows
-        ]
-        return maps.new_empty((maps.shape[0], weight.shape[0], *sides))
-    if operation in UNCHANGED:
-        return torch.empty_like(arguments[0])
-    return operation(*arguments, **more)
-
-
-def _layers(name: str, layer: Layer, maps: Maps) -> Iterator[LayerCount]:
-    if layer.module is not CellStack:
-        yield LayerCount(name, layer.module, *_through(layer, [maps]))
-        return
-    outputs = [maps]
-    pairs = zip(layer.arguments["cells"], layer.arguments["sources"], strict=True)
-    for index, (cell, sources) in enumerate(pairs):
-        counted, given = _through(cell, [outputs[source] for source in sources])
-        outputs.append(given)
-        yield LayerCount(f"{name}.cells.{index}", cell.module, counted, given)
+    network = copy.deepcopy(network).to("meta")
+    return trace(network, (1, *input_shape), device="meta").macs
 
 
 def _through(layer: Layer, given: Sequence[Maps]) -> Counted:
     container = CONTAINERS.get(layer.module)
     if container is not None:
         return container(layer.arguments, given)
-    module: Any = layer.module  # mypy takes a class for one of its instances, which has no hash
-    counted, maps = _leaf(module, json.dumps(dict(layer.arguments)), given[0].shape)
-    return counted, Maps(maps.shape, behind(maps.field, given[0].field))
+    counted, maps = _leaf(layer, tuple(each.shape for each in given))
+    return counted, Maps(maps.shape, behind(maps.field, joined(each.field for each in given)))
 
 
 def _cell(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:
@@ -240,24 +173,25 @@ def _concatenated(maps: Sequence[Maps]) -> Maps:
     )
 
 
-# Modules whose layers are counted one by one.
-CONTAINERS: Mapping[type[nn.Module], Callable[[Mapping[str, Any], Sequence[Maps]], Counted]] = {
-    Cell: _cell,
-    Node: _node,
-    Dropped: _dropped,
-    Row: _row,
-    Concat: _concat,
-    Sum: _sum,
-    WeightedSum: _weighted_sum,
-    CrossStage: _cross_stage,
+# Modules whose layers are counted by themselves, so that a layer met before costs nothing.
+CONTAINERS: Mapping[str, Callable[[Mapping[str, Any], Sequence[Maps]], Counted]] = {
+    "Cell": _cell,
+    "Node": _node,
+    "Dropped": _dropped,
+    "Row": _row,
+    "Concat": _concat,
+    "Sum": _sum,
+    "WeightedSum": _weighted_sum,
+    "CrossStage": _cross_stage,
 }
 
 
 @lru_cache(maxsize=1 << 16)
-def _leaf(module: Callable[..., nn.Module], arguments: str, given: Shape) -> Counted:
-    """Runs one layer on the meta device. `arguments` are JSON, which can be hashed."""
+def _leaf(layer: Layer, given: tuple[Shape, ...]) -> Counted:
+    """Runs one layer on the meta device."""
     with torch.device("meta"):
-        layer = module(**json.loads(arguments))
-    parameters = sum(p.numel() for p in layer.parameters())
-    macs, maps = trace(layer, given)
-    return Count(parameters, macs), maps
+        module = build_layer(layer)
+    parameters = sum(p.numel() for p in module.parameters())
+    traced = trace(module, *((1, *shape) for shape in given), device="meta")
+    (output,), (field,) = traced.outputs, seen(traced)
+    return Count(parameters, traced.macs), Maps(tuple(output.shape[1:]), field)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
-from evonas.networks.builder import DEFAULTS
+from evonas.networks.grammar import DEFAULTS
 from evonas.registry import pick
 
 

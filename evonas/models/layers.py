@@ -79,6 +79,8 @@ class ActivationConvNorm(nn.Sequential):
     appendix A).
     """
 
+    role = "passing"
+
     def __init__(
         self,
         in_channels: int,
@@ -140,6 +142,8 @@ class FactorizedReduction(nn.Module):
     published counts of AmoebaNet-A with F=50 and F=190 come about.
     """
 
+    role = "passing"
+
     def __init__(
         self, in_channels: int, out_channels: int, activation: str | None, norm: str = "batch"
     ) -> None:
@@ -178,6 +182,8 @@ class DropPath(nn.Module):
         probability: Of dropping a sample, at least 0 and below 1; may be changed while training.
     """
 
+    role = "drop_path"
+
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
@@ -201,6 +207,8 @@ class SqueezeExcite(nn.Module):
         channels: Of the maps that are scaled.
         squeezed: Channels of the hidden layer.
     """
+
+    role = "gate"
 
     def __init__(self, channels: int, squeezed: int, activation: str, gate: str) -> None:
         super().__init__()
@@ -229,6 +237,8 @@ class Block(nn.Module):
         drop_path: Probability of leaving the skip alone, in training (see `DropPath`).
     """
 
+    role = "block"
+
     def __init__(self, layers: list[nn.Module], skip: Skip, drop_path: float = 0.0) -> None:
         super().__init__()
         dropped = [DropPath(drop_path)] if skip and drop_path > 0 else []
@@ -237,6 +247,11 @@ class Block(nn.Module):
         self.around: nn.Module = nn.Identity()
         if skip == POOL:
             self.around = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
+
+    @property
+    def residual_branch(self) -> nn.Module | None:
+        """What is added to what the block is given; None if nothing skips around it."""
+        return self.layers if self.skip else None
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to (batch, channels, height / stride, ...)."""
@@ -339,6 +354,8 @@ class PyramidFeatures(nn.Module):
     (batch, channels, h, w) to (batch, channels * sum of n^2); SPP-net (arXiv 1406.4729,
     section 2.2). Region i of n reaches from floor(i h / n) to ceil((i + 1) h / n).
     """
+
+    role = "features"
 
     def __init__(self, bins: list[int]) -> None:
         super().__init__()

@@ -8,11 +8,11 @@ all is seen that any of them sees.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-aten = torch.ops.aten
+from evonas.models.trace import Arguments, Step, Trace
 
 
 class Span(NamedTuple):
@@ -82,25 +82,26 @@ class Fields:
     def __setitem__(self, maps: torch.Tensor, field: Field) -> None:
         self._fields[maps] = field
 
-    def follow(self, operation: Any, arguments: Sequence[Any], output: Any) -> None:
-        """Notes what the outputs of an operation of `torch.ops.aten` see."""
-        window = WINDOWS.get(operation)
-        for maps in _tensors(output):
-            if window is not None:
-                field = behind(window(*arguments), self[arguments[0]])
-            else:
-                sides = maps.shape[-2:]
-                field = joined(self[m] for m in _tensors(arguments) if m.shape[-2:] == sides)
-            if field is not None and maps.dim() >= 4:
-                self[maps] = field
+    def follow(self, step: Step) -> None:
+        """Notes what the result of a step sees."""
+        window = WINDOWS.get(step.operation)
+        if window is not None:
+            field = behind(window(step.arguments), self[step.reads[0]])
+        else:
+            sides = step.result.shape[-2:]
+            field = joined(self[maps] for maps in step.reads if maps.shape[-2:] == sides)
+        if field is not None and step.result.dim() >= 4:
+            self[step.result] = field
 
 
-def _tensors(values: Any) -> Iterable[torch.Tensor]:
-    if isinstance(values, torch.Tensor):
-        yield values
-    elif isinstance(values, list | tuple):
-        for value in values:
-            yield from _tensors(value)
+def seen(trace: Trace) -> list[Field | None]:
+    """What the outputs of a network see of its inputs."""
+    fields = Fields()
+    for maps in trace.given:
+        fields[maps] = PIXEL
+    for step in trace.steps:
+        fields.follow(step)
+    return [fields[output] for output in trace.outputs]
 
 
 def _window(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Span:
@@ -115,80 +116,55 @@ def _windows(*sizes: Sequence[int]) -> Field:
     return height, width
 
 
-def _convolution(
-    maps: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    is_transposed: bool,
-    *rest: Any,
-) -> Field | None:
-    return None if is_transposed else _windows(weight.shape[2:], stride, padding, dilation)
+def _convolution(arguments: Arguments) -> Field | None:
+    if arguments["transposed"]:
+        return None
+    keys = ("stride", "padding", "dilation")
+    return _windows(arguments["weight"].shape[2:], *(arguments[key] for key in keys))
 
 
-def _max_pool(
-    maps: torch.Tensor,
-    kernel: Sequence[int],
-    stride: Sequence[int] = (),
-    padding: Sequence[int] = (0,),
-    dilation: Sequence[int] = (1,),
-    *rest: Any,
-) -> Field:
-    return _windows(kernel, stride or kernel, padding, dilation)
+def _pool(arguments: Arguments) -> Field:
+    kernel = arguments["kernel_size"]
+    stride = arguments["stride"] or kernel
+    return _windows(kernel, stride, arguments["padding"], arguments.get("dilation", [1]))
 
 
-def _average_pool(
-    maps: torch.Tensor,
-    kernel: Sequence[int],
-    stride: Sequence[int] = (),
-    padding: Sequence[int] = (0,),
-    *rest: Any,
-) -> Field:
-    return _windows(kernel, stride or kernel, padding)
-
-
-def _adaptive_pool(maps: torch.Tensor, sides: Sequence[int]) -> Field | None:
+def _adaptive_pool(arguments: Arguments) -> Field | None:
     """Equal windows side by side; None if it makes them unequal or takes the whole map."""
-    given = maps.shape[-2:]
+    given, sides = arguments["self"].shape[-2:], arguments["output_size"]
     if any(large % small or small == 1 for large, small in zip(given, sides, strict=True)):
         return None
     kernel = [large // small for large, small in zip(given, sides, strict=True)]
     return _windows(kernel, kernel)
 
 
-def _pad(maps: torch.Tensor, pads: Sequence[int], *rest: Any) -> Field:
-    left, _, top, *_ = [*pads, 0, 0]
+def _pad(arguments: Arguments) -> Field:
+    pads: list[int] = [*arguments["pad"], 0, 0]
+    left, top = pads[0], pads[2]
     return _window(1, padding=top), _window(1, padding=left)
 
 
-def _slice(
-    maps: torch.Tensor,
-    dimension: int = 0,
-    start: int | None = None,
-    end: int | None = None,
-    step: int = 1,
-) -> Field:
+def _slice(arguments: Arguments) -> Field:
+    maps, dimension, start = arguments["self"], arguments["dim"], arguments["start"] or 0
     spans = [Span()] * maps.dim()
-    start = start or 0
     begin = start if start >= 0 else start + maps.shape[dimension]
-    spans[dimension] = Span(begin, begin, step)
+    spans[dimension] = Span(begin, begin, arguments["step"])
     return spans[-2], spans[-1]
 
 
-def _space_to_depth(maps: torch.Tensor, factor: int) -> Field:
-    return _windows([factor], [factor])
+def _space_to_depth(arguments: Arguments) -> Field:
+    factor = [arguments["downscale_factor"]]
+    return _windows(factor, factor)
 
 
 # What operations that move over the map see of it; all others see what their maps of equal size do.
-WINDOWS: Mapping[Any, Callable[..., Field | None]] = {
-    aten.convolution.default: _convolution,
-    aten.max_pool2d_with_indices.default: _max_pool,
-    aten.avg_pool2d.default: _average_pool,
-    aten._adaptive_avg_pool2d.default: _adaptive_pool,
-    aten.adaptive_max_pool2d.default: _adaptive_pool,
-    aten.constant_pad_nd.default: _pad,
-    aten.slice.Tensor: _slice,
-    aten.pixel_unshuffle.default: _space_to_depth,
+WINDOWS: Mapping[str, Callable[[Arguments], Field | None]] = {
+    "convolution": _convolution,
+    "max_pool2d_with_indices": _pool,
+    "avg_pool2d": _pool,
+    "_adaptive_avg_pool2d": _adaptive_pool,
+    "adaptive_max_pool2d": _adaptive_pool,
+    "constant_pad_nd": _pad,
+    "slice": _slice,
+    "pixel_unshuffle": _space_to_depth,
 }

@@ -1,25 +1,26 @@
 """What the network section of a blueprint means: its tidy form, its form at a scale, its equals.
 
-Each way of writing a network down (`builder`) is one file here and one line in `BUILDERS`. No
-torch: `models` turns what `scaled` gives into modules. An empty section is no network: designs
-may consist of other sections alone.
+Each way of writing a network down, its grammar (`builder` in a space file), is one folder here
+and one line in `GRAMMARS`. No torch: `models` turns what `planned` gives into modules. An empty
+section is no network: designs may consist of other sections alone.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, Words
 from evonas.networks.cells import CELLS
+from evonas.networks.cells.nas_bench_201 import NAS_BENCH_201
 from evonas.networks.chain import CHAIN
-from evonas.networks.nas_bench_201 import NAS_BENCH_201
-from evonas.networks.nas_bench_macro import NAS_BENCH_MACRO
+from evonas.networks.grammar import Grammar, Tidied, Words
+from evonas.networks.plan import Plan
 from evonas.networks.scale import Scale
 from evonas.networks.stages import STAGES
+from evonas.networks.stages.nas_bench_macro import NAS_BENCH_MACRO
 from evonas.registry import pick
 
 Network = Mapping[str, Any]
 
-BUILDERS: Mapping[str, Builder] = {
+GRAMMARS: Mapping[str, Grammar] = {
     "stages": STAGES,
     "cells": CELLS,
     "chain": CHAIN,
@@ -30,22 +31,27 @@ BUILDERS: Mapping[str, Builder] = {
 
 def tidied(network: Network) -> Tidied:
     """The section without choices that cannot be met, and a sentence for each of them."""
-    return _builder(network).tidied(network) if network else ({}, ())
+    return _grammar(network).tidied(network) if network else ({}, ())
 
 
 def scaled(network: Network, scale: Scale) -> dict[str, Any]:
-    """The section with every number as it is built at this scale, in the words of `models`.
+    """The section with every number as it is built at this scale, as its `plan` reads it.
 
     Raises:
         BuildError: The strides leave nothing of the input.
     """
-    sized = _builder(network).scaled(network, scale)
+    sized = _grammar(network).scaled(network, scale)
     return {"input": list(scale.input_shape), "classes": scale.classes, **sized}
+
+
+def planned(scaled_network: Network) -> Plan:
+    """The parts and layers of a section that `scaled` gave."""
+    return _grammar(scaled_network).plan(scaled_network)
 
 
 def short(network: Network) -> dict[str, Any]:
     """The section without keys that say what holds anyway: equal if the same was chosen."""
-    return _builder(network).short(network) if network else {}
+    return _grammar(network).short(network) if network else {}
 
 
 def meaning(network: Network) -> Any:
@@ -54,12 +60,12 @@ def meaning(network: Network) -> Any:
     Two copies of an operation and one that is read twice count as the same: their weights may
     agree. `built_meaning` tells them apart.
     """
-    return _builder(network).meaning(network) if network else {}
+    return _grammar(network).meaning(network) if network else {}
 
 
 def built_meaning(scaled_network: Network) -> Any:
     """Plain values that are equal for scaled networks that are the same when built."""
-    return _builder(scaled_network).built_meaning(scaled_network)
+    return _grammar(scaled_network).built_meaning(scaled_network)
 
 
 def aligned(network: Network, template: Network) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def aligned(network: Network, template: Network) -> dict[str, Any]:
     """
     if not network or network["builder"] != template.get("builder"):
         return dict(network)
-    return _builder(network).aligned(network, template)
+    return _grammar(network).aligned(network, template)
 
 
 def words(network: Network) -> list[Words]:
@@ -78,19 +84,20 @@ def words(network: Network) -> list[Words]:
 
     Networks that share words are probably alike: a surrogate learns from that.
     """
-    return _builder(network).words(network) if network else []
+    return _grammar(network).words(network) if network else []
 
 
-def _builder(network: Network) -> Builder:
-    return pick(BUILDERS, str(network["builder"]), "builder")
+def _grammar(network: Network) -> Grammar:
+    return pick(GRAMMARS, str(network["builder"]), "builder")
 
 
 __all__ = [
-    "BUILDERS",
+    "GRAMMARS",
     "Scale",
     "aligned",
     "built_meaning",
     "meaning",
+    "planned",
     "scaled",
     "short",
     "tidied",

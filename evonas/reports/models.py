@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from evonas.blueprint import plan_network
 from evonas.errors import BuildError
-from evonas.models import LayerCount, count, count_layers, plan_network
-from evonas.models.presets import Preset
+from evonas.models import LayerCount, count, count_layers
+from evonas.presets import Preset
 from evonas.reports.escape import printable
 from evonas.reports.format import duration, measure, number
 from evonas.space import Scale
@@ -50,7 +51,7 @@ def model_summary(
 def _layer_summary(layer: LayerCount) -> dict[str, Any]:
     return {
         "name": layer.name,
-        "kind": layer.module.__name__,
+        "kind": layer.module,
         "output": list(layer.maps.shape),
         "parameters": layer.count.parameters,
         "macs": layer.count.macs,

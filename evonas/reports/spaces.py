@@ -11,16 +11,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import BuildError, EvonasError, SettingsError
 from evonas.evaluation.measures import MEASURES
 from evonas.evaluation.train_evaluator import TrainEvaluator
-from evonas.models import check_space, plan_network
 from evonas.registry import unknown_name
 from evonas.reports.format import number
 from evonas.runs.run import run_scales
 from evonas.settings import Settings, Words
 from evonas.space import Scale, SearchSpace, load_space
+from evonas.space.check import check_space
 from evonas.space.gene import Gene
 from evonas.space.recipe import check_recipe
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from evonas.training.parts import Norm, is_called, units
+from evonas.training.parts import Norm, has_role, units
 
 Channels = str | None  # what channels of maps are called after: the layer that makes them
 State = Mapping[str, torch.Tensor]
@@ -123,10 +123,10 @@ class _Walk:
         elif isinstance(module, Norm):
             for tensor in ("weight", "bias", "running_mean", "running_var"):
                 self.axes[f"{name}.{tensor}"] = (before,)
-        elif is_called(module, "SqueezeExcite"):
+        elif has_role(module, "gate"):
             self.through(f"{name}.reduce", module.get_submodule("reduce"))
             self.through(f"{name}.expand", module.get_submodule("expand"), before)
-        elif is_called(module, "Block"):
+        elif has_role(module, "block"):
             last = before if module.skip else None
             final = [n for n, layer in _layers(module) if isinstance(layer, nn.Conv2d)][-1]
             for inner, layer in _layers(module):
@@ -139,14 +139,14 @@ class _Walk:
 def _layers(block: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The convolutions, norms and attentions of a block in a row."""
     for name, module in block.named_modules():
-        is_layer = isinstance(module, nn.Conv2d | Norm) or is_called(module, "SqueezeExcite")
+        is_layer = isinstance(module, nn.Conv2d | Norm) or has_role(module, "gate")
         if is_layer and not name.endswith((".reduce", ".expand")):
             yield name, module
 
 
 def _axes(network: nn.Module) -> dict[str, tuple[Channels, ...]]:
     """Nothing where maps do not simply run through one layer after the other."""
-    if not all(is_called(unit, "Block", "Identity") for unit in units(network)):
+    if not all(has_role(unit, "block") for unit in units(network)):
         return {}
     if any(map(_has_branches, network.modules())):
         return {}
@@ -162,7 +162,7 @@ def _axes(network: nn.Module) -> dict[str, tuple[Channels, ...]]:
 def _has_branches(module: nn.Module) -> bool:
     if isinstance(module, nn.Conv2d):
         return 1 < module.groups < module.in_channels
-    return is_called(module, "Concat", "Sum", "WeightedSum", "Flatten", "PyramidFeatures")
+    return has_role(module, "concat", "sum", "weighted_sum", "features")
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ def _begin_as_identities(child: nn.Module, taken: set[str]) -> None:
     """Silences the blocks beside a skip of which nothing was taken."""
     for name, block in child.named_modules():
         is_new = not any(tensor.startswith(f"{name}.") for tensor in taken)
-        if is_called(block, "Block") and block.skip and is_new:
+        if has_role(block, "block") and block.skip and is_new:
             last = [m for _, m in _layers(block) if isinstance(m, nn.Conv2d | Norm)][-1]
             for weights in last.parameters():
                 nn.init.zeros_(weights)

@@ -5,17 +5,15 @@ gain a half and depthwise ones lose as much. So a short probe decides, once per 
 """
 
 import copy
-import json
 import statistics
 import time
-from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import nn
 
-from evonas.models import Layer, Plan
+from evonas.models.network import build_layer
+from evonas.networks.plan import Layer, Plan
 from evonas.settings import TrainingSettings
 from evonas.training.batches import batch_size
 
@@ -35,28 +33,17 @@ def network_family(plan: Plan) -> str:
     met before is not built again, so that asking for another design of a space costs next to
     nothing.
     """
-    # Any: mypy takes a class for one of its instances, which has no hash.
-    layers: Iterator[Any] = (own for _, part in plan.parts for own in _leaves([*part]))
-    deep = any(_is_depthwise(leaf.module, json.dumps(dict(leaf.arguments))) for leaf in layers)
-    return "depthwise" if deep else "plain"
-
-
-def _leaves(value: Any) -> Iterator[Layer]:
-    """The layers in a value that are made of no others."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, Layer):
-        yield from list(_leaves([*value.arguments.values()])) or [value]
+    leaves = (layer for layer in plan.layers if not any(layer.parts))
+    return "depthwise" if any(_is_depthwise(leaf) for leaf in leaves) else "plain"
 
 
 @lru_cache(maxsize=1 << 16)
-def _is_depthwise(module: type[nn.Module], arguments: str) -> bool:
-    """Whether there is such a convolution in a layer. `arguments` are JSON, which can be hashed."""
+def _is_depthwise(layer: Layer) -> bool:
+    """Whether there is such a convolution in a layer."""
     with torch.device("meta"):
-        layer = module(**json.loads(arguments))
-    convolutions = (own for own in layer.modules() if isinstance(own, nn.Conv2d))
-    return any(own.groups == own.in_channels > 1 for own in convolutions)
+        module = build_layer(layer)
+    convolutions = (each for each in module.modules() if isinstance(each, nn.Conv2d))
+    return any(each.groups == each.in_channels > 1 for each in convolutions)
 
 
 def in_bfloat16(recipe: TrainingSettings, decision: bool) -> bool:

@@ -15,13 +15,12 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from evonas.settings import TrainingSettings
-from evonas.training.parts import classifier, is_called, residual_branch, units
+from evonas.training.parts import classifier, has_role, residual_branch, units
 
 Probability = float | torch.Tensor  # a tensor of one number where it changes over the training
 
 # Operations that pass a state of a cell on as it is, or made to fit: NASNet and DARTS never drop
 # them. `ActivationConvNorm` itself is one, operations made from it are not.
-PASSING = ("SkipConnect", "FactorizedReduction", "ActivationConvNorm", "Zero")
 
 
 class Regularisation:
@@ -70,7 +69,7 @@ def regularised(network: nn.Module, recipe: TrainingSettings) -> Iterator[Regula
     Afterwards the network is as before but for its weights; these keep their names throughout.
     """
     regularisation = Regularisation(recipe)
-    own = [module for module in network.modules() if is_called(module, "DropPath")]
+    own = [module for module in network.modules() if has_role(module, "drop_path")]
     before = [module.probability for module in own]
     handles = list(_hooks(network, recipe, regularisation))
     try:
@@ -124,21 +123,21 @@ def droppable(network: nn.Module, spare_first: bool) -> Iterator[tuple[nn.Module
     Args:
         spare_first: Without the first operation of each node of a cell.
     """
-    for kinds in (("Block", "ResidualSum"), ("Cell",)):
-        found = [unit for unit in units(network) if is_called(unit, *kinds)]
+    for kinds in (("block", "residual"), ("cell",)):
+        found = [unit for unit in units(network) if has_role(unit, *kinds)]
         for place, unit in enumerate(found, 1):
             for path in _paths(unit, spare_first):
                 yield path, place / len(found)
 
 
 def _paths(unit: Any, spare_first: bool) -> Iterator[nn.Module]:
-    if not is_called(unit, "Cell"):
+    if not has_role(unit, "cell"):
         branch = residual_branch(unit)
         yield from [] if branch is None else [branch]
         return
     for node in unit.nodes:
         for operation in node.operations[1 if spare_first else 0 :]:
-            if type(operation).__name__ not in PASSING:
+            if not has_role(operation, "passing"):
                 yield operation
 
 

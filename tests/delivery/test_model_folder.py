@@ -13,6 +13,7 @@ import torch
 from conftest import REPOSITORY
 from torch import nn
 
+from evonas.blueprint import plan_network
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
@@ -22,7 +23,7 @@ from evonas.exporters.file_names import BLUEPRINT, FACTS, FILES, ONNX, RECIPE, S
 from evonas.exporters.onnx import onnx_model
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import tensors_of
-from evonas.models import build, plan_network
+from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 

@@ -9,14 +9,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, write_model
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
 from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.source import network_source
-from evonas.models import build, plan_network
+from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.driver.screen import FEWEST, Screen, check_screen, length_to_learn
 from evonas.evaluation.objectives import parse_objective
-from evonas.models import Plan, count, plan_network
+from evonas.models import count
+from evonas.networks.plan import Plan
 from evonas.runs.records import Records
 from evonas.settings import Limits, Settings, Words
 from evonas.space import SearchSpace, load_space

@@ -11,7 +11,7 @@ from evonas.driver import resume, search
 from evonas.driver.preparation import check
 from evonas.driver.start import start_chromosomes
 from evonas.errors import SettingsError
-from evonas.models.presets import preset
+from evonas.presets import preset
 from evonas.runs import Run, load_run
 from evonas.settings import Words
 from evonas.space import load_space

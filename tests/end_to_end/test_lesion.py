@@ -14,8 +14,8 @@ from torch import nn
 from evonas.blueprint import Blueprint
 from evonas.models import build
 from evonas.models.layers import Block
-from evonas.models.presets import preset
 from evonas.networks import Scale
+from evonas.presets import preset
 
 EXPERIMENTS = REPOSITORY / "experiments"
 FIXED = str(EXPERIMENTS / "spaces" / "fixed_convnet.yaml")

@@ -49,5 +49,5 @@ def test_outputs_with_64_bits_are_those_of_torch() -> None:
     network = small_network()
     model = onnx_model(network, SHAPE, None)
     expected = network.double()(IMAGES.double()).detach()
-    found = torch.from_numpy(outputs_with_64_bits(model, IMAGES.double().numpy()))
-    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    (found,) = outputs_with_64_bits(model, IMAGES.double().numpy())
+    torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-12, rtol=0)

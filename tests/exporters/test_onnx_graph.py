@@ -13,11 +13,13 @@ from torch import nn
 
 from evonas.exporters.onnx import traced_onnx
 from evonas.exporters.onnx_graph import NotExpressible, onnx_graph
-from evonas.exporters.tape import record
 from evonas.models import build
 from evonas.models.activations import ACTIVATIONS
+from evonas.models.network import build_layer
 from evonas.models.norms import NORMS
-from evonas.models.operations import OPERATIONS
+from evonas.models.trace import trace
+from evonas.networks.cells.operations import OPERATIONS
+from evonas.networks.plan import Layer
 from evonas.space import known_spaces, load_space
 
 CHANNELS = 6
@@ -47,10 +49,11 @@ def test_activations_and_norms(table: dict[str, type[nn.Module]]) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_operations(name: str, stride: int) -> None:
-    module, own = OPERATIONS[name]
+    operation = OPERATIONS[name]
     for out_channels, side in ((CHANNELS, 8), (8, 7)):
         shape = {"in_channels": CHANNELS, "out_channels": out_channels, "stride": stride}
-        made = module(**shape, activation="relu", norm="batch", **own)
+        usual = {**shape, "activation": "relu", "norm": "batch"}
+        made = build_layer(Layer(operation.module, {**usual, **operation.arguments}))
         if list(made.children()) or not isinstance(made, nn.Sequential):  # not an empty identity
             assert_written_rightly(made, (CHANNELS, side, side))
 
@@ -126,8 +129,8 @@ def test_what_it_cannot_write_is_not_expressible(network: nn.Module) -> None:
         onnx_graph(network, (2, 5, 5), None)
 
 
-def test_a_tape_has_the_shapes_of_a_run_and_costs_no_memory() -> None:
+def test_a_trace_has_the_shapes_of_a_run_and_costs_no_memory() -> None:
     network, shape = drawn("nano", "full")
-    assert record(network, (3, *shape)).output.shape == network(torch.zeros(3, *shape)).shape
+    assert trace(network, (3, *shape)).outputs[0].shape == network(torch.zeros(3, *shape)).shape
     # Running this batch would take gigabytes.
-    assert record(network, (100_000, *shape)).output.shape[0] == 100_000
+    assert trace(network, (100_000, *shape)).outputs[0].shape[0] == 100_000

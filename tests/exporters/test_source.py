@@ -11,20 +11,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.exporters.source import network_source
-from evonas.models import Plan, build, plan_network
-from evonas.models.blocks import BLOCK_KEYS, BLOCKS
-from evonas.models.cell import COMBINES
-from evonas.models.operations import OPERATIONS
-from evonas.networks.stages import STAGE_DEFAULTS
+from evonas.models import build
+from evonas.networks.cells.graph import COMBINES
+from evonas.networks.cells.operations import OPERATIONS
+from evonas.networks.plan import Plan
+from evonas.networks.stages.blocks import BLOCKS
+from evonas.networks.stages.section import STAGE_DEFAULTS
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
 
 SCALE = Scale("full", resolution_px=16, input_channels=1, classes=4)
 
 
 def of_one_block(operation: str, se_ratio: float = 0) -> Blueprint:
-    own = {key: 3 for key in BLOCK_KEYS[operation] if key not in STAGE_DEFAULTS}
+    own = {key: 3 for key in BLOCKS[operation].keys if key not in STAGE_DEFAULTS}
     stage = {
         "operation": operation,
         **own,
@@ -135,7 +136,9 @@ def test_the_source_has_the_constants_of_the_network(
     assert "set_constants" not in usual
 
 
-@pytest.mark.parametrize("operation", [name for name in BLOCKS if "skip" in BLOCK_KEYS[name]])
+@pytest.mark.parametrize(
+    "operation", [name for name, block in BLOCKS.items() if "skip" in block.keys]
+)
 def test_the_source_of_a_block_that_skips_by_pooling_rebuilds_the_network(
     operation: str, tmp_path: Path
 ) -> None:
@@ -197,8 +200,8 @@ def plan(operation: str, se_ratio: float = 0) -> Plan:
 @pytest.mark.parametrize("operation", BLOCKS)
 def test_the_source_has_no_block_that_the_network_lacks(operation: str) -> None:
     source = network_source(plan(operation), "A title")
-    blocks = {cls.__name__ for cls in BLOCKS.values()}
-    built = {BLOCKS[operation].__name__} - {"Identity"}  # one that does nothing is left out
+    blocks = {block.module for block in BLOCKS.values()}
+    built = {BLOCKS[operation].module} - {"Identity"}  # one that does nothing is left out
     assert classes_in(source) & blocks == built
     assert {"ConvNormActivation", "ClassifierHead", "Network"} <= classes_in(source)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evonas.blueprint import plan_network
 from evonas.errors import SettingsError
 from evonas.exporters.onnx import onnx_model
 from evonas.hardware.device import device_fingerprint
@@ -26,7 +27,7 @@ from evonas.hardware.latency import (
     latency_scale,
     reference_ms,
 )
-from evonas.models import build, count, plan_network
+from evonas.models import build, count
 from evonas.settings import LatencySettings
 from evonas.space import load_space
 

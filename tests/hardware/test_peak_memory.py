@@ -2,9 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from evonas.blueprint import plan_network
 from evonas.hardware.memory import Move, network_memory_bytes, peak_elements, peak_memory_bytes
-from evonas.models import count, plan_network
-from evonas.models.presets import preset
+from evonas.models import count
+from evonas.presets import preset
 
 
 class Skipped(nn.Module):

@@ -3,8 +3,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from evonas.blueprint import plan_network
 from evonas.hardware.predictor import LatencyPredictor, work_of
-from evonas.models import Plan, plan_network
+from evonas.networks.plan import Plan
 from evonas.space import load_space
 
 

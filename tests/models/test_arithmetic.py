@@ -8,22 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
-from evonas.models import (
-    Count,
-    Layer,
-    LayerCount,
-    Network,
-    Plan,
-    count,
-    count_layers,
-    network_macs,
-    plan_network,
-)
-from evonas.models.blocks import BLOCKS
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import Count, LayerCount, Network, count, count_layers, network_macs
 from evonas.models.chain_layers import AvgPool, MaxPool
 from evonas.models.layers import ConvNormActivation
-from evonas.models.presets import preset
+from evonas.networks.plan import Layer, Part, Plan
+from evonas.networks.stages.blocks import BLOCKS
+from evonas.presets import preset
 
 
 def counted(name: str, **changes: Any) -> Count:
@@ -38,17 +29,17 @@ def layers_of(name: str) -> list[LayerCount]:
 
 
 def counted_layer(
-    module: type[nn.Module], arguments: Mapping[str, Any], given: tuple[int, int, int]
+    module: str, arguments: Mapping[str, Any], given: tuple[int, int, int]
 ) -> LayerCount:
     """One layer by itself."""
-    (layer,) = count_layers(Plan((("layer", (Layer(module, arguments),)),), given, 0))
+    (layer,) = count_layers(Plan((Part("layer", (Layer(module, arguments),)),), given, ("layer",)))
     return layer
 
 
 def block_macs(operation: str, in_channels: int, out_channels: int, kernel: int, side: int) -> int:
     arguments = {"in_channels": in_channels, "out_channels": out_channels}
     arguments |= {"kernel": kernel, "stride": 1, "activation": "relu"}
-    return counted_layer(BLOCKS[operation], arguments, (in_channels, side, side)).count.macs
+    return counted_layer(BLOCKS[operation].module, arguments, (in_channels, side, side)).count.macs
 
 
 @pytest.mark.parametrize(("channels", "kernel"), [(512, 3), (64, 3), (128, 5), (32, 7)])
@@ -83,8 +74,8 @@ def test_small_windows_in_a_row_see_as_much_as_a_large_one_for_less(
     # arXiv 1512.00567, sections 3.1 and 3.2: weights of a pair of channels
     def row(kernels: list[Any]) -> tuple[float, int | None]:
         shape = {"in_channels": 8, "out_channels": 8}
-        parts = tuple(Layer(ConvNormActivation, {**shape, "kernel": each}) for each in kernels)
-        layers = list(count_layers(Plan((("row", parts),), (8, 16, 16), 0)))
+        parts = tuple(Layer("ConvNormActivation", {**shape, "kernel": each}) for each in kernels)
+        layers = list(count_layers(Plan((Part("row", parts),), (8, 16, 16), ("row",))))
         macs = sum(layer.count.macs for layer in layers)
         return macs / (16 * 16 * 8 * 8), layers[-1].maps.receptive_field_px
 
@@ -107,7 +98,7 @@ def test_a_resnext_block_has_the_weights_of_its_formula(groups: int, width: int)
     inner = groups * width
     arguments = {"in_channels": 256, "out_channels": 256, "kernel": 3, "stride": 1}
     arguments |= {"activation": "relu", "inner": inner, "groups": groups}
-    block = counted_layer(BLOCKS["bottleneck"], arguments, (256, 1, 1))
+    block = counted_layer("Bottleneck", arguments, (256, 1, 1))
     weights = groups * (256 * width + 9 * width * width + 256 * width)
     assert block.count.macs == weights == RESNEXT[groups, width][0]
     norms = 2 * (inner + inner + 256)

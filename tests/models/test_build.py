@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import BuildError, UnknownName
-from evonas.models import Network, build, count_layers, initialise, plan_network
+from evonas.models import Network, build, count_layers, initialise
 from evonas.space import known_spaces, load_space
 
 NANO = load_space("nano")

@@ -7,7 +7,6 @@ from torch import nn
 from evonas.models.cell import (
     COMBINES,
     Cell,
-    CellStack,
     Dropped,
     Node,
     NormActivation,
@@ -63,21 +62,6 @@ def test_a_cell_gives_its_outputs_behind_each_other() -> None:
     cell = Cell([Times(2), Times(3)], nodes, [1, 3, 2])
     out = cell(ones(1), ones(1))
     assert out.mean((0, 2, 3)).tolist() == [3, 3, 50, 50, 5, 5]
-
-
-def test_a_stack_reads_the_outputs_that_its_sources_name() -> None:
-    add = [Node([Times(1), Times(10)], [0, 1], "add")]
-    cells = [Cell([nn.Identity(), nn.Identity()], add, [2]) for _ in range(3)]
-    # 0 is what is given: 1 + 10 = 11, then 11 + 10 * 1 = 21, then 21 + 10 * 1 = 31
-    assert torch.equal(CellStack(cells, [[0, 0], [1, 0], [2, 0]])(ones(1)), ones(31))
-    # the last one reads both before it: 21 + 10 * 11 = 131
-    assert torch.equal(CellStack(cells, [[0, 0], [1, 0], [2, 1]])(ones(1)), ones(131))
-
-
-def test_a_stack_takes_modules_of_one_input_too() -> None:
-    add = [Node([Times(1), Times(10)], [0, 1], "add")]
-    cell = Cell([nn.Identity(), nn.Identity()], add, [2])
-    assert torch.equal(CellStack([Times(2), cell], [[0], [1, 0]])(ones(1)), ones(12))
 
 
 @pytest.mark.parametrize(("side", "stride", "wanted"), [(8, 2, 4), (7, 2, 4), (8, 1, 8), (1, 2, 1)])

@@ -9,8 +9,9 @@ from torch import nn
 
 from evonas.blueprint import Blueprint, network_key
 from evonas.errors import SpaceError
-from evonas.models import build, check_space
+from evonas.models import build
 from evonas.networks import Scale
+from evonas.space.check import check_space
 from evonas.space.load import load_space_file
 
 SAID = {"norm_eps": 0.25, "norm_momentum": 0.5, "leaky_slope": 0.75}

@@ -7,18 +7,12 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from evonas.blueprint import Blueprint
-from evonas.models import (
-    Count,
-    Network,
-    Plan,
-    build,
-    count,
-    count_layers,
-    network_macs,
-    plan_network,
-)
-from evonas.models.presets import preset
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import Count, Network, build, count, count_layers, network_macs
+from evonas.models.count import output_shapes
+from evonas.models.modules import MODULES
+from evonas.networks.plan import Plan
+from evonas.presets import preset
 from evonas.space import Scale, known_spaces, load_space
 
 IMAGENET = Scale("full", resolution_px=224, input_channels=3, classes=1000)
@@ -90,7 +84,7 @@ def naive_count(plan: Plan) -> Count:
             if isinstance(module, nn.BatchNorm2d):  # its meta kernel is the slowest by far
                 module.forward = nn.Identity().forward  # type: ignore[method-assign]
         logits = network(torch.empty(1, *plan.input_shape))
-    assert logits.shape == (1, plan.classes)
+    assert tuple(logits.shape[1:]) == output_shapes(plan)[0]
     return Count(sum(weights.numel() for weights in network.parameters()), macs)
 
 
@@ -131,10 +125,10 @@ def test_layers_are_called_as_their_weights_and_hold_all_of_them() -> None:
         layers = list(count_layers(plan))
         for layer in layers:
             module = network.get_submodule(layer.name)
-            assert type(module) is layer.module
+            assert type(module) is MODULES[layer.module]
             assert sum(p.numel() for p in module.parameters()) == layer.count.parameters
         assert sum((layer.count for layer in layers), start=Count(0, 0)) == naive_count(plan)
-        assert layers[-1].maps.shape == (plan.classes,)
+        assert [layers[-1].maps.shape] == output_shapes(plan) == [(found.scale.classes,)]
 
 
 def test_functions_are_counted_as_their_modules_are() -> None:

@@ -8,11 +8,12 @@ import torch
 from test_presets import filled, uniform
 from torch import nn
 
-from evonas.blueprint import Blueprint
-from evonas.models import Network, Plan, count, plan_network
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import Network, count
 from evonas.models.cross_stage import CrossStage
-from evonas.models.presets import preset
 from evonas.networks import Scale, scaled, short
+from evonas.networks.plan import Plan
+from evonas.presets import preset
 
 UNIT = {"operation": "darknet", "mid_ratio": 0.5, "kernel": 3, "skip": "identity"}
 OPERATIONS: dict[str, dict[str, Any]] = {
@@ -74,7 +75,7 @@ def test_a_partial_stage_gives_the_channels_that_the_whole_one_gives(
         assert network(torch.randn(2, 3, 9, 9)).shape == (2, 4)
         counted = count(partial)
         assert counted.parameters == sum(p.numel() for p in network.parameters())
-        head, whole = partial.parts[-1][1][0], plan(stage, norm=norm).parts[-1][1][0]
+        head, whole = partial.parts[-1].layers[0], plan(stage, norm=norm).parts[-1].layers[0]
         assert head.arguments["in_channels"] == whole.arguments["in_channels"]
 
 
@@ -100,8 +101,8 @@ def test_stages_of_one_layer_each_are_another_network_than_a_partial_stage() -> 
 def test_without_a_stem_the_stages_read_the_image() -> None:
     found = preset("fractalnet_c2")
     made = plan_network(found.blueprint, found.scale)
-    assert [name for name, _ in made.parts] == [*(f"stage_{i}" for i in range(1, 6)), "head"]
-    assert made.parts[0][1][0].arguments["in_channels"] == 3
+    assert [part.name for part in made.parts] == [*(f"stage_{i}" for i in range(1, 6)), "head"]
+    assert made.parts[0].layers[0].arguments["in_channels"] == 3
     narrow = scaled(found.blueprint.network, Scale("proxy", 32, width=0.25))
     assert narrow["stem"]["channels"] == 0
     assert Network(made)(torch.randn(2, 3, 32, 32)).shape == (2, 10)
@@ -109,6 +110,6 @@ def test_without_a_stem_the_stages_read_the_image() -> None:
 
 def test_groups_of_a_convolution_divide_its_channels() -> None:
     stage = {"operation": "conv", "kernel": 3, "se_ratio": 0, "skip": "none", "groups": 8}
-    (layer, _) = plan(stage).parts[1][1]
+    (layer, _) = plan(stage).parts[1].layers
     assert layer.arguments["groups"] == 4  # from 12 to 16 channels
-    assert plan(stage).parts[1][1][1].arguments["groups"] == 8
+    assert plan(stage).parts[1].layers[1].arguments["groups"] == 8

@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
-from evonas.models import Plan, count, initialise, plan_network
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import count, initialise
 from evonas.models.blocks.dense import Dense, Transition
 from evonas.models.blocks.dual_path import DualPath
 from evonas.models.blocks.shuffle import Shuffle
 from evonas.models.layers import ChannelShuffle
-from evonas.models.presets import preset
+from evonas.models.network import build_layer
 from evonas.networks import Scale
+from evonas.networks.plan import Plan
+from evonas.presets import preset
 
 
 def images(channels: int = 8, side: int = 7) -> torch.Tensor:
@@ -146,8 +148,8 @@ def test_a_compression_of_all_channels_is_a_transition_only_with_a_stride() -> N
     stage = {"operation": "dense", "growth": 8, "mid_growths": 0, "kernel": 3, "layers": 2}
     plan = plan_of([{**stage, "stride": 1}, {**stage, "stride": 2}], stem)
     kinds = [
-        [isinstance(layer.build().transition, Transition) for layer in layers]
-        for name, layers in plan.parts
-        if name.startswith("stage")
+        [isinstance(build_layer(layer).transition, Transition) for layer in part.layers]
+        for part in plan.parts
+        if part.name.startswith("stage")
     ]
     assert kinds == [[False, False], [True, False]]

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
-from evonas.models import Network, count, plan_network
-from evonas.models.presets import Preset, preset
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import Network, count
+from evonas.presets import Preset, preset
 
 STATISTICS = 2  # of a channel of a norm: running mean and variance
 BIAS = 1  # of the convolution in front of it

@@ -9,26 +9,27 @@ from torch import nn
 
 from evonas.exporters.onnx import onnx_model
 from evonas.exporters.source import network_source
-from evonas.models import Layer, Network, Plan, initialise
+from evonas.models import Network, initialise
 from evonas.models.activations import ACTIVATIONS
-from evonas.models.layers import ClassifierHead
+from evonas.models.network import build_layer
 from evonas.models.norms import NORMS
-from evonas.models.operations import OPERATIONS
 from evonas.models.operations.asymmetric_conv import AsymmetricConv
 from evonas.models.operations.pooling import Pooling
 from evonas.models.operations.separable_conv import SeparableConv
+from evonas.networks.cells.operations import OPERATIONS
+from evonas.networks.plan import Layer, Plan, in_a_row
 
 operations = pytest.mark.parametrize("name", OPERATIONS)
 norms = pytest.mark.parametrize("norm", NORMS)
 out_channels = pytest.mark.parametrize("out_channels", [8, 12], ids=["equal", "more"])
 strides = pytest.mark.parametrize("stride", [1, 2])
-CLASSES = {cls: name for name, (cls, _) in reversed(OPERATIONS.items())}
+CLASSES = {module: name for name, (module, _) in reversed(OPERATIONS.items())}
 one_of_each_class = pytest.mark.parametrize("name", CLASSES.values())
 
 
 def layer(name: str, **arguments: Any) -> Layer:
     """An operation from 8 to 8 channels at stride 1, with batch norm and ReLU."""
-    cls, own = OPERATIONS[name]
+    module, own = OPERATIONS[name]
     default = {
         "in_channels": 8,
         "out_channels": 8,
@@ -36,12 +37,12 @@ def layer(name: str, **arguments: Any) -> Layer:
         "activation": "relu",
         "norm": "batch",
     }
-    return Layer(cls, {**default, **own, **arguments})
+    return Layer(module, {**default, **own, **arguments})
 
 
 def operation(name: str, **arguments: Any) -> nn.Module:
     """The same, built, with weights of seed 0."""
-    made = layer(name, **arguments).build()
+    made = build_layer(layer(name, **arguments))
     initialise(made, seed=0)
     return made
 
@@ -172,9 +173,9 @@ def test_the_source_of_every_operation_rebuilds_it() -> None:
     parts = (
         ("operations", layers),
         ("none", (layer("none"),)),
-        ("head", (Layer(ClassifierHead, head),)),
+        ("head", (Layer("ClassifierHead", head),)),
     )
-    plan = Plan(parts, (8, 7, 7), 4)
+    plan = Plan(in_a_row(parts), (8, 7, 7), ("head",))
     source = network_source(plan, "A title")
     names: dict[str, Any] = {"__file__": "model.py", "__name__": "model"}
     exec(compile(source, "model.py", "exec"), names)

@@ -6,15 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.models import Layer, Plan, plan_network
-from evonas.models.count import Maps, count_layers, trace
-from evonas.models.layers import ConvNormActivation, FactorizedReduction, SqueezeExcite
-from evonas.models.presets import preset
+from evonas.blueprint import plan_network
+from evonas.models import receptive_field
+from evonas.models.count import Maps, count_layers
+from evonas.models.layers import FactorizedReduction, SqueezeExcite
+from evonas.models.network import build_layer
 from evonas.models.receptive_field import PIXEL, Span, behind, joined
+from evonas.models.trace import trace
+from evonas.networks.plan import Layer, Plan, in_a_row
+from evonas.presets import preset
 
 
 def traced(network: nn.Module, side: int = 64, channels: int = 1) -> Maps:
-    return trace(network.to("meta"), (channels, side, side))[1]
+    made = trace(network.to("meta"), (1, channels, side, side), device="meta")
+    return Maps(tuple(made.outputs[0].shape[1:]), receptive_field.seen(made)[0])
 
 
 def seen(network: nn.Module, side: int = 64, channels: int = 1) -> tuple[int | None, int | None]:
@@ -213,12 +218,14 @@ def test_the_field_is_where_gradients_are(make: Callable[[], nn.Module]) -> None
 def test_layer_by_layer_is_the_whole_network() -> None:
     shapes = [(3, 8, 3, 2), (8, 8, 5, 1), (8, 16, 3, 2), (16, 16, 1, 1)]
     keys = ("in_channels", "out_channels", "kernel", "stride")
-    layers = [Layer(ConvNormActivation, dict(zip(keys, shape, strict=True))) for shape in shapes]
-    plan = Plan((("stem", tuple(layers[:1])), ("body", tuple(layers[1:]))), (3, 64, 64), 10)
+    layers = [Layer("ConvNormActivation", dict(zip(keys, shape, strict=True))) for shape in shapes]
+    plan = Plan(
+        in_a_row([("stem", tuple(layers[:1])), ("body", tuple(layers[1:]))]), (3, 64, 64), ("body",)
+    )
     rows = list(count_layers(plan))
     assert [row.name for row in rows] == ["stem", "body.0", "body.1", "body.2"]
     assert [row.maps.receptive_field_px for row in rows] == [3, 3 + 8, 11 + 4, 15]
-    whole = nn.Sequential(*[layer.build() for layer in layers])
+    whole = nn.Sequential(*[build_layer(layer) for layer in layers])
     assert traced(whole, channels=3) == rows[-1].maps
 
 

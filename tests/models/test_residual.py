@@ -10,11 +10,11 @@ import yaml
 from conftest import in_onnxruntime
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import SpaceError
 from evonas.exporters.onnx_graph import onnx_graph
 from evonas.exporters.source import network_source
-from evonas.models import build, check_space, count, initialise, plan_network
+from evonas.models import build, count, initialise
 from evonas.models.blocks.residual import Bottleneck, Residual
 from evonas.models.blocks.residual_sum import (
     SEQUENCES,
@@ -27,9 +27,10 @@ from evonas.models.blocks.residual_sum import (
 from evonas.models.blocks.split_attention import SplitAttention, hidden_channels
 from evonas.models.layers import DropPath, SqueezeExcite
 from evonas.models.norms import NORMS
-from evonas.models.presets import preset
 from evonas.networks import Scale, meaning
-from evonas.networks.stages import ORDERS
+from evonas.networks.stages.section import ORDERS
+from evonas.presets import preset
+from evonas.space.check import check_space
 from evonas.space.load import load_space_file
 
 orders = pytest.mark.parametrize("order", SEQUENCES)
@@ -332,7 +333,7 @@ def test_the_middle_is_in_whole_groups_of_versions(
 ) -> None:
     wanted = network(mid_ratio=ratio, groups=groups, radix=radix)
     plan = plan_network(Blueprint(wanted), SCALE)
-    assert plan.parts[1][1][0].arguments["inner"] == inner
+    assert plan.parts[1].layers[0].arguments["inner"] == inner
     count(plan)  # such a network can be made
 
 

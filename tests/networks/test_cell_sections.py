@@ -9,8 +9,8 @@ from evonas.blueprint import Blueprint, network_key
 from evonas.errors import BuildError
 from evonas.key import key_of
 from evonas.networks import Scale, aligned, meaning, scaled, short, tidied
-from evonas.networks.cells import MASK, UNUSED, cell_graph, state_name
-from evonas.networks.graph import Graph, Node
+from evonas.networks.cells.graph import Graph, Node
+from evonas.networks.cells.section import MASK, UNUSED, cell_graph, state_name
 
 CIFAR = Scale("full", resolution_px=32, filters=16, repeats=(2, 2, 2))
 IMAGENET = replace(CIFAR, resolution_px=224, stem="imagenet")

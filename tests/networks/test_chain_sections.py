@@ -6,9 +6,9 @@ import pytest
 
 from evonas.blueprint import Blueprint, network_key
 from evonas.errors import BuildError
-from evonas.models.presets import preset
 from evonas.networks import Scale, aligned, built_meaning, meaning, scaled, short, tidied, words
-from evonas.networks.chain_layers import DEFAULTS, NEEDED, filled, row_shape
+from evonas.networks.chain.layer_words import DEFAULTS, NEEDED, filled, row_shape
+from evonas.presets import preset
 
 FULL = Scale("full", resolution_px=32)
 HEAD = [{"global_pool": "average"}, {"linear": "classes"}]

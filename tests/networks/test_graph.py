@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.key import key_of
-from evonas.networks.graph import ADD, CONCAT, IDENTITY, MEAN, NONE, Graph, Node
+from evonas.networks.cells.graph import ADD, CONCAT, IDENTITY, MEAN, NONE, Graph, Node
 
 property_test = settings(deadline=None, derandomize=True, max_examples=100)
 

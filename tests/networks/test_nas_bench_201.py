@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint, network_key
+from evonas.blueprint import Blueprint, network_key, plan_network
 from evonas.key import key_of
-from evonas.models import Network, initialise, plan_network
+from evonas.models import Network, initialise
 from evonas.models.cell import Cell
 from evonas.networks import Scale, tidied
-from evonas.networks.graph import Graph, Node
-from evonas.networks.nas_bench_201 import EDGES, cell_graph, edge_name
+from evonas.networks.cells.graph import Graph, Node
+from evonas.networks.cells.nas_bench_201 import EDGES, cell_graph, edge_name
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3")
 SMALL = Scale("small", resolution_px=8, filters=4, repeats=(1, 1, 1))

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from evonas.blueprint import Blueprint, network_key
 from evonas.errors import UnknownName
-from evonas.models.presets import preset
-from evonas.models.stages import plan_stages
 from evonas.networks import Scale, aligned, meaning, scaled, short, tidied
-from evonas.networks.stages import DEFAULT_ATTENTION, can_skip
+from evonas.networks.stages.plan import plan_stages
+from evonas.networks.stages.section import DEFAULT_ATTENTION, can_skip
+from evonas.presets import preset
 from evonas.space import load_space
 
 FULL = Scale("full", resolution_px=32)
@@ -159,7 +159,7 @@ def test_an_identity_whose_stride_the_scale_drops_vanishes_with_it() -> None:
 def test_a_network_of_identities_alone_is_its_stem_and_head() -> None:
     sized = scaled(network(IDENTITY, {**IDENTITY, "layers": 3}), FULL)
     assert sized["stages"] == []
-    assert [name for name, _ in plan_stages(sized).parts] == ["stem", "head"]
+    assert [part.name for part in plan_stages(sized).parts] == ["stem", "head"]
 
 
 def test_layers_are_the_same_however_they_are_grouped_into_stages() -> None:
@@ -235,7 +235,9 @@ def test_tidy_and_short_networks_mean_the_same(given: dict[str, Any]) -> None:
 @given(written(), st.sampled_from([0.25, 0.5, 1.0]))
 def test_every_layer_of_the_plan_is_one_of_the_meaning(given: dict[str, Any], width: float) -> None:
     sized = scaled(given, Scale("full", resolution_px=64, width=width))
-    layers = [layer for name, part in plan_stages(sized).parts if "stage" in name for layer in part]
+    layers = [
+        layer for part in plan_stages(sized).parts if "stage" in part.name for layer in part.layers
+    ]
     changing = [layer for layer in layers if list(layer.build().children())]
     assert len(changing) == len(meaning(sized)["stages"])
 

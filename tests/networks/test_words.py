@@ -9,8 +9,8 @@ import pytest
 
 from evonas.key import key_of
 from evonas.networks import tidied, words
-from evonas.networks.graph import Graph, Node
-from evonas.networks.nas_bench_201 import EDGES, cell_graph, edge_name
+from evonas.networks.cells.graph import Graph, Node
+from evonas.networks.cells.nas_bench_201 import EDGES, cell_graph, edge_name
 from evonas.space import known_spaces, load_space
 
 OPERATIONS = ("none", "skip_connect", "conv_1x1", "conv_3x3", "avg_pool_3x3")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from evonas.blueprint import plan_network
 from evonas.errors import SettingsError
-from evonas.models import count, plan_network
+from evonas.models import count
 from evonas.reports.console import PlainConsole
 from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
 from evonas.space import load_space

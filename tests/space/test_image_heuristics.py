@@ -8,9 +8,10 @@ import pytest
 from conftest import REPOSITORY, typed
 
 from evonas.errors import SpaceError
-from evonas.models import build, check_space
+from evonas.models import build
 from evonas.settings import TrainingSettings
 from evonas.space import SearchSpace, known_parts, known_spaces, load_part, load_space
+from evonas.space.check import check_space
 from evonas.space.recipe import check_recipe
 from evonas.training.rates import USUAL_RATE, peak_rate
 

@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from evonas.blueprint import Blueprint, network_key
+from evonas.blueprint import Blueprint, network_key, plan_network
 from evonas.exporters.onnx import onnx_model
-from evonas.models import Network, build, check_space, count, plan_network
-from evonas.models.presets import preset, presets
-from evonas.networks.builder import CONSTANTS
+from evonas.models import Network, build, count
+from evonas.networks.grammar import CONSTANTS
+from evonas.presets import preset, presets
 from evonas.space import SearchSpace, known_spaces, load_space
+from evonas.space.check import check_space
 
 DESIGNS = int(os.environ.get("EVONAS_DESIGNS", "10"))
 SPACES = tuple(known_spaces())

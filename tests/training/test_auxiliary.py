@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from evonas.blueprint import Blueprint
 from evonas.data import load_data
 from evonas.models import build
-from evonas.models.presets import preset
+from evonas.presets import preset
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 from evonas.training import Normalisation, train

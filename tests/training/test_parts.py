@@ -4,7 +4,7 @@ from torch import nn
 
 from evonas.models import build
 from evonas.space import load_space
-from evonas.training.parts import classifier, is_called, parts, units, weighted
+from evonas.training.parts import classifier, has_role, parts, units, weighted
 
 
 def network(name: str) -> nn.Module:
@@ -30,7 +30,7 @@ def test_parts_are_named_from_the_input_on(name: str, wanted: list[str]) -> None
 
 
 def test_units_are_blocks_and_cells() -> None:
-    assert all(is_called(unit, "Block") for unit in units(network("mobile_cells")))
+    assert all(has_role(unit, "block") for unit in units(network("mobile_cells")))
     macro = network("nas_bench_macro")
     blocks = [m for m in macro.children() if type(m).__name__ == "InvertedResidual"]
     assert units(macro) == blocks

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.models import Layer, Network, Plan, plan_network
-from evonas.models.cell import Dropped, Node
-from evonas.models.layers import ConvNormActivation
-from evonas.models.presets import preset
+from evonas.blueprint import plan_network
+from evonas.models import Network
 from evonas.networks import Scale
+from evonas.networks.plan import Layer, Part, Plan
+from evonas.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import known_spaces, load_space
 from evonas.training import is_worth_a_probe, network_family, probe
@@ -21,11 +21,11 @@ SCALE = Scale("proxy", resolution_px=32, width=0.25, input_channels=3, classes=1
 
 def convolution(groups: int, in_channels: int = 8) -> Layer:
     shape = {"in_channels": in_channels, "out_channels": 16, "kernel": 3}
-    return Layer(ConvNormActivation, {**shape, "groups": groups})
+    return Layer("ConvNormActivation", {**shape, "groups": groups})
 
 
 def family(*layers: Layer) -> str:
-    return network_family(Plan((("part", layers),), (8, 16, 16), classes=16))
+    return network_family(Plan((Part("part", layers),), (8, 16, 16), ("part",)))
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "mnasnet_b1"])
@@ -40,9 +40,9 @@ def test_grouped_and_plain_convolutions_are_the_other_family() -> None:
 
 
 def test_layers_are_found_in_others() -> None:
-    dropped = Layer(Dropped, {"operation": convolution(8), "probability": 0.1})
+    dropped = Layer("Dropped", {"operation": convolution(8), "probability": 0.1})
     node = Layer(
-        Node, {"operations": [convolution(1), dropped], "states": [0, 0], "combine": "add"}
+        "Node", {"operations": [convolution(1), dropped], "states": [0, 0], "combine": "add"}
     )
     assert family(node) == "depthwise"
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.exporters.source import network_source
-from evonas.models import Network, build, plan_network
+from evonas.models import Network, build
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
 from evonas.space.document import document_of

@@ -9,12 +9,13 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from evonas.blueprint import plan_network
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.weights import write_weights
-from evonas.models import Network, build, plan_network
+from evonas.models import Network, build
 from evonas.models.layers import SqueezeExcite
-from evonas.models.presets import preset
+from evonas.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
 from evonas.training.parts import last_norms, parts, residual_branches, units, unskipped_norms

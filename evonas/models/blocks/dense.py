@@ -38,6 +38,8 @@ class Dense(nn.Module):
         dropout: Probability of leaving a new pixel out, in training.
     """
 
+    role = "unit"
+
     def __init__(
         self,
         in_channels: int,

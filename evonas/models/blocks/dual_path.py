@@ -23,6 +23,8 @@ class DualPath(nn.Module):
         inner: Channels of the grouped convolution.
     """
 
+    role = "unit"
+
     def __init__(
         self,
         in_channels: int,

@@ -24,6 +24,8 @@ class Fractal(nn.Module):
             (global). 0 drops nothing.
     """
 
+    role = "unit"
+
     def __init__(
         self,
         in_channels: int,

@@ -110,6 +110,8 @@ class ResidualSum(nn.Module):
         drop_path: Probability of adding nothing, in training (see `DropPath`).
     """
 
+    role = "residual"
+
     def __init__(
         self,
         in_channels: int,
@@ -137,6 +139,11 @@ class ResidualSum(nn.Module):
             normed = "norm" in sequence.last
             self.shortcut = SHORTCUTS[shortcut](in_channels, out_channels, stride, norm, normed)
         self.behind_sum = norms_and_activations(sequence.behind_sum, out_channels, activation, norm)
+
+    @property
+    def residual_branch(self) -> nn.Module:
+        """What is added to what the block is given, or to a shortcut."""
+        return self.branch
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ...)."""

@@ -18,6 +18,8 @@ class Shake(nn.Module):
         drop_path: Probability of leaving both branches out, in training (see `DropPath`).
     """
 
+    role = "unit"
+
     def __init__(
         self,
         in_channels: int,

@@ -20,6 +20,8 @@ class Shuffle(nn.Module):
         kernel: Of the depthwise convolutions.
     """
 
+    role = "unit"
+
     def __init__(
         self,
         in_channels: int,

@@ -16,6 +16,8 @@ class PlainConv(ActivationConvNorm):
             number up to this one that divides the channels on both sides.
     """
 
+    role = "operation"
+
     def __init__(
         self,
         in_channels: int,

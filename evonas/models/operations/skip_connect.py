@@ -12,6 +12,8 @@ class SkipConnect(nn.Sequential):
     convolution as in the code of NASNet (arXiv 1707.07012) and AmoebaNet (arXiv 1802.01548).
     """
 
+    role = "passing"
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, activation: str, norm: str
     ) -> None:

@@ -13,6 +13,8 @@ class Zero(nn.Module):
         activation: Not used, as `norm`.
     """
 
+    role = "passing"
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, activation: str, norm: str
     ) -> None:

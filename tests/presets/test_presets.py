@@ -6,12 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import UnknownName
-from evonas.models import Layer, Network, count, plan_network
+from evonas.models import Network, count
 from evonas.models.layers import Block
-from evonas.models.presets import Preset, preset, presets
+from evonas.models.modules import MODULES
 from evonas.networks import Scale
+from evonas.networks.plan import Layer
+from evonas.presets import Preset, preset, presets
 from evonas.space import load_space
 
 # Parameters and multiply-adds at the published input and classes: of independent implementations,
@@ -288,7 +290,7 @@ def test_efficientnets_are_b0_at_other_scales(number: int) -> None:
 def blocks(found: Preset) -> list[Layer]:
     """The layers that may skip."""
     plan = plan_network(found.blueprint, found.scale)
-    return [layer for _, part in plan.parts for layer in part if issubclass(layer.module, Block)]
+    return [layer for layer in plan.layers if issubclass(MODULES[layer.module], Block)]
 
 
 @pytest.mark.parametrize("name", [f"efficientnet_b{number}" for number in range(8)])

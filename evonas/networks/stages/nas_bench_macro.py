@@ -6,9 +6,12 @@ arXiv 2103.11922, section 4.1. Keys `layer0` to `layer7`; built as stages.
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, Words, as_it_is, with_defaults, without_defaults
+from evonas.networks.grammar import Grammar, Words, as_it_is, with_defaults, without_defaults
+from evonas.networks.rules import COMMON, DROP_PATH, Rules
 from evonas.networks.scale import Scale
-from evonas.networks.stages import IDENTITY, STAGES
+from evonas.networks.stages.plan import plan_stages
+from evonas.networks.stages.section import IDENTITY, section
+from evonas.networks.values import one_of
 
 STEM = {"channels": 32, "kernel": 3, "stride": 1}
 SHAPES = tuple((64, stride) for stride in (2, 1))
@@ -44,18 +47,36 @@ def _as_stages(network: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "builder": "stages", "stem": STEM, "stages": stages, "head": HEAD}
 
 
-def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
-    return STAGES.scaled(_as_stages(network), scale)
+def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    """See `networks.scaled`."""
+    return section.scaled(_as_stages(network), scale)
 
 
-def _meaning(network: Mapping[str, Any]) -> Any:
-    return STAGES.meaning(_as_stages(network))
+def meaning(network: Mapping[str, Any]) -> Any:
+    """See `networks.meaning`."""
+    return section.meaning(_as_stages(network))
 
 
-def _words(network: Mapping[str, Any]) -> list[Words]:
-    return STAGES.words(_as_stages(network))
+def words(network: Mapping[str, Any]) -> list[Words]:
+    """See `networks.words`."""
+    return section.words(_as_stages(network))
 
 
-NAS_BENCH_MACRO = Builder(
-    as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults, _words
+RULES = Rules(
+    {
+        **COMMON,
+        **DROP_PATH,
+        **{layer_name(index): one_of(LAYERS, "layer") for index in range(len(SHAPES))},
+    }
+)
+NAS_BENCH_MACRO = Grammar(
+    RULES,
+    as_it_is,
+    without_defaults,
+    scaled,
+    meaning,
+    meaning,
+    with_defaults,
+    words,
+    plan_stages,
 )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evonas.registry import unknown_name
-from evonas.space.gene import KeyPath
+from evonas.yaml_file import KeyPath
 
 Problem = tuple[KeyPath, str]
 Rule = Callable[[Any], str | None]

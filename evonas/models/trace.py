@@ -1,4 +1,7 @@
-"""What a network does to a batch, operation by operation, noted down without doing the work."""
+"""What a network does to a batch, operation by operation, noted down without doing the work.
+
+Counts, receptive fields, memory, foretold latency and ONNX files are all read from a trace.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from evonas.networks.windows import places
 
 Arguments = dict[str, Any]
 
@@ -25,6 +30,15 @@ class Step:
         """The tensors among the arguments."""
         return _tensors(self.arguments)
 
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of a convolution or a linear layer; 0 of all others."""
+        if self.operation == "convolution":
+            return int(self.arguments["weight"][0].numel() * self.result.numel())
+        if self.operation in ("addmm", "mm"):
+            return int(self.arguments["mat2"].shape[0] * self.result.numel())
+        return 0
+
 
 def _tensors(arguments: Arguments) -> list[torch.Tensor]:
     values = arguments.values()
@@ -33,36 +47,42 @@ def _tensors(arguments: Arguments) -> list[torch.Tensor]:
 
 
 @dataclass(frozen=True, eq=False)
-class Tape:
+class Trace:
     """A forward pass: what went in, the steps in order, what came out.
 
     What comes of the images has the right shapes and no meaningful values; constants, and what
     comes of them alone, have their values.
     """
 
-    given: torch.Tensor
+    given: tuple[torch.Tensor, ...]
     steps: tuple[Step, ...]
-    output: torch.Tensor
+    outputs: tuple[torch.Tensor, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all steps."""
+        return sum(step.macs for step in self.steps)
 
 
-def record(network: nn.Module, shape: tuple[int, ...], device: str = "cpu") -> Tape:
-    """The tape of a network in evaluation mode; takes milliseconds, also for large batches.
+def trace(network: nn.Module, *shapes: tuple[int, ...], device: str = "cpu") -> Trace:
+    """The trace of a network in evaluation mode; takes milliseconds, also for large batches.
 
     Args:
-        shape: (batch, channels, height, width).
+        shapes: Of each input: (batch, channels, height, width).
         device: Of the network; may be meta.
     """
-    given = torch.empty(shape, device=device)
+    given = tuple(torch.empty(shape, device=device) for shape in shapes)
     with torch.no_grad(), _Recorder(given) as recorder:
-        output = network.eval()(given)
-    return Tape(given, tuple(recorder.steps), output)
+        outputs = network.eval()(*given)
+    single = isinstance(outputs, torch.Tensor)
+    return Trace(given, tuple(recorder.steps), (outputs,) if single else tuple(outputs))
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self, given: torch.Tensor) -> None:
+    def __init__(self, given: tuple[torch.Tensor, ...]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.steps: list[Step] = []
-        self._of_images = {id(given)}
+        self._of_images = {id(each) for each in given}
 
     def __torch_dispatch__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
@@ -104,17 +124,15 @@ def _broadcast(arguments: Arguments) -> torch.Tensor:
 
 def _convolution(arguments: Arguments) -> torch.Tensor:
     given, weight = arguments["input"], arguments["weight"]
-    sides = [
-        (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-        for side, kernel, stride, padding, dilation in zip(
-            given.shape[2:],
-            weight.shape[2:],
-            arguments["stride"],
-            arguments["padding"],
-            arguments["dilation"],
-            strict=True,
-        )
-    ]
+    windows = zip(
+        given.shape[2:],
+        weight.shape[2:],
+        arguments["stride"],
+        arguments["padding"],
+        arguments["dilation"],
+        strict=True,
+    )
+    sides = [places(*window) for window in windows]
     return _empty(given, (len(given), len(weight), *sides))
 
 

@@ -3,34 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evonas.models.chain_layers import (
-    Activation,
-    AvgPool,
-    Concat,
-    Dropout,
-    Flatten,
-    LinearActivation,
-    LocalResponseNorm,
-    MaxPool,
-    Norm,
-    PoolPyramid,
-    Row,
-    SpaceToDepth,
-    SpatialAttention,
-    Sum,
-    WeightedSum,
+from evonas.networks.chain.layer_words import (
+    BRANCHED,
+    NONE,
+    SAME,
+    Shape,
+    filled,
+    shape_after,
+    word_of,
 )
-from evonas.models.layers import (
-    ChannelShuffle,
-    ConvNormActivation,
-    GlobalPool,
-    LpPool,
-    PyramidFeatures,
-)
-from evonas.models.plan import Layer, Plan
-from evonas.networks.builder import constants
-from evonas.networks.chain import part_name
-from evonas.networks.chain_layers import BRANCHED, NONE, SAME, Shape, filled, shape_after, word_of
+from evonas.networks.chain.section import part_name
+from evonas.networks.grammar import classifier_plan
+from evonas.networks.plan import Layer, Plan, in_a_row
 
 Written = Mapping[str, Any]  # a layer of a scaled section
 
@@ -44,7 +28,7 @@ def plan_chain(network: Written) -> Plan:
         parts.append((part_name(index), tuple(layers)))
     layers, shape = _row(network["head"], shape)
     parts.append(("head", tuple(layers)))
-    return Plan(tuple(parts), tuple(network["input"]), network["classes"], constants(network))
+    return classifier_plan(network, in_a_row(parts))
 
 
 def _row(row: Sequence[Written], shape: Shape) -> tuple[list[Layer], Shape]:
@@ -63,7 +47,7 @@ def _layer(layer: Written, shape: Shape) -> Layer:
 
 
 def _branched(layer: Written, word: str, shape: Shape) -> Layer:
-    branches = [Layer(Row, {"layers": _row(row, shape)[0]}) for row in layer[word]]
+    branches = [Layer("Row", {"layers": _row(row, shape)[0]}) for row in layer[word]]
     rest = {key: value for key, value in layer.items() if key != word}
     return Layer(JOINS[word], {"branches": branches, **_unusual(rest, {"scale": 1})})
 
@@ -84,7 +68,7 @@ def _conv(layer: Written, shape: Shape) -> Layer:
     usual = {"stride": 1, "groups": 1, "activation": None, "norm": "batch", "dilation": 1}
     same = filled({**layer, "padding": SAME}, {})["padding"]
     usual |= {"bias": layer["norm"] == NONE, "padding": same}
-    return Layer(ConvNormActivation, _unusual(arguments, usual))
+    return Layer("ConvNormActivation", _unusual(arguments, usual))
 
 
 def _activation(layer: Written) -> str | None:
@@ -98,10 +82,10 @@ def _linear(layer: Written, shape: Shape) -> Layer:
         "activation": _activation(layer),
         "bias": layer["bias"],
     }
-    return Layer(LinearActivation, _unusual(arguments, {"activation": None, "bias": True}))
+    return Layer("LinearActivation", _unusual(arguments, {"activation": None, "bias": True}))
 
 
-def _pool(module: Any, word: str) -> Callable[[Written, Shape], Layer]:
+def _pool(module: str, word: str) -> Callable[[Written, Shape], Layer]:
     def plan(layer: Written, shape: Shape) -> Layer:
         window = {"power": layer[word]} if "kernel" in layer else {"kernel": layer[word]}
         rest = {key: value for key, value in layer.items() if key != word}
@@ -111,7 +95,7 @@ def _pool(module: Any, word: str) -> Callable[[Written, Shape], Layer]:
     return plan
 
 
-def _own(module: Any, word: str, argument: str) -> Callable[[Written, Shape], Layer]:
+def _own(module: str, word: str, argument: str) -> Callable[[Written, Shape], Layer]:
     """A layer whose keys are its arguments; what its word says is called `argument` there."""
 
     def plan(layer: Written, shape: Shape) -> Layer:
@@ -122,28 +106,32 @@ def _own(module: Any, word: str, argument: str) -> Callable[[Written, Shape], La
 
 
 # How branches come together again.
-JOINS: Mapping[str, Any] = {"concat": Concat, "sum": Sum, "weighted_sum": WeightedSum}
+JOINS: Mapping[str, str] = {
+    "concat": "Concat",
+    "sum": "Sum",
+    "weighted_sum": "WeightedSum",
+}
 
 # Word to a function from a filled layer and the shape it is given to the layer that is built.
 LAYERS: Mapping[str, Callable[[Written, Shape], Layer]] = {
     "conv": _conv,
     "linear": _linear,
-    "max_pool": _pool(MaxPool, "max_pool"),
-    "avg_pool": _pool(AvgPool, "avg_pool"),
-    "lp_pool": _pool(LpPool, "lp_pool"),
-    "global_pool": _own(GlobalPool, "global_pool", "kind"),
-    "spp": _own(PyramidFeatures, "spp", "bins"),
-    "flatten": lambda layer, shape: Layer(Flatten, {}),
-    "lrn": _own(LocalResponseNorm, "lrn", "size"),
-    "dropout": _own(Dropout, "dropout", "probability"),
-    "pyramid": _own(PoolPyramid, "pyramid", "kernels"),
-    "space_to_depth": _own(SpaceToDepth, "space_to_depth", "factor"),
-    "channel_shuffle": _own(ChannelShuffle, "channel_shuffle", "groups"),
+    "max_pool": _pool("MaxPool", "max_pool"),
+    "avg_pool": _pool("AvgPool", "avg_pool"),
+    "lp_pool": _pool("LpPool", "lp_pool"),
+    "global_pool": _own("GlobalPool", "global_pool", "kind"),
+    "spp": _own("PyramidFeatures", "spp", "bins"),
+    "flatten": lambda layer, shape: Layer("Flatten", {}),
+    "lrn": _own("LocalResponseNorm", "lrn", "size"),
+    "dropout": _own("Dropout", "dropout", "probability"),
+    "pyramid": _own("PoolPyramid", "pyramid", "kernels"),
+    "space_to_depth": _own("SpaceToDepth", "space_to_depth", "factor"),
+    "channel_shuffle": _own("ChannelShuffle", "channel_shuffle", "groups"),
     "spatial_attention": lambda layer, shape: Layer(
-        SpatialAttention, {"channels": shape[0], "kind": layer["spatial_attention"]}
+        "SpatialAttention", {"channels": shape[0], "kind": layer["spatial_attention"]}
     ),
     "activation": lambda layer, shape: Layer(
-        Activation, {"channels": shape[0], "name": layer["activation"]}
+        "Activation", {"channels": shape[0], "name": layer["activation"]}
     ),
-    "norm": lambda layer, shape: Layer(Norm, {"channels": shape[0], "name": layer["norm"]}),
+    "norm": lambda layer, shape: Layer("Norm", {"channels": shape[0], "name": layer["norm"]}),
 }

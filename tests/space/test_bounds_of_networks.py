@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from evonas.errors import SpaceError
-from evonas.models import check_space
-from evonas.models.chain_rules import LAYER_KEYS, WORD_VALUES
-from evonas.networks.chain_layers import DEFAULTS, NEEDED
+from evonas.networks.chain.layer_words import DEFAULTS, NEEDED
+from evonas.networks.chain.rules import LAYER_KEYS, WORD_VALUES
 from evonas.networks.scale import LARGEST
 from evonas.space import SearchSpace
+from evonas.space.check import check_space
 from evonas.space.load import load_space_file
 
 SCALES = "scales: {proxy: {resolution_px: 8}, full: {resolution_px: 16}}\n"

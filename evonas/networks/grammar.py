@@ -1,9 +1,11 @@
-"""What `networks` has to know about each way of writing a network down."""
+"""What `networks` has to know about each way of writing a network down: its grammar."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evonas.networks.plan import Part, Plan
+from evonas.networks.rules import Rules
 from evonas.networks.scale import Scale
 
 Tidied = tuple[dict[str, Any], tuple[str, ...]]
@@ -11,9 +13,13 @@ Words = Mapping[str, int]  # how often each word occurs
 
 
 @dataclass(frozen=True)
-class Builder:
-    """Functions of a network section; see the functions of the same names in `networks`."""
+class Grammar:
+    """What a network section may say (`rules`), and functions of it.
 
+    See the functions of the same names in `networks`; `plan` takes what `scaled` gives.
+    """
+
+    rules: Rules
     tidied: Callable[[Mapping[str, Any]], Tidied]
     short: Callable[[Mapping[str, Any]], dict[str, Any]]
     scaled: Callable[[Mapping[str, Any], Scale], dict[str, Any]]
@@ -21,6 +27,7 @@ class Builder:
     built_meaning: Callable[[Mapping[str, Any]], Any]
     aligned: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     words: Callable[[Mapping[str, Any]], list[Words]]
+    plan: Callable[[Mapping[str, Any]], Plan]
 
 
 def as_it_is(network: Mapping[str, Any]) -> Tidied:
@@ -64,10 +71,13 @@ def _holds(value: Any, words: Sequence[str]) -> bool:
     return value in words
 
 
-def constants(network: Mapping[str, Any]) -> dict[str, float]:
-    """The constants of a section that are not the usual ones."""
+def classifier_plan(network: Mapping[str, Any], parts: Sequence[Part]) -> Plan:
+    """The plan of a scaled section whose last part gives the logits."""
+    channels, height, width = network["input"]
     short = without_defaults(network)
-    return {key: short[key] for key in CONSTANTS if key in short}
+    constants = {key: short[key] for key in CONSTANTS if key in short}
+    outputs = (parts[-1].name,)
+    return Plan(tuple(parts), (channels, height, width), outputs, constants=constants)
 
 
 def filled(
@@ -79,7 +89,7 @@ def filled(
 
 
 def with_defaults(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
-    """For builders that write a network in one way only, but for defaults.
+    """For grammars that write a network in one way only, but for defaults.
 
     Constants are those of the space: a published design in it is one by its layers.
     """

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
+from evonas.networks.windows import places
 from evonas.registry import unknown_name
 
 Layer = Mapping[str, Any]
@@ -163,7 +164,7 @@ def _pool(layer: Layer, shape: Shape) -> Shape:
 
 
 def _window(layer: Layer, kernel: Any, shape: Shape) -> list[int]:
-    """(A - F + 2P) / S + 1 along each axis; `ceil` has windows that reach beyond the padding."""
+    """Pixels along each axis, see `windows.places`."""
     both = zip(
         shape[1:],
         sides(kernel),
@@ -171,21 +172,11 @@ def _window(layer: Layer, kernel: Any, shape: Shape) -> list[int]:
         sides(layer["padding"]),
         strict=True,
     )
-    found = [_steps(*axis, layer.get("dilation", 1), layer.get("ceil", False)) for axis in both]
+    found = [places(*axis, layer.get("dilation", 1), layer.get("ceil", False)) for axis in both]
     if min(found) < 1:
         window = shown(tuple(sides(kernel)))
         raise TooSmall(f"a window of {window} px does not fit a map of {shown(shape[1:])} px.")
     return found
-
-
-def _steps(length: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> int:
-    free = length + 2 * padding - dilation * (kernel - 1) - 1
-    if free < 0:
-        return 0
-    steps = -(-free // stride) if ceil else free // stride
-    if ceil and steps * stride >= length + padding:  # the last window begins behind the map
-        steps -= 1
-    return steps + 1
 
 
 def _space_to_depth(layer: Layer, shape: Shape) -> Shape:

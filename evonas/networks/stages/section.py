@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, Words, filled, with_defaults, without_defaults
+from evonas.networks.grammar import Tidied, Words, filled, with_defaults, without_defaults
 from evonas.networks.scale import Scale, affordable_strides, round8
 
 NO_SKIP = "none"
@@ -81,7 +81,7 @@ def ends_open(stage: Mapping[str, Any]) -> bool:
     )
 
 
-def _tidied(network: Mapping[str, Any]) -> Tidied:
+def tidied(network: Mapping[str, Any]) -> Tidied:
     """A stage of identities takes no keys of what it does not do; a deep stem is of 3x3s."""
     stem = network["stem"]
     stem = {**stem, "kernel": 3} if stem.get("deep") else stem
@@ -96,7 +96,7 @@ def _stage_defaults(network: Mapping[str, Any]) -> dict[str, Any]:
     return {"activation": network["activation"], **STAGE_DEFAULTS}
 
 
-def _short(network: Mapping[str, Any]) -> dict[str, Any]:
+def short(network: Mapping[str, Any]) -> dict[str, Any]:
     """What is said by default is not said."""
     defaults = _stage_defaults(network)
     stages = [_without(defaults, stage) for stage in network["stages"]]
@@ -118,7 +118,8 @@ def _without(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
     return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
 
 
-def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    """See `networks.scaled`."""
     stem = {**network["stem"], "channels": _widened(network["stem"]["channels"], scale)}
     pool = [2] if stem.get("pool", "none") != "none" else []
     begins = stem["stride"] if stem["channels"] else 1
@@ -138,7 +139,7 @@ def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     head = dict(network["head"])
     if not head.pop("fixed", False):
         head |= {key: _widened(head[key], scale) for key in ("channels", "hidden") if head.get(key)}
-    sized, _ = _tidied({**network, "stem": stem, "stages": stages, "head": head})
+    sized, _ = tidied({**network, "stem": stem, "stages": stages, "head": head})
     return {**sized, "stages": [s for channels, s in _fed(sized) if not _is_noop(channels, s)]}
 
 
@@ -161,10 +162,10 @@ def _is_noop(in_channels: int, stage: Mapping[str, Any]) -> bool:
     )
 
 
-def _meaning(network: Mapping[str, Any]) -> Any:
+def meaning(network: Mapping[str, Any]) -> Any:
     """Layer by layer: however they are grouped into stages, and without those that do nothing."""
-    tidy, _ = _tidied(network)
-    return _short({**tidy, "stages": list(_layers(tidy))})
+    tidy, _ = tidied(network)
+    return short({**tidy, "stages": list(_layers(tidy))})
 
 
 def _layers(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -198,7 +199,7 @@ def _splits(stage: Mapping[str, Any]) -> bool:
     return stage["operation"] not in (DENSE, DUAL_PATH) and not stage.get("csp")
 
 
-def _aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     """With the defaults that the space writes out, and each layer in the place it has for it."""
     places = template["stages"]
     network = with_defaults(network, template)
@@ -234,7 +235,7 @@ def _placed(
     network: Mapping[str, Any], places: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """Layers in the places that a space of single layers has for them, identities between."""
-    layers = list(_layers(_tidied(network)[0]))
+    layers = list(_layers(tidied(network)[0]))
     count = len(layers)
     stages: list[Mapping[str, Any]] = []
     for place in places:
@@ -275,14 +276,11 @@ def _allows(wanted: Any, value: Any) -> bool:
     return value in alleles
 
 
-def _words(network: Mapping[str, Any]) -> list[Words]:
+def words(network: Mapping[str, Any]) -> list[Words]:
     """The kinds of layers, counted, whatever their width and place; and pairs of neighbours."""
     kinds = [
         " ".join(str(layer[key]) for key in KIND if key in layer)
-        for layer in _layers(_tidied(network)[0])
+        for layer in _layers(tidied(network)[0])
     ]
     pairs = zip(["stem", *kinds], [*kinds, "head"], strict=True)
     return [Counter(kinds), Counter(" > ".join(pair) for pair in pairs)]
-
-
-STAGES = Builder(_tidied, _short, _scaled, _meaning, _meaning, _aligned, _words)

@@ -11,7 +11,8 @@ from evonas.key import key_of
 
 NONE = "none"  # the operation that gives zeros
 IDENTITY = "skip_connect"  # the operation that passes a state on unchanged, where shapes allow it
-ADD, CONCAT, MEAN = "add", "concat", "mean"
+ADD, CONCAT, MEAN, WEIGHTED = "add", "concat", "mean", "weighted"
+COMBINES = (ADD, CONCAT, MEAN, WEIGHTED)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.models.blocks import ALWAYS_SUMS, BLOCK_KEYS, BLOCKS
-from evonas.models.cross_stage import CrossStage
-from evonas.models.layers import POOL, ClassifierHead, ConvNormActivation, Skip
-from evonas.models.plan import Layer, Plan
-from evonas.models.stems import BareConv, DeepStem, StemPool
-from evonas.networks.builder import constants
+from evonas.networks.grammar import classifier_plan
+from evonas.networks.plan import Layer, Plan, in_a_row
 from evonas.networks.scale import round8
-from evonas.networks.stages import (
+from evonas.networks.stages.blocks import BLOCKS
+from evonas.networks.stages.section import (
     DEFAULT_ATTENTION,
     DENSE,
     DUAL_PATH,
@@ -33,9 +30,7 @@ TRANSLATED = (
 )  # not passed on as they are
 
 # What a block is told of a stage's `skip`.
-BLOCK_SKIPS: Mapping[str, Skip] = {NO_SKIP: False, "identity": True, "pool": POOL}
-
-MAY_HAVE_NO_MIDDLE = (DENSE, "fire", "darknet")  # whose 1x1 convolution may be left out
+BLOCK_SKIPS: Mapping[str, bool | str] = {NO_SKIP: False, "identity": True, "pool": "pool"}
 
 
 def plan_stages(network: Mapping[str, Any]) -> Plan:
@@ -63,8 +58,8 @@ def plan_stages(network: Mapping[str, Any]) -> Plan:
         **({"norm_first": True} if is_open else {}),
         **({"pool": head["pool"]} if head.get("pool", "average") != "average" else {}),
     }
-    parts.append(("head", (Layer(ClassifierHead, arguments),)))
-    return Plan(tuple(parts), tuple(network["input"]), network["classes"], constants(network))
+    parts.append(("head", (Layer("ClassifierHead", arguments),)))
+    return classifier_plan(network, in_a_row(parts))
 
 
 def _norm(network: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,11 +79,12 @@ def _plan_stem(network: Mapping[str, Any]) -> tuple[Layer, ...]:
     usual = {"activation": network["activation"], **_norm(network)}
     is_bare = stem.get("bare", False)
     if stem.get("deep"):
-        layers = [Layer(DeepStem, {**shape, **usual, "bare": is_bare})]
+        layers = [Layer("DeepStem", {**shape, **usual, "bare": is_bare})]
     else:
-        layers = [Layer(BareConv, shape) if is_bare else Layer(ConvNormActivation, shape | usual)]
+        bare, usual_one = Layer("BareConv", shape), Layer("ConvNormActivation", shape | usual)
+        layers = [bare if is_bare else usual_one]
     if stem.get("pool", "none") != "none":
-        layers.append(Layer(StemPool, {"kind": stem["pool"]}))
+        layers.append(Layer("StemPool", {"kind": stem["pool"]}))
     return tuple(layers)
 
 
@@ -119,7 +115,7 @@ def _plan_stage(
             **_own_arguments(stage, shape, network),
             **_sum_arguments(stage, shape, network, share),
         }
-        layers.append(Layer(BLOCKS[stage["operation"]], arguments))
+        layers.append(Layer(BLOCKS[stage["operation"]].module, arguments))
         in_channels = shape["out_channels"]
     return tuple(layers)
 
@@ -142,7 +138,7 @@ def _plan_cross_stage(
 
     def convolution(given: int, made: int, how: Mapping[str, Any], side: int = 1) -> Layer:
         shape = {"in_channels": given, "out_channels": made, "kernel": side}
-        return Layer(ConvNormActivation, {**shape, **how})
+        return Layer("ConvNormActivation", {**shape, **how})
 
     strided = stage["stride"] != 1
     before = [convolution(in_channels, base, {**usual, "stride": stage["stride"]}, 3)]
@@ -155,7 +151,7 @@ def _plan_cross_stage(
     return (
         *(before if strided else []),
         convolution(base if strided else in_channels, 2 * part, split),
-        Layer(CrossStage, {"around": part, "layers": layers}),
+        Layer("CrossStage", {"around": part, "layers": layers}),
         convolution(2 * part, stage_channels(stage, in_channels), usual),
     )
 
@@ -164,7 +160,7 @@ def _own_arguments(
     stage: Mapping[str, Any], shape: Mapping[str, int], network: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the operation takes of the stage's keys, as its block has it."""
-    taken = BLOCK_KEYS[stage["operation"]]
+    taken = BLOCKS[stage["operation"]].keys
     plain = [key for key in taken if key in stage and key not in (*SHAPE_KEYS, *TRANSLATED)]
     arguments = {key: stage[key] for key in plain}
     if "expansion" in taken:
@@ -189,7 +185,7 @@ def _inner(stage: Mapping[str, Any]) -> int:
         wanted = stage["growth"] * stage["mid_growths"]
     else:
         wanted = stage["channels"] * stage["mid_ratio"]
-    least = 0 if operation in MAY_HAVE_NO_MIDDLE else groups
+    least = 0 if BLOCKS[operation].needs is None else groups
     return int(max(least, round(wanted / groups) * groups))
 
 
@@ -197,8 +193,9 @@ def _sum_arguments(
     stage: Mapping[str, Any], shape: Mapping[str, int], network: Mapping[str, Any], share: float
 ) -> dict[str, Any]:
     """How a block adds what it is given to what it makes of it."""
-    taken = BLOCK_KEYS[stage["operation"]]
-    skips: Skip = stage["operation"] in ALWAYS_SUMS
+    block = BLOCKS[stage["operation"]]
+    taken = block.keys
+    skips: bool | str = block.always_sums
     if "skip" in taken:
         skips = can_skip(**shape) and BLOCK_SKIPS[stage["skip"]]
     if stage["operation"] == FRACTAL:  # whose columns drop alike, however deep
@@ -217,7 +214,7 @@ def _attention(
     if not stage["se_ratio"]:
         return None
     how = {**DEFAULT_ATTENTION, **network.get("attention", {})}
-    if stage["operation"] in ALWAYS_SUMS:
+    if BLOCKS[stage["operation"]].always_sums:
         channels = shape["out_channels"]
     else:
         expansion = stage.get("expansion", 1) if how["base"] == "expanded" else 1

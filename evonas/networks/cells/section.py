@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from evonas.networks.builder import Builder, Tidied, Words, with_defaults, without_defaults
-from evonas.networks.graph import Graph, Node
+from evonas.networks.cells.graph import Graph, Node
+from evonas.networks.grammar import Tidied, Words, without_defaults
 from evonas.networks.scale import Scale, affordable_strides
 
 GIVEN = 2  # states that a cell is given
@@ -33,7 +33,7 @@ def state_name(state: int) -> str:
     return f"state_{state}"
 
 
-def _tidied(network: Mapping[str, Any]) -> Tidied:
+def tidied(network: Mapping[str, Any]) -> Tidied:
     """A list of outputs as a mask; a mask that lets nothing out lets out what is unused."""
     tidy = dict(network)
     repairs: list[str] = []
@@ -82,7 +82,8 @@ def cell_graph(cell: Mapping[str, Any]) -> Graph:
     return Graph(GIVEN, nodes, _outputs(cell) or _unused(cell["blocks"]))
 
 
-def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    """See `networks.scaled`."""
     graphs = {name: cell_graph(network[name]).live.to_dict() for name in CELLS_OF}
     return {**network, **graphs, **assembled(network["assembly"], scale)}
 
@@ -111,11 +112,13 @@ def _filters(scale: Scale) -> int:
     return max(4, round(scale.filters * scale.width / 4) * 4)
 
 
-def _meaning(network: Mapping[str, Any]) -> Any:
+def meaning(network: Mapping[str, Any]) -> Any:
+    """See `networks.meaning`."""
     return {**without_defaults(network), **_each_cell(network, lambda g: g.meaning)}
 
 
-def _built_meaning(network: Mapping[str, Any]) -> Any:
+def built_meaning(network: Mapping[str, Any]) -> Any:
+    """See `networks.built_meaning`."""
     return {**without_defaults(network), **_each_cell(network, lambda g: g.built_meaning)}
 
 
@@ -128,7 +131,8 @@ def _each_cell(network: Mapping[str, Any], what: Any) -> dict[str, Any]:
     }
 
 
-def _words(network: Mapping[str, Any]) -> list[Words]:
+def words(network: Mapping[str, Any]) -> list[Words]:
+    """See `networks.words`."""
     return [words for name in CELLS_OF for words in _words_of(cell_graph(network[name]))]
 
 
@@ -136,6 +140,3 @@ def _words(network: Mapping[str, Any]) -> list[Words]:
 def _words_of(cell: Graph) -> list[Words]:
     """Remembered, since a child mostly differs from its parent in one of its cells."""
     return list(cell.words())
-
-
-CELLS = Builder(_tidied, without_defaults, _scaled, _meaning, _built_meaning, with_defaults, _words)

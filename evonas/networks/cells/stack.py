@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.models.cell import Cell, CellStack, Dropped, Node
-from evonas.models.layers import ActivationConvNorm, FactorizedReduction
-from evonas.models.operations import OPERATIONS
-from evonas.models.plan import Layer
-from evonas.networks.graph import CONCAT, IDENTITY
+from evonas.networks.cells.graph import CONCAT, IDENTITY
+from evonas.networks.cells.operations import OPERATIONS
+from evonas.networks.plan import Layer, Part
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,9 @@ class Step:
 
 def plan_operation(name: str, channels: int, filters: int, stride: int, style: Style) -> Layer:
     """An operation from so many channels to so many."""
-    module, own = OPERATIONS[name]
+    operation = OPERATIONS[name]
     shape = {"in_channels": channels, "out_channels": filters, "stride": stride}
-    return Layer(module, {**shape, **style.layer, **own})
+    return Layer(operation.module, {**shape, **style.layer, **operation.arguments})
 
 
 class NasnetFits:
@@ -79,11 +77,11 @@ class NasnetFits:
 
     def _projection(self, channels: int, filters: int) -> Layer:
         shape = {"in_channels": channels, "out_channels": filters, "kernel": 1}
-        return Layer(ActivationConvNorm, {**shape, **self.style.layer})
+        return Layer("ActivationConvNorm", {**shape, **self.style.layer})
 
     def _reduction(self, channels: int, filters: int) -> Layer:
         shape = {"in_channels": channels, "out_channels": filters}
-        return Layer(FactorizedReduction, {**shape, **self.style.layer})
+        return Layer("FactorizedReduction", {**shape, **self.style.layer})
 
 
 class DartsFits(NasnetFits):
@@ -136,7 +134,7 @@ class _CellPlan:
     def layer(self) -> Layer:
         """The cell's module."""
         return Layer(
-            Cell, {"inputs": self.inputs, "nodes": self.nodes, "outputs": list(self.outputs)}
+            "Cell", {"inputs": self.inputs, "nodes": self.nodes, "outputs": list(self.outputs)}
         )
 
     def _read_inputs(self) -> list[int]:
@@ -148,7 +146,9 @@ class _CellPlan:
         copies = len(operations) if node["combine"] == CONCAT else 1
         self.channels.append(self.step.filters * copies)
         states = [state for _, state in node["terms"]]
-        return Layer(Node, {"operations": operations, "states": states, "combine": node["combine"]})
+        return Layer(
+            "Node", {"operations": operations, "states": states, "combine": node["combine"]}
+        )
 
     def _term(self, name: str, state: int) -> Layer:
         shape = (self.channels[state], self.step.filters, self._stride(state))
@@ -157,7 +157,7 @@ class _CellPlan:
         layer = plan_operation(name, *shape, self.fits.style)
         if not self.drop_path:
             return layer
-        return Layer(Dropped, {"operation": layer, "probability": self.drop_path})
+        return Layer("Dropped", {"operation": layer, "probability": self.drop_path})
 
     def _stride(self, state: int) -> int:
         """Only what reads an input has the cell's stride."""
@@ -173,11 +173,11 @@ class _CellPlan:
         norm = self.fits.style.norm
         shape = {"in_channels": channels, "out_channels": self.step.filters}
         fit = (
-            Layer(ActivationConvNorm, {**shape, "kernel": 1, "activation": None, "norm": norm})
+            Layer("ActivationConvNorm", {**shape, "kernel": 1, "activation": None, "norm": norm})
             if stride == 1
-            else Layer(FactorizedReduction, {**shape, "activation": None, "norm": norm})
+            else Layer("FactorizedReduction", {**shape, "activation": None, "norm": norm})
         )
-        self.nodes.append(Layer(Node, {"operations": [fit], "states": [state], "combine": "add"}))
+        self.nodes.append(Layer("Node", {"operations": [fit], "states": [state], "combine": "add"}))
         self.channels.append(self.step.filters)
         return len(self.channels) - 1
 
@@ -187,12 +187,16 @@ class Stack:
 
     Args:
         network: Scaled, with the graph of each cell.
-        given: What the stem gives.
+        stem: The name of the part before the first cell.
+        given: What that part gives.
     """
 
-    def __init__(self, network: Mapping[str, Any], fits: NasnetFits, given: Maps) -> None:
+    def __init__(
+        self, network: Mapping[str, Any], fits: NasnetFits, stem: str, given: Maps
+    ) -> None:
         self.network = network
         self.fits = fits
+        self.stem = stem
         self.cells: list[Layer] = []
         self.sources: list[list[int]] = []
         self.maps = [given]
@@ -218,14 +222,21 @@ class Stack:
             self.add(cell.layer(), sources, cell.output)
 
     @property
-    def layer(self) -> Layer:
-        """All of it as one module, without cells that the last one does not depend on."""
+    def parts(self) -> list[Part]:
+        """The cells, without those that the last one does not depend on."""
         needed = {len(self.cells)}
         for output in range(len(self.cells), 0, -1):
             if output in needed:
                 needed |= set(self.sources[output - 1])
         kept = sorted({0, *needed})
-        renamed = {output: place for place, output in enumerate(kept)}
-        cells = [self.cells[output - 1] for output in kept[1:]]
-        sources = [[renamed[s] for s in self.sources[output - 1]] for output in kept[1:]]
-        return Layer(CellStack, {"cells": cells, "sources": sources})
+        names = {
+            output: f"cell_{place}" if place else self.stem for place, output in enumerate(kept)
+        }
+        return [
+            Part(
+                names[output],
+                (self.cells[output - 1],),
+                tuple(names[source] for source in self.sources[output - 1]),
+            )
+            for output in kept[1:]
+        ]

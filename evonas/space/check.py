@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError, SpaceError
-from evonas.models.blocks import BLOCKS
-from evonas.models.rule_values import MayBeMissing, Problem
-from evonas.models.rules import RULES, AnyNames, Rules
-from evonas.networks import BUILDERS, Scale, scaled
+from evonas.networks import GRAMMARS, Scale, scaled
+from evonas.networks.rules import AnyNames, Rules
+from evonas.networks.stages.blocks import BLOCKS
+from evonas.networks.values import MayBeMissing, Problem
 from evonas.registry import did_you_mean, unknown_name
 from evonas.space.document import told_once
 from evonas.space.gene import Gene, KeyPath
@@ -85,10 +85,10 @@ class _Check:
 
     def network(self, network: Mapping[str, Any]) -> Iterator[Problem]:
         builder = network.get("builder")
-        if not isinstance(builder, str) or builder not in RULES:
-            yield ("builder",), unknown_name(BUILDERS, str(builder), "builder")
+        if not isinstance(builder, str) or builder not in GRAMMARS:
+            yield ("builder",), unknown_name(GRAMMARS, str(builder), "builder")
             return
-        self.rules = RULES[builder]
+        self.rules = GRAMMARS[builder].rules
         yield from self._value(network, self.rules.keys, ())
         yield from self.rules.across(network, self._alleles)
 

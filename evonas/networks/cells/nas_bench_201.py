@@ -7,9 +7,12 @@ that of the second. A state is the sum of what its edges bring; state 3 goes out
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.builder import Builder, Words, as_it_is, with_defaults, without_defaults
-from evonas.networks.cells import assembled
-from evonas.networks.graph import Graph, Node
+from evonas.networks.cells.graph import Graph, Node
+from evonas.networks.cells.plan import plan_cells
+from evonas.networks.cells.rules import TERM
+from evonas.networks.cells.section import assembled
+from evonas.networks.grammar import Grammar, Words, as_it_is, with_defaults, without_defaults
+from evonas.networks.rules import COMMON, Rules
 from evonas.networks.scale import Scale
 
 STATES = 4
@@ -37,19 +40,31 @@ def _as_cells(network: Mapping[str, Any], cell: Any) -> dict[str, Any]:
     return {**rest, "builder": "cells", "assembly": ASSEMBLY, "normal": cell}
 
 
-def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    """See `networks.scaled`."""
     cell = cell_graph(network).live.to_dict()
     return {**_as_cells(network, cell), **assembled(ASSEMBLY, scale)}
 
 
-def _meaning(network: Mapping[str, Any]) -> Any:
+def meaning(network: Mapping[str, Any]) -> Any:
+    """See `networks.meaning`."""
     return without_defaults(_as_cells(network, cell_graph(network).meaning))
 
 
-def _words(network: Mapping[str, Any]) -> list[Words]:
+def words(network: Mapping[str, Any]) -> list[Words]:
+    """See `networks.words`."""
     return list(cell_graph(network).words())
 
 
-NAS_BENCH_201 = Builder(
-    as_it_is, without_defaults, _scaled, _meaning, _meaning, with_defaults, _words
+RULES = Rules({**COMMON, **{edge_name(*edge): TERM["operation"] for edge in EDGES}})
+NAS_BENCH_201 = Grammar(
+    RULES,
+    as_it_is,
+    without_defaults,
+    scaled,
+    meaning,
+    meaning,
+    with_defaults,
+    words,
+    plan_cells,
 )

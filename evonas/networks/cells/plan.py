@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from evonas.models.cell import Cell, Node, NormActivation, ResidualReduction
-from evonas.models.cell_stack import (
+from evonas.networks.cells.graph import IDENTITY
+from evonas.networks.cells.stack import (
     DartsFits,
     Maps,
     NasnetFits,
@@ -13,12 +13,10 @@ from evonas.models.cell_stack import (
     Style,
     plan_operation,
 )
-from evonas.models.layers import ActivationConvNorm, ClassifierHead, ConvNormActivation
-from evonas.models.plan import Layer, Plan
-from evonas.networks.builder import constants
-from evonas.networks.graph import IDENTITY
+from evonas.networks.grammar import classifier_plan
+from evonas.networks.plan import Layer, Part, Plan, in_a_row
 
-Parts = list[tuple[str, tuple[Layer, ...]]]
+Parts = Sequence[Part]
 
 
 def plan_cells(network: Mapping[str, Any]) -> Plan:
@@ -27,7 +25,7 @@ def plan_cells(network: Mapping[str, Any]) -> Plan:
         network["activation"], network.get("norm", "batch"), network.get("drop_path", 0.0)
     )
     parts = ASSEMBLIES[network["assembly"]](network, style)
-    return Plan(tuple(parts), tuple(network["input"]), network["classes"], constants(network))
+    return classifier_plan(network, parts)
 
 
 def _steps(network: Mapping[str, Any], strides: Sequence[int]) -> Iterator[Step]:
@@ -46,12 +44,12 @@ def _convolution(
 ) -> Layer:
     """A 3x3 convolution of a stem: norm, and an activation only if `more` says so."""
     shape = {"in_channels": in_channels, "out_channels": out_channels, "kernel": 3}
-    return Layer(ConvNormActivation, {**shape, "stride": stride, "norm": style.norm, **more})
+    return Layer("ConvNormActivation", {**shape, "stride": stride, "norm": style.norm, **more})
 
 
 def _head(stack: Maps, network: Mapping[str, Any], style: Style, activated: bool) -> Layer:
     return Layer(
-        ClassifierHead,
+        "ClassifierHead",
         {
             "in_channels": stack.channels,
             "channels": 0,
@@ -60,6 +58,11 @@ def _head(stack: Maps, network: Mapping[str, Any], style: Style, activated: bool
             "activation_first": activated,
         },
     )
+
+
+def _with_head(stack: Stack, head: Layer) -> Parts:
+    cells = stack.parts
+    return [*cells, Part("head", (head,), (cells[-1].name,))]
 
 
 def _nasnet(network: Mapping[str, Any], style: Style) -> Parts:
@@ -76,10 +79,10 @@ def _nasnet(network: Mapping[str, Any], style: Style) -> Parts:
     parts = ((4, strides[1]), (2, strides[2])) if is_deep else ()
     early = [Step("reduction", max(1, filters // part), stride) for part, stride in parts]
     steps = [*early, *_steps(network, strides[-2:])]
-    stack = Stack(network, NasnetFits(style), Maps(stem_channels, strides[0]))
+    stack = Stack(network, NasnetFits(style), "stem", Maps(stem_channels, strides[0]))
     stack.add_cells(steps)
     head = _head(stack.maps[-1], network, style, activated=True)
-    return [("stem", (stem,)), ("cells", (stack.layer,)), ("head", (head,))]
+    return [Part("stem", (stem,)), *_with_head(stack, head)]
 
 
 def _darts(network: Mapping[str, Any], style: Style) -> Parts:
@@ -93,38 +96,38 @@ def _darts(network: Mapping[str, Any], style: Style) -> Parts:
     for wide, stride, more in (*early, (channels, strides[len(early)], {})):
         stem.append(_convolution(given.channels, wide, stride, style, **more))
         given = Maps(wide, given.stride * stride)
-    stack = Stack(network, DartsFits(style), given)
+    stack = Stack(network, DartsFits(style), "stem", given)
     if is_deep:
         shape = {"in_channels": channels, "out_channels": channels, "kernel": 3}
-        last = Layer(ActivationConvNorm, {**shape, "stride": strides[2], **style.layer})
+        last = Layer("ActivationConvNorm", {**shape, "stride": strides[2], **style.layer})
         stack.add(last, [0], Maps(channels, given.stride * strides[2]))
     stack.add_cells(list(_steps(network, strides[-2:])))
     head = _head(stack.maps[-1], network, style, activated=False)
-    return [("stem", tuple(stem)), ("cells", (stack.layer,)), ("head", (head,))]
+    return [Part("stem", tuple(stem)), *_with_head(stack, head)]
 
 
 def _nas_bench_201(network: Mapping[str, Any], style: Style) -> Parts:
     """Section 2.1 of arXiv 2001.00326: cells with one input, residual blocks between them."""
     filters, strides = network["filters"], network["strides"]
-    parts: Parts = [("stem", (_convolution(network["input"][0], filters, strides[0], style),))]
+    parts = [("stem", (_convolution(network["input"][0], filters, strides[0], style),))]
     for index, repeats in enumerate(network["repeats"]):
         if index:
             shape = {"in_channels": filters, "out_channels": 2 * filters, "stride": strides[index]}
             filters *= 2
             parts.append(
-                (f"reduction_{index}", (Layer(ResidualReduction, {**shape, **style.layer}),))
+                (f"reduction_{index}", (Layer("ResidualReduction", {**shape, **style.layer}),))
             )
         cell = _single_input_cell(network["normal"], filters, style)
         parts.append((f"stage_{index + 1}", (cell,) * repeats))
-    norm = Layer(NormActivation, {"channels": filters, **style.layer})
+    norm = Layer("NormActivation", {"channels": filters, **style.layer})
     head = _head(Maps(filters, 1), network, style, activated=False)
-    return [*parts, ("norm", (norm,)), ("head", (head,))]
+    return in_a_row([*parts, ("norm", (norm,)), ("head", (head,))])
 
 
 def _single_input_cell(graph: Mapping[str, Any], filters: int, style: Style) -> Layer:
     nodes = [
         Layer(
-            Node,
+            "Node",
             {
                 "operations": [
                     plan_operation(n, filters, filters, 1, style) for n, _ in node["terms"]
@@ -136,7 +139,7 @@ def _single_input_cell(graph: Mapping[str, Any], filters: int, style: Style) -> 
         for node in graph["nodes"]
     ]
     given = plan_operation(IDENTITY, filters, filters, 1, style)
-    return Layer(Cell, {"inputs": [given], "nodes": nodes, "outputs": list(graph["outputs"])})
+    return Layer("Cell", {"inputs": [given], "nodes": nodes, "outputs": list(graph["outputs"])})
 
 
 ASSEMBLIES: Mapping[str, Callable[[Mapping[str, Any], Style], Parts]] = {

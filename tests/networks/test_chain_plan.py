@@ -10,13 +10,12 @@ from conftest import in_onnxruntime
 from safetensors.torch import save_file
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import SpaceError
 from evonas.exporters.onnx import onnx_model
 from evonas.exporters.onnx_graph import onnx_graph
 from evonas.exporters.source import network_source
-from evonas.models import Network, build, check_space, count, plan_network
-from evonas.models.chain import JOINS, LAYERS
+from evonas.models import Network, build, count
 from evonas.models.chain_layers import (
     LocalResponseNorm,
     PoolPyramid,
@@ -27,11 +26,13 @@ from evonas.models.chain_layers import (
     WeightedSum,
 )
 from evonas.models.layers import ChannelShuffle, LpPool, PyramidFeatures
-from evonas.models.presets import preset
 from evonas.networks import Scale
-from evonas.networks.chain_layers import DEFAULTS
+from evonas.networks.chain.layer_words import DEFAULTS
+from evonas.networks.chain.plan import JOINS, LAYERS
+from evonas.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import SearchSpace
+from evonas.space.check import check_space
 from evonas.space.load import load_space_file
 from evonas.training.parts import parts
 from evonas.training.precision import network_family

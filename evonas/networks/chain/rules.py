@@ -3,23 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from evonas.models.activations import ACTIVATIONS
-from evonas.models.norms import NORMS
-from evonas.models.rule_values import (
-    MOST_LAYERS,
-    MOST_PIXELS,
-    Alleles,
-    MayBeMissing,
-    Problem,
-    Rule,
-    one_of,
-    one_of_words,
-    probability,
-    too_many_layers,
-    true_or_false,
-    whole,
-)
-from evonas.networks.chain_layers import (
+from evonas.networks.chain.layer_words import (
     BRANCHED,
     CLASSES,
     DEFAULTS,
@@ -34,8 +18,22 @@ from evonas.networks.chain_layers import (
     VALID,
     sides,
 )
+from evonas.networks.names import ACTIVATIONS, NORMS
+from evonas.networks.values import (
+    MOST_LAYERS,
+    MOST_PIXELS,
+    Alleles,
+    MayBeMissing,
+    Problem,
+    Rule,
+    one_of_words,
+    probability,
+    too_many_layers,
+    true_or_false,
+    whole,
+)
 from evonas.registry import did_you_mean, unknown_name
-from evonas.space.gene import KeyPath
+from evonas.yaml_file import KeyPath
 
 
 def _layers(value: Any) -> str | None:
@@ -110,8 +108,8 @@ WORD_VALUES: Mapping[str, Rule] = {
     "channel_shuffle": whole(2, "a number of groups"),
     "spatial_attention": one_of_words("spatial_attention", "pooled", "pointwise"),
     **dict.fromkeys(BRANCHED, _layers),
-    "activation": one_of(ACTIVATIONS, "activation"),
-    "norm": one_of(NORMS, "norm"),
+    "activation": one_of_words("activation", *ACTIVATIONS),
+    "norm": one_of_words("norm", *NORMS),
 }
 LAYER_KEYS: Mapping[str, Rule] = {
     "kernel": _EXTENT,
@@ -119,7 +117,7 @@ LAYER_KEYS: Mapping[str, Rule] = {
     "padding": _extent(0, SAME, VALID),
     "dilation": whole(1, "a dilation", most=MOST_PIXELS),
     "groups": _number("a number of groups", 1, DEPTHWISE),
-    "norm": one_of(NORMS, "norm"),
+    "norm": one_of_words("norm", *NORMS),
     "activation": one_of_words("activation", *ACTIVATIONS, NONE),
     "bias": true_or_false,
     "ceil": true_or_false,
@@ -130,7 +128,7 @@ LAYER_KEYS: Mapping[str, Rule] = {
     "scale": _positive,
     "weights": one_of_words("weights", "fast", "softmax", "free"),
 }
-CHAIN: Mapping[str, Any] = {
+KEYS: Mapping[str, Any] = {
     "bias": MayBeMissing(true_or_false),
     "layers": _layers,
     "head": _layers,

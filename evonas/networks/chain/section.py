@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
-from evonas.networks.builder import Builder, Words, as_it_is, with_defaults, without_defaults
-from evonas.networks.chain_layers import (
+from evonas.networks.chain.layer_words import (
     BRANCHED,
     CLASSES,
     DEFAULTS,
@@ -30,6 +29,7 @@ from evonas.networks.chain_layers import (
     shown,
     word_of,
 )
+from evonas.networks.grammar import Words, with_defaults, without_defaults
 from evonas.networks.scale import Scale, round8
 
 LISTS = ("layers", "head")
@@ -41,7 +41,8 @@ def part_name(index: int) -> str:
     return f"layer_{index + 1}"
 
 
-def _short(network: Mapping[str, Any]) -> dict[str, Any]:
+def short(network: Mapping[str, Any]) -> dict[str, Any]:
+    """See `networks.short`."""
     short = without_defaults(network)
     return {**short, **{key: _short_entries(network[key], network) for key in LISTS}}
 
@@ -87,7 +88,7 @@ def _row(entries: Sequence[Any], depth: float = 1.0) -> list[Layer]:
     return [layer for group in _groups(entries, depth) for layer in group]
 
 
-def _scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     """Groups of filled layers, with numbers in place of all words for channels."""
     groups = [
         [filled(layer, network) for layer in group]
@@ -198,7 +199,7 @@ def _regrouped(layer: Layer, channels: int) -> dict[str, Any]:
     return {"conv": channels, "groups": channels}
 
 
-def _meaning(network: Mapping[str, Any]) -> Any:
+def meaning(network: Mapping[str, Any]) -> Any:
     """Layer by layer, however they are grouped."""
     rows = _row([*network["layers"], *network["head"]])
     said = (*LISTS, "activation", "norm", "bias")  # each layer says its own
@@ -206,7 +207,7 @@ def _meaning(network: Mapping[str, Any]) -> Any:
     return {**rest, "layers": [filled(layer, network) for layer in rows]}
 
 
-def _aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     """With the defaults that the space writes out."""
     aligned = with_defaults(network, template)
     for key in LISTS:
@@ -228,7 +229,7 @@ def _aligned_entry(entry: Any, place: Any, network: Mapping[str, Any]) -> Any:
     return {**entry, **missing, **aligned}
 
 
-def _words(network: Mapping[str, Any]) -> list[Words]:
+def words(network: Mapping[str, Any]) -> list[Words]:
     """The kinds of layers, counted, whatever their width and place; and pairs of neighbours."""
     rows = _row([*network["layers"], *network["head"]])
     kinds = [kind for layer in rows for kind in _kinds(layer)]
@@ -246,6 +247,3 @@ def _kinds(layer: Layer) -> Iterator[str]:
     else:
         told = [f"{key} {layer[key]}" for key in ("kernel", "stride") if key in layer]
         yield " ".join([word, *told])
-
-
-CHAIN = Builder(as_it_is, _short, _scaled, _meaning, _meaning, _aligned, _words)

@@ -1,0 +1,65 @@
+"""The torch module that a plan describes."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from evonas.models.constants import set_constants
+from evonas.models.modules import MODULES
+from evonas.networks.plan import IMAGES, Layer, Plan
+from evonas.registry import pick
+
+
+def build_layer(layer: Layer) -> nn.Module:
+    """The layer's module, freshly initialised.
+
+    Raises:
+        UnknownName: There is no such module.
+    """
+    arguments = {name: _built(value) for name, value in layer.arguments.items()}
+    return pick(MODULES, layer.module, "module")(**arguments)
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_built(item) for item in value]
+    return build_layer(value) if isinstance(value, Layer) else value
+
+
+class Network(nn.Module):
+    """What a plan describes. Parameter names equal those of the exported source.
+
+    `outputs`: the parts that leave the network.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        for part in plan.parts:
+            modules = [build_layer(layer) for layer in part.layers]
+            self.add_module(part.name, modules[0] if len(modules) == 1 else nn.Sequential(*modules))
+        self._steps = _steps(plan)
+        self.outputs = plan.outputs
+        set_constants(self, **plan.constants)
+
+    def forward(self, images: torch.Tensor) -> Any:
+        """(batch, channels, height, width) to the plan's output; to a tuple if it has several."""
+        maps = {IMAGES: images}
+        for name, reads, read_last in self._steps:
+            maps[name] = getattr(self, name)(*[maps[part] for part in reads])
+            for part in read_last:
+                del maps[part]
+        outputs = tuple(maps[name] for name in self.outputs)
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+Step = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
+def _steps(plan: Plan) -> list[Step]:
+    """For each part its name, what it reads, and what of that nobody reads any more."""
+    kept, steps = set(plan.outputs), list[Step]()
+    for part in reversed(plan.parts):
+        steps.insert(0, (part.name, part.reads, tuple({*part.reads} - kept)))
+        kept |= {*part.reads}
+    return steps

@@ -1,0 +1,55 @@
+"""What each key of a network section may hold: rules of all grammars, read by `space.check`.
+
+A rule is a function from a value to what is wrong with it, a mapping of rules, or a list with
+the rule of its items. `MayBeMissing` stands around rules of keys that have a default, `AnyNames`
+around that of all values of a mapping.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evonas.networks.names import ACTIVATIONS, INITIALISATIONS, NORMS
+from evonas.networks.values import (
+    Alleles,
+    MayBeMissing,
+    Problem,
+    between,
+    one_of_words,
+    probability,
+)
+
+
+@dataclass(frozen=True)
+class AnyNames:
+    """Around the rule of all values of a mapping, whatever their keys are called."""
+
+    rule: Any
+
+
+def _nothing_more(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
+    yield from ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules of one grammar: key by key, and what no key can tell alone.
+
+    `owners` says which operations take a key that not all of them take.
+    """
+
+    keys: Mapping[str, Any]
+    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    across: Callable[[Mapping[str, Any], Alleles], Iterator[Problem]] = _nothing_more
+
+
+COMMON: Mapping[str, Any] = {
+    "builder": lambda builder: None,  # by which these rules were picked
+    "activation": one_of_words("activation", *ACTIVATIONS),
+    "norm": MayBeMissing(one_of_words("norm", *NORMS)),
+    "initialisation": MayBeMissing(one_of_words("initialisation", *INITIALISATIONS)),
+    "norm_eps": MayBeMissing(between(1e-12, 1, "what a norm adds to a variance")),
+    "norm_momentum": MayBeMissing(between(0.0001, 1, "a share of a batch in a norm's statistics")),
+    "leaky_slope": MayBeMissing(between(0, 1, "a slope of leaky ReLU")),
+}
+DROP_PATH = {"drop_path": MayBeMissing(probability)}

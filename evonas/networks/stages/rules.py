@@ -1,0 +1,116 @@
+"""What each key of a network of stages may hold."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evonas.networks.names import ACTIVATIONS
+from evonas.networks.rules import COMMON, DROP_PATH, Rules
+from evonas.networks.stages.blocks import BLOCKS
+from evonas.networks.stages.section import ORDERS, SKIPS
+from evonas.networks.values import (
+    MOST_LAYERS,
+    MOST_PIXELS,
+    Alleles,
+    MayBeMissing,
+    Problem,
+    expansion,
+    fraction,
+    multiple,
+    one_of,
+    one_of_words,
+    probability,
+    share,
+    too_many_layers,
+    true_or_false,
+    whole,
+)
+
+MOST_COLUMNS = 12  # of a fractal, whose longest has two to their number, halved, layers
+CHANNELS = whole(1, "a number of channels")
+KERNEL = whole(1, "a kernel that keeps the map's size", odd=True, most=MOST_PIXELS - 1)
+STRIDE = whole(1, "a stride", most=MOST_PIXELS)
+
+
+def _stages_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
+    """Blocks whose middle nothing can replace have one; layers have an end."""
+    stages = network.get("stages")
+    layers = 0
+    for index, stage in enumerate(stages if isinstance(stages, list) else ()):
+        if not isinstance(stage, dict):
+            continue
+        path = ("stages", index)
+        counts = alleles((*path, "layers"), stage.get("layers"))
+        layers += max((count for count in counts if type(count) is int), default=0)
+        if layers > MOST_LAYERS:
+            yield (*path, "layers"), too_many_layers(layers)
+            return
+        operations = alleles((*path, "operation"), stage.get("operation"))
+        for operation in operations:
+            block = BLOCKS.get(operation) if isinstance(operation, str) else None
+            key = block.needs if block else None
+            if key is not None and 0 in alleles((*path, key), stage.get(key)):
+                yield (*path, key), f"{operation} needs a {key} above 0."
+
+
+KEYS: Mapping[str, Any] = {
+    **COMMON,
+    **DROP_PATH,
+    "stem": {
+        "channels": whole(0, "a number of channels"),  # 0: no stem
+        "kernel": KERNEL,
+        "stride": STRIDE,
+        "pool": MayBeMissing(one_of_words("pool", "none", "max", "average")),
+        "deep": MayBeMissing(true_or_false),
+        "bare": MayBeMissing(true_or_false),
+    },
+    "stages": [
+        {
+            "operation": one_of(BLOCKS, "operation"),
+            "expansion": expansion,
+            "linear": MayBeMissing(true_or_false),
+            "activation": MayBeMissing(one_of_words("activation", *ACTIVATIONS)),
+            "kernel": KERNEL,
+            "se_ratio": fraction,
+            "skip": one_of_words("skip", *SKIPS),
+            "mid_ratio": multiple,
+            "mid_growths": multiple,
+            "groups": MayBeMissing(whole(1, "a number of groups")),
+            "radix": MayBeMissing(whole(0, "a radix", most=64)),
+            "order": MayBeMissing(one_of_words("order", *ORDERS)),
+            "stride_place": MayBeMissing(one_of_words("stride_place", "first", "middle")),
+            "shortcut": MayBeMissing(one_of_words("shortcut", "projection", "average", "padded")),
+            "growth": whole(1, "a number of channels that a layer adds"),
+            "compression": MayBeMissing(share),
+            "dropout": MayBeMissing(probability),
+            "stacked": MayBeMissing(true_or_false),
+            "columns": whole(1, "a number of columns", most=MOST_COLUMNS),
+            "csp": MayBeMissing(fraction),
+            "csp_linear": MayBeMissing(true_or_false),
+            "channels": CHANNELS,
+            "layers": whole(1, "a number of layers", most=MOST_LAYERS),
+            "stride": STRIDE,
+        }
+    ],
+    "head": {
+        "channels": whole(0, "a number of channels"),
+        "hidden": MayBeMissing(whole(0, "a number of neurons")),
+        "fixed": MayBeMissing(true_or_false),
+        "pool": MayBeMissing(one_of_words("pool", "average", "max", "pyramid")),
+    },
+    "attention": MayBeMissing(
+        {
+            "base": one_of_words("base", "input", "expanded"),
+            "activation": one_of_words("activation", *ACTIVATIONS),
+            "gate": one_of_words("gate", *ACTIVATIONS),
+            "round8": true_or_false,
+        }
+    ),
+}
+
+
+def _owners() -> dict[str, tuple[str, ...]]:
+    keys = dict.fromkeys(key for block in BLOCKS.values() for key in block.keys)
+    return {key: tuple(b for b, block in BLOCKS.items() if key in block.keys) for key in keys}
+
+
+RULES = Rules(KEYS, _owners(), _stages_across)
