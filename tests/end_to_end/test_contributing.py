@@ -46,15 +46,19 @@ def results_of(tree: Path, *commands: list[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_an_operation_takes_two_files_and_a_space_one(tree: Path) -> None:
+def test_an_operation_takes_a_file_and_two_lines_and_a_space_one(tree: Path) -> None:
     (tree / "evonas/models/operations/blur.py").write_text(
         block_after("evonas/models/operations/blur.py")
     )
-    table = tree / "evonas/models/operations/__init__.py"
-    imported, line = block_after("evonas/models/operations/__init__.py").strip("\n").split("\n\n")
-    body = table.read_text().rstrip()
+    modules = tree / "evonas/models/modules.py"
+    imported, line = block_after("evonas/models/modules.py").strip("\n").split("\n\n")
+    table = modules.read_text().replace("OPERATIONS = (\n", f"OPERATIONS = (\n{line}\n", 1)
+    modules.write_text(f"{imported}\n{table}")
+    operations = tree / "evonas/networks/cells/operations.py"
+    body = operations.read_text().rstrip()
     assert body.endswith("}")
-    table.write_text(f"{imported}\n{body[:-1]}{line}\n}}\n")
+    line = block_after("evonas/networks/cells/operations.py").strip("\n")
+    operations.write_text(f"{body[:-1]}{line}\n}}\n")
     (tree / "search_spaces/blur_cells.yaml").write_text(
         block_after("search_spaces/blur_cells.yaml")
     )

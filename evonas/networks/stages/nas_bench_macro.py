@@ -9,8 +9,9 @@ from typing import Any
 from evonas.networks.grammar import Grammar, Words, as_it_is, with_defaults, without_defaults
 from evonas.networks.rules import COMMON, DROP_PATH, Rules
 from evonas.networks.scale import Scale
+from evonas.networks.stages import section
 from evonas.networks.stages.plan import plan_stages
-from evonas.networks.stages.section import IDENTITY, section
+from evonas.networks.stages.section import IDENTITY
 from evonas.networks.values import one_of
 
 STEM = {"channels": 32, "kernel": 3, "stride": 1}
