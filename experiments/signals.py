@@ -5,7 +5,8 @@ on, printed no stack and left no process; then it is gone on with to its end, an
 may be lost or made again. `own` is a program that has started Ray itself and calls `evonas.search`;
 signals reach it during that call, and the seconds are those until the call is left: what follows,
 Ray's own leave-taking, waits five seconds and more for processes that the signal to the group has
-ended too. Cases that a file of `--cases` holds are not repeated.
+ended too. A signal that comes after that call meets the program alone: it is sent again, earlier.
+Cases that a file of `--cases` holds are not repeated.
 """
 
 import json
@@ -25,9 +26,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
+from checkouts import HERE
 from record import parser, report
 
 import evonas
+from evonas.errors import EvonasError
 
 EXECUTORS = ("inline", "local", "ray", "own")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -86,7 +89,8 @@ def started(executor: str, call: Sequence[str], folder: Path, mark: str) -> subp
     """The search, once it handles signals."""
     (folder / "weighing.py").write_text(FUNCTION)
     (folder / "program.py").write_text(PROGRAM)
-    found = {MARK: mark, "PYTHONPATH": str(folder), "WEIGHED": str(folder / "weighed")}
+    path = os.pathsep.join([str(folder), str(HERE)])
+    found = {MARK: mark, "PYTHONPATH": path, "WEIGHED": str(folder / "weighed")}
     program = [sys.executable, str(folder / "program.py")] if executor == "own" else CALL
     with open(folder / "stderr", "w") as errors:
         driver = subprocess.Popen(
@@ -157,6 +161,14 @@ def outcomes(folder: Path) -> dict[int, tuple[object, ...]]:
         return {}
 
 
+def is_finished(folder: Path) -> bool:
+    """True of a run that had come to its end."""
+    try:
+        return bool(evonas.load_run(folder).status == "finished")
+    except EvonasError:
+        return False
+
+
 def went_on(folder: Path) -> tuple[int, int]:
     """Lost and repeated trials, once the run is at its end."""
     before, run = outcomes(folder / "case"), folder / "case"
@@ -178,6 +190,17 @@ def case(executor: str, number: int, longest_s: float) -> dict[str, Any]:
     rng = random.Random(f"{executor} {number}")
     kind, is_group = rng.choice(SIGNALS), rng.random() < 0.5
     moment = rng.uniform(0, longest_s)
+    result = interrupted_at(moment, executor, number, kind, is_group)
+    while executor == "own" and result["finished"] and result["code"] != 130:
+        moment /= 2
+        result = interrupted_at(moment, executor, number, kind, is_group)
+    return result
+
+
+def interrupted_at(
+    moment: float, executor: str, number: int, kind: signal.Signals, is_group: bool
+) -> dict[str, Any]:
+    """One search, interrupted so many seconds after it began to handle signals."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as place:
         folder, mark = Path(place), f"{os.getpid()}-{executor}-{number}"
         driver = started(executor, words(executor, number, folder), folder, mark)
@@ -205,6 +228,7 @@ def case(executor: str, number: int, longest_s: float) -> dict[str, Any]:
             "stderr": (folder / "stderr").read_text()[-1500:],
         }
         has_run = (folder / "case" / "run.db").exists()
+        result["finished"] = is_finished(folder / "case")
         result["lost"], result["repeated"] = went_on(folder) if has_run else (0, 0)
         result["clean"] = is_clean(result, has_run)
         return result
