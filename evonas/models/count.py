@@ -97,8 +97,10 @@ def _through(layer: Layer, given: Sequence[Maps]) -> Counted:
     container = CONTAINERS.get(layer.module)
     if container is not None:
         return container(layer.arguments, given)
-    counted, maps = _leaf(layer, tuple(each.shape for each in given))
-    return counted, Maps(maps.shape, behind(maps.field, joined(each.field for each in given)))
+    counted, maps = _leaf(layer, tuple([each.shape for each in given]))
+    first = given[0].field
+    field = first if len(given) == 1 else joined([each.field for each in given])
+    return counted, Maps(maps.shape, behind(maps.field, field))
 
 
 def _cell(arguments: Mapping[str, Any], given: Sequence[Maps]) -> Counted:

@@ -9,6 +9,9 @@ from typing import Any
 IMAGES = "images"  # what the first part reads
 
 
+ENCODER = json.JSONEncoder(default=lambda layer: layer.to_dict())
+
+
 class _Written:
     """Equal to what is written alike, and hashed by that."""
 
@@ -18,8 +21,11 @@ class _Written:
 
     @cached_property
     def key(self) -> str:
-        """The plain values as JSON, which tells 1 and 1.0 apart."""
-        return json.dumps(self.to_dict())
+        """The values as JSON, which tells 1 and 1.0 apart."""
+        return ENCODER.encode(self._written())
+
+    def _written(self) -> Any:
+        return self.to_dict()
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.key == getattr(other, "key", None)
@@ -52,6 +58,10 @@ class Layer(_Written):
         yield self
         for layer in self.parts:
             yield from layer.all
+
+    def _written(self) -> Any:
+        """Without copies: counting asks for the keys of all layers of a design."""
+        return [self.module, dict(self.arguments)]
 
     def to_dict(self) -> dict[str, Any]:
         """`module` and `arguments`; layers among the arguments likewise."""
