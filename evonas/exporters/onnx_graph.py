@@ -104,7 +104,7 @@ class _Graph:
 
     def serialised(self) -> bytes:
         """The whole model."""
-        if not {id(output) for output in self._outputs} <= self._names.keys():
+        if any(self._names.get(key) != name for key, name in self._output_names.items()):
             raise NotExpressible("an output is no result of an operation")
         given, *outputs = (
             helper.make_tensor_value_info(name, FLOAT, [self._images(tensor), *tensor.shape[1:]])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from evonas.blueprint import Blueprint, network_key
 from evonas.errors import UnknownName
+from evonas.models.network import build_layer
 from evonas.networks import Scale, aligned, meaning, scaled, short, tidied
 from evonas.networks.stages.plan import plan_stages
 from evonas.networks.stages.section import DEFAULT_ATTENTION, can_skip
@@ -238,7 +239,7 @@ def test_every_layer_of_the_plan_is_one_of_the_meaning(given: dict[str, Any], wi
     layers = [
         layer for part in plan_stages(sized).parts if "stage" in part.name for layer in part.layers
     ]
-    changing = [layer for layer in layers if list(layer.build().children())]
+    changing = [layer for layer in layers if list(build_layer(layer).children())]
     assert len(changing) == len(meaning(sized)["stages"])
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from evonas.errors import SpaceError
 from evonas.models import build
-from evonas.models.blocks import BLOCKS
 from evonas.networks import Scale
+from evonas.networks.stages.blocks import BLOCKS
 from evonas.space import SearchSpace, known_spaces, load_space
 from evonas.space.check import check_space
 from evonas.space.load import load_space_file

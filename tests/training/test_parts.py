@@ -17,7 +17,7 @@ def network(name: str) -> nn.Module:
     [
         ("nano", ["stem", "stage_1", "stage_2", "head"]),
         ("nas_bench_201", ["stem", "stage_1", "reduction_1", "stage_2", "reduction_2", "stage_3"]),
-        ("darts_cells", ["stem", "cells.0", "cells.1", "cells.2"]),
+        ("darts_cells", ["stem", "cell_1", "cell_2", "cell_3"]),
     ],
 )
 def test_parts_are_named_from_the_input_on(name: str, wanted: list[str]) -> None:

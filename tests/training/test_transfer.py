@@ -168,11 +168,11 @@ def test_cells_are_parts_of_their_own() -> None:
     design = space.decode(space.sample(np.random.default_rng(0)))
     net = build(design, space.scales["proxy"], seed=0)
     names = [name for name, _ in parts(net)]
-    assert names[:2] == ["stem", "cells.0"]
+    assert names[:2] == ["stem", "cell_1"]
     assert names[-1] == "head"
     prepare(net, recipe(freeze=2))
     frozen = {n for n, tensor in net.named_parameters() if not tensor.requires_grad}
-    first = {n for n, _ in net.named_parameters() if n.startswith(("stem.", "cells.cells.0."))}
+    first = {n for n, _ in net.named_parameters() if n.startswith(("stem.", "cell_1."))}
     assert frozen == first
 
 
