@@ -37,7 +37,7 @@ class Assignment:
     `known` holds measures that need not be taken again (counted beforehand, or of an equal
     training); `source` is the trial that an equal training was taken from. `begins_with` is the
     trial whose weights initialise the training, if they were kept and are those of
-    `weights_checksum`. `bfloat16` is what `training.amp=auto` means for it.
+    `weights_checksum`; `parent` is its design. `bfloat16` is what `training.amp=auto` means for it.
     """
 
     trial: Trial
@@ -45,6 +45,7 @@ class Assignment:
     source: int | None = None
     begins_with: int | None = None
     weights_checksum: str | None = None
+    parent: Blueprint | None = None
     bfloat16: bool = False
 
     @property

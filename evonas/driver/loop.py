@@ -144,6 +144,7 @@ class Search:
                 source=source,
                 begins_with=begins_with,
                 weights_checksum=self.records.weights_checksum(begins_with),
+                parent=None if begins_with is None else self.records.trials[begins_with].blueprint,
                 bfloat16=paid is None and self.precision.bfloat16(trial),
             )
         )

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
+from evonas.blueprint import plan_network
 from evonas.errors import TrialFailure
 from evonas.evaluation.kit import Kit
 from evonas.evaluation.segments import Segment, begins_anew, segments_of, weights_in
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.weights import write_weights
 from evonas.files import make_folder
-from evonas.models import build
+from evonas.models import Network, build
 from evonas.training import Normalisation, Progress, Scores, class_weights, evaluate, train
 from evonas.training.inheritance import inherit
 from evonas.training.job import begin
@@ -118,7 +120,10 @@ def _begun(kit: Kit, network: nn.Module, assignment: Assignment) -> _Begun:
         return _Begun(segments[-1:])
     if not recipe.inherit:
         return _Begun(segments)
-    share = inherit(network, state)
+    assert assignment.parent is not None, "who begins with weights knows whose they are"
+    with torch.device("meta"):
+        parent = Network(plan_network(assignment.parent, kit.proxy))
+    share = inherit(network, parent, state)
     return _Begun(segments, inherited={"inherited_from": source, "inherited_share": share})
 
 

@@ -1,20 +1,19 @@
 """A child network that begins with its parent's weights (Net2Net, arXiv 1511.05641)."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
-from evonas.training.parts import Norm, has_role, units
+from evonas.training.parts import UNITS, Norm, has_role, units
 
 Channels = str | None  # what channels of maps are called after: the layer that makes them
 State = Mapping[str, torch.Tensor]
 
 
 @torch.no_grad()
-def inherit(child: nn.Module, parent: State) -> float:
+def inherit(child: nn.Module, parent: nn.Module, weights: State) -> float:
     """Puts the parent's weights into a fresh child and tells which share of its own they are.
 
     Tensors go to the layer of the same place: `stage_2.1` is the second block of the stage,
@@ -32,16 +31,18 @@ def inherit(child: nn.Module, parent: State) -> float:
     are not followed: there, tensors fit whole or not at all, but for kernels. Nothing is drawn.
 
     Args:
-        parent: Tensors by the names that `state_dict` gives them.
+        parent: The parent's network, for what its layers are; may be on the meta device.
+        weights: The parent's tensors, by the names that `state_dict` gives them.
 
     Returns:
         The share of the child's parameters that come from the parent, 0..1.
     """
-    state = child.state_dict()
-    own = _by_place(state)
-    places = dict(zip(state, own, strict=True))
+    state, places = child.state_dict(), _places(child)
+    tensors = {places[name]: tensor for name, tensor in state.items()}
+    of_parent = _places(parent)
+    given = {of_parent[name]: tensor for name, tensor in weights.items() if name in of_parent}
     axes = {places[name]: channels for name, channels in _axes(child).items() if name in places}
-    widths = _Widths(own, _of_same_blocks(_by_place(parent), own), axes)
+    widths = _Widths(tensors, _of_same_blocks(given, tensors), axes)
     taken = set()
     for name, tensor in state.items():
         found = widths.fitted(places[name])
@@ -50,37 +51,39 @@ def inherit(child: nn.Module, parent: State) -> float:
             taken.add(name)
     if taken:
         _begin_as_identities(child, taken)
-    weights = dict(child.named_parameters())
-    return sum(weights[n].numel() for n in taken & weights.keys()) / sum(
-        tensor.numel() for tensor in weights.values()
-    )
+    sizes = {name: tensor.numel() for name, tensor in child.named_parameters()}
+    return sum(sizes[name] for name in taken & sizes.keys()) / sum(sizes.values())
 
 
-def _by_place(state: State) -> dict[str, torch.Tensor]:
-    """The tensors under names that do not depend on what else there is.
+def _places(network: nn.Module) -> dict[str, str]:
+    """The tensors' names, and names that do not depend on what else there is.
 
     A stage of one block is named as one of several is, and attention does not count among the
     layers of its block.
     """
-    attention = {match[1]: int(match[2]) for match in map(ATTENTION.match, state) if match}
-    return {_place(name, attention): tensor for name, tensor in state.items()}
+    places = {name: name for name in network.state_dict()}
+    for name, place, layers in _layers_of_blocks(network):
+        indices = {index: index for index, _ in layers.named_children()}
+        gates = [index for index, layer in layers.named_children() if has_role(layer, "gate")]
+        for gate in gates[:1]:
+            behind = list(indices)[int(gate) + 1 :]
+            indices |= {index: str(int(index) - 1) for index in behind} | {gate: "attention"}
+        for tensor in layers.state_dict():
+            index, _, rest = tensor.partition(".")
+            places[f"{name}.layers.{tensor}"] = f"{place}.layers.{indices[index]}.{rest}"
+    return places
 
 
-ATTENTION = re.compile(r"(.+)\.layers\.(\d+)\.reduce\.")
-IN_BLOCK = re.compile(
-    r"(?P<block>(?P<stage>[^.]+)(?:\.\d+)?)\.layers\.(?P<layer>\d+)\.(?P<rest>.+)"
-)
-
-
-def _place(name: str, attention: Mapping[str, int]) -> str:
-    match = IN_BLOCK.fullmatch(name)
-    if not match:
-        return name
-    block, layer, rest = match["block"], int(match["layer"]), match["rest"]
-    at = attention.get(block)
-    place = "attention" if layer == at else str(layer - (at is not None and layer > at))
-    full = block if block != match["stage"] else f"{block}.0"
-    return f"{full}.layers.{place}.{rest}"
+def _layers_of_blocks(network: nn.Module) -> Iterator[tuple[str, str, nn.Module]]:
+    """Name, place and layers of each block that has its layers in a row."""
+    for part, module in network.named_children():
+        blocks = [(part, f"{part}.0", module)]
+        if not has_role(module, *UNITS):
+            blocks = [(f"{part}.{i}", f"{part}.{i}", block) for i, block in module.named_children()]
+        for name, place, block in blocks:
+            layers = getattr(block, "layers", None)
+            if has_role(block, *UNITS) and isinstance(layers, nn.Sequential):
+                yield name, place, layers
 
 
 def _of_same_blocks(given: State, own: State) -> dict[str, torch.Tensor]:

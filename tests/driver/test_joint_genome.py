@@ -48,7 +48,7 @@ def test_training_genes_reach_the_training_and_tell_designs_apart(space: str) ->
     slow = setup.space.decode([0, -2.0, 0])
     fast = setup.space.decode([0, -1.0, 0])
     assert slow.training == {"lr0": 0.01, "schedule": "cosine", "fliplr": 0.0}
-    recipe = setup.evaluator.recipe(slow)  # type: ignore[attr-defined]
+    recipe = setup.evaluator.kit.recipe(slow)  # type: ignore[attr-defined]
     assert (recipe.lr0, recipe.schedule, recipe.epochs) == (0.01, "cosine", 2)
     assert slow.fingerprint != fast.fingerprint
     evaluator = setup.evaluator

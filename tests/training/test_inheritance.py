@@ -1,3 +1,4 @@
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def trained(net: nn.Module) -> nn.Module:
 
 
 def handed_down(parent: nn.Module, child: nn.Module) -> float:
-    return inherit(child, {name: t.clone() for name, t in parent.state_dict().items()})
+    return inherit(child, parent, {name: t.clone() for name, t in parent.state_dict().items()})
 
 
 def logits(net: nn.Module) -> torch.Tensor:
@@ -85,7 +86,7 @@ def check_same_function(parent: nn.Module, child: nn.Module) -> float:
 def test_the_same_design_is_the_same_network(working_folder: Path) -> None:
     parent, child = trained(network(seed=1)), network()
     write_weights(working_folder, parent)
-    assert inherit(child, safetensors.torch.load_file(working_folder / WEIGHTS)) == 1
+    assert inherit(child, parent, safetensors.torch.load_file(working_folder / WEIGHTS)) == 1
     assert torch.equal(logits(child), logits(parent))
     for name, tensor in parent.state_dict().items():
         assert torch.equal(tensor, child.state_dict()[name])
@@ -221,8 +222,11 @@ def test_a_child_of_other_classes_has_its_own_classifier() -> None:
 def test_nothing_is_inherited_from_a_stranger() -> None:
     child = network()
     before = {name: tensor.clone() for name, tensor in child.state_dict().items()}
-    assert inherit(child, {}) == 0
-    assert inherit(child, {"fc.weight": torch.zeros(3, 4), "stem.0.weight": torch.zeros(2)}) == 0
+    stranger = nn.Sequential(OrderedDict(fc=nn.Linear(4, 3), stem=nn.ReLU()))
+    assert inherit(child, stranger, {}) == 0
+    strange = {"fc.weight": torch.zeros(3, 4), "stem.0.weight": torch.zeros(2)}
+    assert inherit(child, stranger, strange) == 0
+    assert inherit(child, child, {"stem.0.weight": torch.zeros(2)}) == 0
     assert all(torch.equal(tensor, before[n]) for n, tensor in child.state_dict().items())
 
 
