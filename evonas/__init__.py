@@ -10,6 +10,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from evonas.blueprint import Blueprint
+    from evonas.delivery.export import export
+    from evonas.delivery.predict import predict
+    from evonas.delivery.retrain import retrain
     from evonas.driver import optimise, resume, search
     from evonas.models import build
     from evonas.presets import preset
@@ -20,11 +23,14 @@ _HOMES = {
     "Blueprint": "evonas.blueprint",
     "Run": "evonas.runs",
     "build": "evonas.models",
+    "export": "evonas.delivery.export",
     "load_run": "evonas.runs",
     "load_space": "evonas.space",
     "optimise": "evonas.driver",
+    "predict": "evonas.delivery.predict",
     "preset": "evonas.presets",
     "resume": "evonas.driver",
+    "retrain": "evonas.delivery.retrain",
     "search": "evonas.driver",
 }
 
@@ -32,11 +38,14 @@ __all__ = [
     "Blueprint",
     "Run",
     "build",
+    "export",
     "load_run",
     "load_space",
     "optimise",
+    "predict",
     "preset",
     "resume",
+    "retrain",
     "search",
 ]
 

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from record import parser, report
 
-from evonas.delivery.export import materialise
+from evonas.delivery.export import export
 from evonas.runs.run import load_run
 
 VERDICTS = ("traceback", "silent", "told", "right")  # from the worst on
@@ -41,7 +41,7 @@ def damages(of_runs: int, of_models: int, seed: int = 0) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = damage_of_runs.whole_run(folder / "runs")
-        materialise(load_run(run), folder / "models" / "whole", scale="proxy")
+        export(load_run(run), folder / "models" / "whole", scale="proxy")
         pixels = np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)
         Image.fromarray(pixels).save(folder / "image.png")
         model, image = folder / "models" / "whole", folder / "image.png"

@@ -15,7 +15,7 @@ from typing import Any
 
 import damage_of_models
 
-from evonas.delivery.export import materialise
+from evonas.delivery.export import export
 from evonas.driver import resume, search
 from evonas.errors import EvonasError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, ONNX, RECIPE, SOURCE, WEIGHTS
@@ -182,7 +182,7 @@ def _repaired(run: Path) -> Any:
 def _exported(run: Path) -> Any:
     """The files of the model, but for what tells of latency and of run folders."""
     folder = run.with_name("model")
-    materialise(load_run(run), folder, scale="proxy")
+    export(load_run(run), folder, scale="proxy")
     files = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX)
     return {name: checksum((folder / name).read_bytes()) for name in files}
 

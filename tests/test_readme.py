@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from conftest import EVONAS, REPOSITORY, evonas
+from PIL import Image
 
+import evonas as evonas_package
 from evonas.driver.preparation import check
 from evonas.settings import Group, Settings, Words
 
@@ -66,6 +68,21 @@ def test_the_optimised_function_works(working_folder: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "'layer': {'units': 16}} {'score': -" in result.stdout
     assert [path.name for path in working_folder.iterdir()] == ["example.py"]
+
+
+@pytest.mark.slow
+def test_what_becomes_of_a_design_works_from_python_and_prints_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    exec(block("python", "what becomes of the best design"), names := {"evonas": evonas_package})
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    (line,) = shown.out.splitlines()
+    assert "'onnx_max_abs_difference'" in line
+    assert names["trained"]["epochs"] == 2
+    Image.new("L", (8, 8)).save("image.png")
+    (found,) = evonas_package.predict("small-model", ["image.png"])
+    assert found["class"] in "0123456789"
 
 
 def test_the_space_of_values_works(working_folder: Path) -> None:

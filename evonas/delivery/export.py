@@ -21,20 +21,25 @@ from evonas.space import Scale
 from evonas.trial import Outcome, Trial
 
 
-def materialise(
-    run: Run, to: Path, pick: str = "knee", where: str | None = None, scale: str = "full"
+def export(
+    run: Run, to: str | Path, pick: str = "knee", where: str | None = None, scale: str = "full"
 ) -> dict[str, Any]:
     """Writes a design of a run as a model folder, all of it or nothing.
 
     Args:
+        to: The folder to write: new or empty.
         pick: `knee`, `best` (of the first objective) or a trial's number.
         where: Limits such as `accuracy.min=0.97,latency_ms.max=2`; only designs within count.
         scale: `full` (fresh weights) or `proxy` (the trained ones).
 
+    Returns:
+        `number` of the trial, `folder`, `files`, `checks` (largest differences of the forms from
+        the network), `measures` of the search, `latency` of this model on this device.
+
     Raises:
         ExportError: No such design, no weights, a folder in use, or forms that disagree.
     """
-    to = to.expanduser()
+    to = Path(to).expanduser()
     if not is_free(to):
         raise ExportError(f"{to} is there already and not empty. Give another folder by --to.")
     if not run.space.has_network:

@@ -20,7 +20,9 @@ from evonas.exporters.onnx import INPUT_NAME
 BATCH = 16  # images: more are hardly faster on a CPU, and what the layers give takes memory
 
 
-def predict(folder: Path, images: Iterable[Path], trust: bool = False) -> list[dict[str, Any]]:
+def predict(
+    folder: str | Path, images: Iterable[str | Path], trust: bool = False
+) -> list[dict[str, Any]]:
     """The most likely class of each image and its probability.
 
     Args:
@@ -28,16 +30,19 @@ def predict(folder: Path, images: Iterable[Path], trust: bool = False) -> list[d
         images: Files, and folders, which stand for the images in them at any depth, by name.
         trust: Files of the model folder may differ from what evonas wrote.
 
+    Returns:
+        A dictionary for each image: `image`, `class`, `probability`, and `probabilities` by class.
+
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or its model was
             never trained on images.
         DataError: A file is no image, or a folder has none; the message lists all of them.
     """
-    model = ModelFolder.open(folder, [ONNX], trust)
+    model = ModelFolder.open(Path(folder), [ONNX], trust)
     recipe = model.recipe
     if recipe.input.mean is None or recipe.input.deviation is None:
         raise ExportError("This model was never trained on images. Retrain it first.")
-    files = [file for found in each(_files, images) for file in found]
+    files = [file for found in each(_files, map(Path, images)) for file in found]
     session = onnxruntime.InferenceSession(model.onnx(), providers=["CPUExecutionProvider"])
     rows = [
         row

@@ -21,8 +21,7 @@ from evonas.hardware.latency import measured_latency
 from evonas.key import checksum, key_of
 from evonas.models import initialise, network_macs
 from evonas.registry import pick
-from evonas.reports.epochs import EpochLines
-from evonas.reports.escape import tell
+from evonas.reports.epochs import Epochs
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.training import (
     Normalisation,
@@ -48,7 +47,12 @@ MACS_WORTH_THREADS = 20e6
 CHANGEABLE = ("data", "training")
 
 
-def retrain(folder: Path, given: Iterable[str] = (), trust: bool = False) -> dict[str, Any]:
+def retrain(
+    folder: str | Path,
+    settings: Iterable[str] | Mapping[str, Any] = (),
+    trust: bool = False,
+    display: Epochs | None = None,
+) -> dict[str, Any]:
     """Trains model.py on all images but the test ones, then scores it on those.
 
     Goes on from the checkpoint of a retraining that was stopped, if network, recipe and data are
@@ -56,7 +60,14 @@ def retrain(folder: Path, given: Iterable[str] = (), trust: bool = False) -> dic
     stay as they are.
 
     Args:
+        folder: A model folder.
+        settings: Of data and training, as words (`["training.epochs=100"]`) or nested plain values.
         trust: Files of the folder may differ from what evonas wrote. It runs model.py.
+        display: Told how the training goes; by default nothing is printed.
+
+    Returns:
+        `test_accuracy` and other scores of the test images, `epochs`, `curve` (the loss of each
+        epoch), `seconds`, `folder` and `files`.
 
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or the training
@@ -64,18 +75,22 @@ def retrain(folder: Path, given: Iterable[str] = (), trust: bool = False) -> dic
         SettingsError: A word is wrong, or changes something other than data and training.
         DataError: The data set is missing, damaged, or has other classes than the model.
     """
-    opened = ModelFolder.open(folder, NEEDED, trust)
+    opened = ModelFolder.open(Path(folder), NEEDED, trust)
     with held(opened.path):
-        return _retrained(opened, given)
+        return _retrained(opened, settings, display or Epochs())
 
 
-def _retrained(folder: ModelFolder, given: Iterable[str]) -> dict[str, Any]:
-    recipe = changed_recipe(folder.recipe, given)
+def _retrained(
+    folder: ModelFolder, settings: Iterable[str] | Mapping[str, Any], display: Epochs
+) -> dict[str, Any]:
+    recipe = changed_recipe(folder.recipe, settings)
     assert recipe.data is not None, "changed_recipe insists on a data set"
     blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
     network = folder.source().network
     if folder.has_edited_recipe:
-        tell(f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now.")
+        display.line(
+            f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now."
+        )
     pick(DATA_SETS, recipe.data.name, "data set")
     data = load_data(recipe.data, recipe.input.resolution_px)
     _check_fit(recipe, data)
@@ -84,8 +99,8 @@ def _retrained(folder: ModelFolder, given: Iterable[str]) -> dict[str, Any]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shape = recipe.input.shape
     torch.set_num_threads(_threads(network, shape))
-    _begin(recipe, blueprint, network)
-    progress = _train(folder, recipe, data, network, normalisation, device)
+    _begin(recipe, blueprint, network, display)
+    progress = _train(folder, recipe, data, network, normalisation, device, display)
     scores = evaluate(network, data.test, normalisation, device)
     result = {
         **_test_scores(scores, len(data.classes)),
@@ -116,7 +131,7 @@ def _test_scores(scores: Scores, classes: int) -> dict[str, float]:
     return {**values, "test_top5_accuracy": scores.top5_accuracy} if classes > NEAR else values
 
 
-def changed_recipe(recipe: Recipe, given: Iterable[str]) -> Recipe:
+def changed_recipe(recipe: Recipe, given: Iterable[str] | Mapping[str, Any]) -> Recipe:
     """The recipe with words laid over its data and training.
 
     Raises:
@@ -170,23 +185,25 @@ def _train(
     network: nn.Module,
     normalisation: Normalisation,
     device: torch.device,
+    display: Epochs,
 ) -> Progress:
     assert recipe.data is not None, "a retraining has data"
     file, key = folder.path / CHECKPOINT, _training_key(folder, recipe)
     progress = load_checkpoint(file, network, key)
     if progress is not None:
-        tell(f"Going on after epoch {progress.epochs_done}.")
+        display.line(f"Going on after epoch {progress.epochs_done}.")
     elif file.exists():
-        tell(f"{file} is damaged or of another training, which begins anew.")
+        display.line(f"{file} is damaged or of another training, which begins anew.")
     images = data.development
     bfloat16 = progress is None and _bfloat16(recipe, network, images, normalisation, device)
 
     def after_epoch(progress: Progress) -> None:
         save_checkpoint(file, network, progress, key)
-        lines.finished(progress.epochs_done, progress.curve[-1])
+        display.finished(progress.epochs_done, progress.curve[-1])
 
     try:
-        with EpochLines(recipe.training.epochs, progress.epochs_done if progress else 0) as lines:
+        display.begin(recipe.training.epochs, progress.epochs_done if progress else 0)
+        with display:
             return train(
                 network,
                 images,
@@ -226,13 +243,15 @@ def _training_key(folder: ModelFolder, recipe: Recipe) -> str:
     )
 
 
-def _begin(recipe: Recipe, blueprint: Mapping[str, Any], network: nn.Module) -> None:
+def _begin(
+    recipe: Recipe, blueprint: Mapping[str, Any], network: nn.Module, display: Epochs
+) -> None:
     """Fresh weights as recipe and blueprint have them, and those of a file over them."""
     designed = blueprint.get("network", {}).get("initialisation")
     initialise(network, recipe.seed, recipe.training.initialisation or designed)
     found = prepare(network, recipe.training, recipe.seed)
     if recipe.training.weights is not None:
-        tell(f"{recipe.training.weights}: {found}.")
+        display.line(f"{recipe.training.weights}: {found}.")
 
 
 def _bfloat16(

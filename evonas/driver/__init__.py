@@ -46,7 +46,7 @@ def search(
     Raises:
         EvonasError: Something is wrong with the settings, the space or the data.
     """
-    words = Words((), settings) if isinstance(settings, Mapping) else Words(settings)
+    words = Words(settings)
     if evaluate is not None:
         _by_function(words)
     checked = check(words, evaluate)
@@ -80,7 +80,7 @@ def optimise(
     Raises:
         EvonasError: Something is wrong with the settings or the space.
     """
-    words = Words((), {**settings, "objectives": objectives})
+    words = Words({**settings, "objectives": objectives})
     _by_function(words)
     words.values["executor"] = {"name": "inline", **words.values.get("executor", {})}
     words.values.setdefault("display", "none")
@@ -145,7 +145,7 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
             "there, or start a new run here."
         )
     document = read_space_file(run.folder / SPACE, run.space.name)
-    checked = check(Words((), settings.to_dict()), evaluate, document)
+    checked = check(Words(settings.to_dict()), evaluate, document)
     if not _is_same(run.facts["data"], checked.facts["data"]):
         raise RunError(
             f"Run {run.name} was made with other images than {settings.data.path or 'there are'}. "

@@ -1,46 +1,49 @@
-"""What a long training shows while it works: lines on standard error."""
+"""What a long training shows while it works: nothing, or lines on standard error."""
 
 import time
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from evonas.reports.escape import tell
 from evonas.reports.format import duration
-from evonas.reports.ticker import Ticker
+from evonas.reports.ticker import Shown, Ticker
 
 
-class EpochLines:
-    """A line after each tenth of the epochs, or after ten seconds, within an epoch too.
+class Epochs(Shown):
+    """Told how a training goes; shows nothing."""
 
-    Args:
-        epochs: How many the training has.
-        done: How many of them it had before it was stopped.
-    """
+    shown_by: AbstractContextManager[Any] = nullcontext()
 
-    def __init__(self, epochs: int, done: int = 0) -> None:
-        self.epochs = epochs
-        self.first = self.done = done
-        self.since = time.monotonic()
-        self.ticker = Ticker(self.tick)
-
-    def __enter__(self) -> Self:
-        self.ticker.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self.ticker.__exit__(kind, error, where)
+    def begin(self, epochs: int, done: int = 0) -> None:
+        """A training of so many epochs begins, or goes on after those that are done."""
 
     def finished(self, done: int, loss: float) -> None:
         """So many epochs are done by now; `loss` is that of the last one."""
+
+    def line(self, text: str) -> None:
+        """What else there is to say."""
+
+
+class EpochLines(Epochs):
+    """A line after each tenth of the epochs, or after ten seconds, within an epoch too."""
+
+    def begin(self, epochs: int, done: int = 0) -> None:
+        """See `Epochs.begin`."""
+        self.epochs = epochs
+        self.first = self.done = done
+        self.since = time.monotonic()
+        self.shown_by = self.ticker = Ticker(self.tick)
+
+    def finished(self, done: int, loss: float) -> None:
+        """See `Epochs.finished`."""
         is_tenth = 10 * done // self.epochs > 10 * self.done // self.epochs
         self.done = done
         if is_tenth or self.ticker.is_due:
             self._tell(f"epoch {done}/{self.epochs} · loss {loss:.4f} · {self._left()} left")
+
+    def line(self, text: str) -> None:
+        """See `Epochs.line`."""
+        tell(text)
 
     def tick(self) -> None:
         """Nothing was told for a while; called from another thread."""

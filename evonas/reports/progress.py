@@ -3,8 +3,8 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Self
+from contextlib import nullcontext
+from typing import Any
 
 from rich.console import RenderableType
 from rich.live import Live
@@ -15,13 +15,13 @@ from rich.text import Text
 
 from evonas.reports.console import PlainConsole
 from evonas.reports.format import duration, objective_value
-from evonas.reports.ticker import Ticker
+from evonas.reports.ticker import Shown, Ticker
 from evonas.runs.records import Records
 from evonas.settings import Settings
 from evonas.trial import Outcome, Trial
 
 
-class Display:
+class Display(Shown):
     """Told of every event; prints a line after each tenth of the budget, or ten seconds.
 
     Everything goes to standard error, so that standard output stays free for results.
@@ -39,20 +39,8 @@ class Display:
         self.done_before = 0
         self.records: Records | None = None
         self.running: dict[int, float] = {}  # trial numbers and when they started
-        self.ticker = Ticker(self.tick)
+        self.shown_by = self.ticker = Ticker(self.tick)
         self.tenths = 0  # of the budget that were told of
-
-    def __enter__(self) -> Self:
-        self.ticker.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self.ticker.__exit__(kind, error, where)
 
     @property
     def seconds(self) -> float:
@@ -150,16 +138,9 @@ class Display:
 class SilentDisplay(Display):
     """Keeps time and prints nothing."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        pass
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        self.shown_by = nullcontext()
 
     def line(self, text: str) -> None:
         """Prints nothing."""
@@ -172,21 +153,9 @@ class LiveDisplay(Display):
         self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
     ) -> None:
         super().__init__(name, settings, sessions)
-        self.live = Live(
+        self.shown_by = Live(
             get_renderable=self.panel, console=self.console, refresh_per_second=4, transient=True
         )
-
-    def __enter__(self) -> Self:
-        self.live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
-        self.live.stop()
 
     def panel(self) -> RenderableType:
         """Bar, figures, running trials."""

@@ -3,12 +3,25 @@
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager
+from typing import Any, Self
 
 SILENCE_S = 10.0  # after so long without a line people ask whether anything still happens
 SHARE = 0.01  # of what has passed: what takes days is told of every few minutes
 LOOK_EVERY_S = 0.5
+
+
+class Shown:
+    """Something that shows how work goes, by what `shown_by` keeps up in the meantime."""
+
+    shown_by: AbstractContextManager[Any]
+
+    def __enter__(self) -> Self:
+        self.shown_by.__enter__()
+        return self
+
+    def __exit__(self, *ended: Any) -> None:
+        self.shown_by.__exit__(*ended)
 
 
 class Ticker:
@@ -38,12 +51,7 @@ class Ticker:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self._is_over.set()
         self._thread.join()
 

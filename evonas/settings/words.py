@@ -23,14 +23,24 @@ Nested = dict[str, Any]
 
 
 class Words:
-    """Settings as they were written: nested plain values and where each came from."""
+    """Settings as they were written: nested plain values and where each came from.
 
-    def __init__(self, words: Iterable[str], defaults: Mapping[str, Any] | None = None) -> None:
+    Args:
+        words: `KEY=VALUE`, or nested plain values.
+        defaults: Nested values that give way to all others.
+    """
+
+    def __init__(
+        self, words: Iterable[str] | Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+    ) -> None:
         self.values: Nested = {}
         self.origins: dict[tuple[str, ...], str] = {}
         self._ill_written: list[str] = []
         if defaults:
             self._merge(defaults, (), lambda _: "")
+        if isinstance(words, Mapping):
+            self._merge(words, (), ".".join)
+            return
         own = [self._split(word) for word in words]
         for key, value in own:
             if key == "config":

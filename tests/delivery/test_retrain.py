@@ -1,12 +1,17 @@
 """Retraining of a model folder, with all that a long training may ask for."""
 
+import shlex
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+from conftest import EVONAS
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
@@ -17,6 +22,7 @@ from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.source import network_source
 from evonas.models import build
+from evonas.reports.epochs import EpochLines
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
@@ -99,7 +105,7 @@ def test_a_stopped_retraining_goes_on_as_if_it_never_stopped(
         with pytest.raises(Stopped):
             retrain(other, words)
     assert (other / CHECKPOINT).exists()
-    result = retrain(other, words)
+    result = retrain(other, words, display=EpochLines())
     assert "Going on after epoch 2" in capsys.readouterr().err
     assert result["curve"] == whole["curve"]
     assert result["bfloat16"]
@@ -120,7 +126,7 @@ def test_a_checkpoint_of_another_recipe_or_data_is_not_gone_on_from(
         stop_after(1, patch)
         with pytest.raises(Stopped):
             retrain(model, WORDS)
-    assert len(retrain(model, [*WORDS, change])["curve"]) == 3
+    assert len(retrain(model, [*WORDS, change], display=EpochLines())["curve"]) == 3
     assert "Going on" not in capsys.readouterr().err
 
 
@@ -141,7 +147,8 @@ def test_weights_of_a_file_are_begun_with_and_frozen_ones_stay(
         tensor.fill_(0.25)
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     safetensors.torch.save_file(state, given)
-    retrain(model, [*WORDS, f"training.weights={given}", "training.freeze=1"])
+    words = [*WORDS, f"training.weights={given}", "training.freeze=1"]
+    retrain(model, words, display=EpochLines())
     assert f"{given.absolute()}: {len(state)} tensors taken" in capsys.readouterr().err
     after = weights_of(model)
     stem = [name for name in after if name.startswith("stem.")]
@@ -178,3 +185,17 @@ def test_words_change_the_recipe(model: Path) -> None:
     )
     assert changed.training.amp == "auto"
     assert changed.training.log == ("csv",)
+
+
+@pytest.mark.slow
+def test_a_retraining_that_is_interrupted_says_the_command_that_goes_on(model: Path) -> None:
+    call = [str(EVONAS), "retrain", "model", *WORDS, "training.epochs=300"]
+    with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as process:
+        while not (model / CHECKPOINT).exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1].splitlines()[-1]
+    assert process.returncode == 130
+    words = shlex.join(["evonas", *call[1:]])
+    assert said == f"Stopped. Finished epochs are kept. Go on by: {words}"

@@ -8,7 +8,7 @@ import pytest
 
 import evonas
 from evonas.blueprint import Blueprint
-from evonas.delivery.export import materialise
+from evonas.delivery.export import export
 from evonas.errors import EvonasError, ExportError, RunError
 
 SPACE = {
@@ -169,7 +169,7 @@ def test_mistakes_are_told_before_anything_runs(
 def test_what_has_no_network_cannot_be_built_or_exported() -> None:
     run = evonas.optimise(bowl, SPACE, budget=_few(3))
     with pytest.raises(ExportError, match="searched values, not networks"):
-        materialise(run, Path("model"))
+        export(run, Path("model"))
     with pytest.raises(RunError, match="it has no scales"):
         _ = run.scales
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import EVONAS, typed
 
 import evonas
-from evonas.delivery.export import materialise
+from evonas.delivery.export import export
 from evonas.driver import resume
 from evonas.errors import FileError
 
@@ -62,7 +62,7 @@ def test_a_search_whose_disk_gets_full_stops_and_goes_on_once_there_is_room(disk
 def test_an_export_into_a_full_disk_leaves_nothing(run_copy: Path, disk: Path) -> None:
     mount("-o", "remount,size=24k", str(disk))
     with pytest.raises(FileError, match=r"disk.* cannot be written: no space left.*Make room"):
-        materialise(evonas.load_run(run_copy), disk / "model", scale="proxy")
+        export(evonas.load_run(run_copy), disk / "model", scale="proxy")
     assert list(disk.iterdir()) == []
 
 

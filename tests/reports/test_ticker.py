@@ -61,7 +61,8 @@ def test_it_ticks_while_nothing_is_told_and_is_over_at_the_end() -> None:
 
 
 def test_many_epochs_are_told_by_tenths(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = EpochLines(1000, done=500)
+    lines = EpochLines()
+    lines.begin(1000, done=500)
     for epoch in range(501, 1001):
         lines.finished(epoch, 0.5)
     told = capsys.readouterr().err.splitlines()
@@ -73,7 +74,8 @@ def test_many_epochs_are_told_by_tenths(capsys: pytest.CaptureFixture[str]) -> N
 def test_few_epochs_are_told_each_and_a_long_one_while_it_works(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lines = EpochLines(3)
+    lines = EpochLines()
+    lines.begin(3)
     lines.tick()
     for epoch in (1, 2, 3):
         lines.finished(epoch, 0.5)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evonas.delivery.export import materialise
+from evonas.delivery.export import export
 from evonas.errors import ExportError
 from evonas.evaluation.segments import weights_in
 from evonas.runs import load_run
@@ -27,5 +27,5 @@ def test_damaged_weights_are_not_exported_and_nothing_is_inherited_from_them(
         file.write_bytes(damaged)
         assert weights_in(file, noted) is None
         with pytest.raises(ExportError, match=r"weights.safetensors .*Nothing was exported"):
-            materialise(run, Path("model"), str(run.front[0][0].number), scale="proxy")
+            export(run, Path("model"), str(run.front[0][0].number), scale="proxy")
         assert not Path("model").exists()

@@ -1,0 +1,112 @@
+"""Commands that write a winner as a model folder and put it to use."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evonas.cli.command import Json, Trust, Words, if_stopped, say
+from evonas.cli.of_runs import RunName
+from evonas.reports.escape import tell
+
+ModelFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="A folder that evonas export wrote.")
+]
+
+
+def latency(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|PRESET",
+            help="A folder that evonas export wrote, or a name that evonas models lists.",
+        ),
+    ],
+    words: Words = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Measure a model on this device, in turns with a fixed reference network.
+
+    Words may set latency.*, as in latency.runtime=torch, and of a published network
+    full.resolution_px and full.width. Torch's runtimes run model.py of the folder.
+    """
+    from evonas.delivery.measure import latency_summary
+    from evonas.reports.latency import print_latency
+
+    say(latency_summary(model, words or [], trust), json, print_latency)
+
+
+def export(
+    run: RunName,
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")
+    ],
+    pick: Annotated[str, typer.Option(metavar="knee|best|NUMBER", help="Which design.")] = "knee",
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIMITS",
+            help="Only designs within limits, as in accuracy.min=0.97,latency_ms.max=2.",
+        ),
+    ] = None,
+    scale: Annotated[
+        str,
+        typer.Option(metavar="full|proxy", help="full: fresh weights; proxy: the trained ones."),
+    ] = "full",
+    json: Json = False,
+) -> None:
+    """Write a design of a run as a model folder.
+
+    The folder holds plain torch source, weights, ONNX, recipe, check and card.
+    """
+    from evonas.delivery.export import export as exported
+    from evonas.reports.models import print_export
+    from evonas.runs import find_run, load_run
+
+    if_stopped("Nothing was written. Export again by:")
+    say(exported(load_run(find_run(run)), to, pick, where, scale), json, print_export)
+
+
+def retrain(
+    model: ModelFolder, words: Words = None, trust: Trust = False, json: Json = False
+) -> None:
+    """Train an exported model by its own recipe.
+
+    Words may change data.* and training.*, for example training.epochs=100. This runs model.py of
+    the folder, if it is the file that evonas wrote.
+    """
+    from evonas.delivery.retrain import retrain as retrained
+    from evonas.reports.epochs import EpochLines
+    from evonas.reports.models import print_retrain
+
+    if_stopped("Finished epochs are kept. Go on by:")
+    say(retrained(model, words or [], trust, EpochLines()), json, print_retrain)
+
+
+def predict(
+    model: ModelFolder,
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them."),
+    ],
+    csv: Annotated[Path | None, typer.Option(help="Write all predictions to this file.")] = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Run an exported model on images.
+
+    That is its ONNX form: no code of the folder is run.
+    """
+    from evonas.delivery.predict import as_rows
+    from evonas.delivery.predict import predict as predict_images
+    from evonas.reports.models import print_predictions
+
+    results = predict_images(model, images, trust)
+    if csv is not None:
+        from evonas.reports.csv_file import write_csv
+
+        write_csv(as_rows(results), csv)
+        tell(f"{len(results)} predictions written to {csv}.")
+    if csv is None or json:
+        say(results, json, print_predictions)
