@@ -149,14 +149,40 @@ def address_fault(address: str) -> str | None:
             "in 10.0.0.5:6379; or local, for a Ray on this machine alone."
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_S) as connection:
+            is_ray = _speaks_grpc(connection)
     except (OSError, UnicodeError) as problem:
         why = (getattr(problem, "strerror", None) or str(problem)).lower()
         return (
             f"executor.address={address}: no Ray cluster answers there: {why}. Start it by "
             "ray start --head, which prints its address, or take executor.address=local."
         )
-    return None
+    if is_ray:
+        return None
+    return (
+        f"executor.address={address}: what answers there is no Ray cluster. Write the address that "
+        "ray start --head prints, whose port is 6379 unless another was chosen."
+    )
+
+
+# What an HTTP/2 client says first (RFC 9113, section 3.4): a fixed text and its settings, none.
+SETTINGS_FRAME = 4
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, SETTINGS_FRAME, 0, 0, 0, 0, 0])
+
+
+def _speaks_grpc(connection: socket.socket) -> bool:
+    """Whether a server answers as those of HTTP/2 do, by settings of its own.
+
+    Ray itself would try for 80 s. With TLS, only Ray knows the certificates: taken for granted.
+    """
+    if os.environ.get("RAY_USE_TLS", "0") not in ("0", ""):
+        return True
+    try:
+        connection.sendall(GREETING)
+        frame = connection.recv(4)
+    except OSError:  # silent for CONNECT_S, or hung up
+        return False
+    return len(frame) == 4 and frame[3] == SETTINGS_FRAME
 
 
 def _died(how: str) -> str:

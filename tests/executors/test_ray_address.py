@@ -1,12 +1,15 @@
 """Addresses of Ray clusters that cannot be joined are told before a run is made."""
 
+import contextlib
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import evonas
 
+from evonas.executors import ray_service
 from evonas.executors.ray_service import address_fault
 
 
@@ -48,9 +51,50 @@ def test_an_address_where_nobody_answers_is_told(host: str, free_port: int) -> N
     assert fault.startswith(f"executor.address={host}:{free_port}: no Ray cluster answers there: ")
 
 
-def test_an_address_where_somebody_answers_is_left_to_ray() -> None:
+def hangs_up(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def says_nothing(connection: socket.socket) -> None:
+    pass
+
+
+def speaks_http(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def speaks_redis(connection: socket.socket) -> None:
+    connection.sendall(b"-ERR unknown command\r\n")
+
+
+def served(server: socket.socket, answer: Callable[[socket.socket], None]) -> None:
+    with server.accept()[0] as connection:
+        answer(connection)
+        with contextlib.suppress(ConnectionError):
+            while connection.recv(1000):  # until the other side has heard enough
+                pass
+
+
+@pytest.mark.parametrize("answer", [hangs_up, says_nothing, speaks_http, speaks_redis])
+def test_what_answers_and_is_no_ray_is_told(
+    answer: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_service, "CONNECT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert address_fault(f"127.0.0.1:{server.getsockname()[1]}") is None
+        thread = threading.Thread(target=served, args=(server, answer))
+        thread.start()
+        fault = address_fault(f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert fault is not None
+    assert "what answers there is no Ray cluster" in fault
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_cluster_of_ray_is_known_by_its_answer(ray_cluster: object) -> None:
+    import ray
+
+    assert address_fault(ray.get_runtime_context().gcs_address) is None
 
 
 @pytest.mark.slow
