@@ -22,7 +22,8 @@ from training_speed import RESIDUAL, SCALE, recipe
 
 from evonas.data.dataset import Split
 from evonas.models import build
-from evonas.training import Normalisation, train
+from evonas.networks.problem import Problem
+from evonas.training import train
 
 MISSING = "no CUDA device here: images per second on a GPU are not measured"
 
@@ -87,11 +88,12 @@ def resident(task: Task) -> Span:
     pixels = rng.integers(0, 256, (task.images, 3, 32, 32), dtype=np.uint8)
     split = Split(pixels, rng.integers(0, 10, task.images))
     network = build(RESIDUAL, SCALE, seed=task.seed)
-    normalisation = Normalisation((0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
+    classes = tuple(map(str, range(10)))
+    problem = Problem("classification", 3, classes, (0.5, 0.5, 0.5), (0.3, 0.3, 0.3))
 
     def epochs(count: int) -> None:
         words = recipe(count, progressive=1.0, batch_size=512)
-        train(network, split, normalisation, words, 0, torch.device(task.device), bfloat16=True)
+        train(network, split, problem, words, 0, torch.device(task.device), bfloat16=True)
 
     return timed(epochs, task)
 

@@ -26,7 +26,7 @@ from evonas.models.blocks.residual_sum import ResidualSum
 from evonas.models.layers import Block
 from evonas.presets import preset
 from evonas.space import Scale, load_space
-from evonas.training import Normalisation, evaluate, train
+from evonas.training import evaluate, train
 
 WAYS = ("residual", "plain")
 
@@ -67,18 +67,17 @@ def lesions(task: Task) -> dict[str, float]:
     settings = checked(task.words).settings
     data = load_data(settings.data, task.resolution_px)
     blueprint, scale = network_of(task)
-    scale = replace(scale, input_channels=data.channels, classes=len(data.classes))
+    scale = replace(scale, input_channels=data.problem.channels, classes=len(data.problem.classes))
     network = build(blueprint, scale, task.seed)
     blocks = residual_blocks(network)
     if task.way == "plain":
         blocks = {name: block for name, block in blocks.items() if keeps_shape(block)}
         cut_skips(network)
-    normalisation = Normalisation(data.mean, data.deviation)
-    train(network, data.train, normalisation, settings.training, task.seed)
-    accuracies = {"": evaluate(network, data.test, normalisation).accuracy}
+    train(network, data.train, data.problem, settings.training, task.seed)
+    accuracies = {"": evaluate(network, data.test, data.problem)["accuracy"]}
     for name in blocks:
         with without(network, name):
-            accuracies[name] = evaluate(network, data.test, normalisation).accuracy
+            accuracies[name] = evaluate(network, data.test, data.problem)["accuracy"]
     return accuracies
 
 

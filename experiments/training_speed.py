@@ -35,7 +35,7 @@ from evonas.data.dataset import Split
 from evonas.models import build, count
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale
-from evonas.training import Normalisation, evaluate, train
+from evonas.training import evaluate, train
 
 SCALE = Scale("proxy", resolution_px=32)
 SMALLER = Scale("smaller", resolution_px=24)
@@ -211,7 +211,6 @@ def speed(
 def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[str, Any]:
     """Of the test images, by trainings that differ in their seed."""
     blueprint = subject.networks[seconds]
-    normalisation = Normalisation(data.mean, data.deviation)
     epochs, images = fitting(subject, seconds, data)
     words, split = quick_recipe(epochs), some(data.train, images)
     found, spent = [], []
@@ -219,7 +218,7 @@ def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[
         start = time.process_time()
         net = trained(blueprint, words, split, data, seed, subject.bfloat16)
         spent.append(round(time.process_time() - start, 1))
-        found.append(evaluate(net, data.test, normalisation).accuracy)
+        found.append(evaluate(net, data.test, data.problem)["accuracy"])
     return {
         "accuracy": round(statistics.mean(found), 4),
         "each": found,
@@ -246,7 +245,7 @@ def fitting(subject: Subject, seconds: int, data: Dataset) -> tuple[int, int]:
 def some(split: Split, images: int) -> Split:
     """So many of all classes."""
     chosen = np.random.default_rng(0).permutation(len(split))[:images]
-    return Split(split.images[chosen], split.labels[chosen])
+    return split.part(chosen)
 
 
 def trained(
@@ -259,8 +258,7 @@ def trained(
 ) -> nn.Module:
     scale = replace(SCALE, resolution_px=split.images.shape[2])
     net = build(blueprint, scale, seed)
-    normalisation = Normalisation(data.mean, data.deviation)
-    train(net, split, normalisation, words, seed, bfloat16=bfloat16)
+    train(net, split, data.problem, words, seed, bfloat16=bfloat16)
     return net
 
 

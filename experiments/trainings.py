@@ -32,7 +32,7 @@ from evonas.models import build
 from evonas.runs import Run
 from evonas.runs.folder import environment
 from evonas.settings import FidelitySettings, TrainingSettings, Words
-from evonas.training import Normalisation, evaluate
+from evonas.training import evaluate
 from evonas.trial import Assignment, Chromosome, Outcome, Trial
 
 Result = TypeVar("Result")
@@ -227,8 +227,7 @@ def _test_accuracy(evaluator: TrainEvaluator, trial: Trial) -> float:
     network = build(trial.blueprint, evaluator.proxy, trial.seed)
     network.load_state_dict(weights_in(evaluator.trials / str(trial.number) / WEIGHTS) or {})
     data = load_data(evaluator.settings.data, evaluator.proxy.resolution_px)
-    normalisation = Normalisation(data.mean, data.deviation)
-    return evaluate(network, data.test, normalisation, torch.device("cpu")).accuracy
+    return evaluate(network, data.test, data.problem, torch.device("cpu"))["accuracy"]
 
 
 def best_within(trainings: Sequence[Training], limit: float, cost: str) -> float | None:

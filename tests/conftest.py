@@ -86,6 +86,14 @@ def in_onnxruntime(model: bytes | str, images: Any) -> Any:
     return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
 
+def a_problem(classes: int, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Any:
+    """Classification of images with as many channels as means."""
+    from evonas.networks.problem import Problem
+
+    names = tuple(map(str, range(classes)))
+    return Problem("classification", len(mean), names, mean, deviation)
+
+
 def evonas(*words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """The command line as a user calls it, in the current folder."""
     return subprocess.run(

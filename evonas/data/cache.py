@@ -14,11 +14,13 @@ from evonas.data.store import Stored, stored
 from evonas.data.walk import walk
 from evonas.errors import DataError
 from evonas.key import key_of
+from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.settings import DataSettings
 
 FORMAT = 2
 PARTS = ("train", "validation", "test")
+TARGETS = "labels"  # in names of files, as they were called at first: so caches stay valid
 
 
 def load_data(settings: DataSettings, resolution_px: int) -> Dataset:
@@ -40,10 +42,11 @@ def load_data(settings: DataSettings, resolution_px: int) -> Dataset:
         return _source(stored(images, lambda: _flat(_read(reader, settings, resolution_px))))
 
     def split() -> Stored:
-        return _flat_split(split_source(source(), settings.validation_share, settings.subset))
+        shares = settings.validation_share, settings.subset
+        return _flat_split(split_source(source(), reader.task, *shares))
 
     split_key = key_of([settings.validation_share, settings.subset])
-    return _dataset(stored(folder / f"split-{split_key}", split))
+    return _dataset(stored(folder / f"split-{split_key}", split), reader.task)
 
 
 def data_key(settings: DataSettings) -> str:
@@ -107,7 +110,7 @@ def _flat(source: Source) -> Stored:
 
 def _source(found: Stored) -> Source:
     test, validation = (
-        _part(name, found) if f"{name}_labels" in found.arrays else None
+        _part(name, found) if f"{name}_{TARGETS}" in found.arrays else None
         for name in ("test", "validation")
     )
     left_out = tuple(found.facts.get("left_out", ()))
@@ -116,23 +119,27 @@ def _source(found: Stored) -> Source:
 
 
 def _flat_split(data: Dataset) -> Stored:
-    facts = {name: getattr(data, name) for name in ("classes", "mean", "deviation", "left_out")}
+    facts = {name: getattr(data.problem, name) for name in ("classes", "mean", "deviation")}
+    facts["left_out"] = data.left_out
     arrays: dict[str, NDArray[Any]] = {}
     for name in PARTS:
         arrays |= _arrays(name, getattr(data, name))
     return Stored(facts, arrays)
 
 
-def _dataset(found: Stored) -> Dataset:
+def _dataset(found: Stored, task: str) -> Dataset:
     train, validation, test = (_part(name, found) for name in PARTS)
-    classes, mean, deviation = (tuple(found.facts[k]) for k in ("classes", "mean", "deviation"))
+    values = (tuple(found.facts[name]) for name in ("classes", "mean", "deviation"))
+    problem = Problem(task, train.images.shape[1], *values)
     left_out = tuple(found.facts.get("left_out", ()))
-    return Dataset(classes, train, validation, test, mean, deviation, left_out, found.content)
+    return Dataset(problem, train, validation, test, left_out, found.content)
 
 
 def _arrays(name: str, split: Split) -> dict[str, NDArray[Any]]:
-    return {f"{name}_images": split.images, f"{name}_labels": split.labels}
+    arrays = {f"{name}_images": split.images, f"{name}_{TARGETS}": split.targets}
+    return arrays if split.groups is None else {**arrays, f"{name}_groups": split.groups}
 
 
 def _part(name: str, found: Stored) -> Split:
-    return Split(found.arrays[f"{name}_images"], found.arrays[f"{name}_labels"])
+    images, targets = (found.arrays[f"{name}_{kind}"] for kind in ("images", TARGETS))
+    return Split(images, targets, found.arrays.get(f"{name}_groups"))

@@ -1,26 +1,44 @@
-"""Images and labels in memory, split three ways."""
+"""Images and targets in memory, split three ways."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evonas.errors import DataError
+from evonas.networks.problem import Problem
 
 Images = NDArray[np.uint8]  # (images, channels, height, width)
-Labels = NDArray[np.int64]  # (images,)
+Targets = NDArray[Any]  # (images, ...); of what, the task says
+Groups = NDArray[np.int64]  # (images,)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images (count, channels, height, width), 0..255, and their labels (count,)."""
+    """Images (count, channels, height, width), 0..255, and their targets (count, ...).
+
+    `groups` (count,) numbers the group of each image, of which every part of a split gets its
+    share; None: targets are classes (count,), and classes are the groups.
+    """
 
     images: Images
-    labels: Labels
+    targets: Targets
+    groups: Groups | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.images)
+
+    @property
+    def strata(self) -> Groups:
+        """The group of each image, (count,)."""
+        return self.targets if self.groups is None else self.groups
+
+    def part(self, chosen: NDArray[Any]) -> "Split":
+        """The images that a mask (count,) or indices choose."""
+        groups = None if self.groups is None else self.groups[chosen]
+        return Split(self.images[chosen], self.targets[chosen], groups)
 
 
 @dataclass(frozen=True)
@@ -28,31 +46,28 @@ class Dataset:
     """A data set at one resolution.
 
     A search trains on `train` and looks at `validation`; `test` is for the retrained winner
-    alone. `mean` and `deviation` are those of the training images, per channel, of 0..1 values.
-    `left_out` says in words which files could not be read. `content` is a key of all images and
-    labels, wherever they lie; empty: not known.
+    alone. `left_out` says in words which files could not be read. `content` is a key of all images
+    and targets, wherever they lie; empty: not known.
     """
 
-    classes: tuple[str, ...]
+    problem: Problem
     train: Split
     validation: Split
     test: Split
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
     left_out: tuple[str, ...] = ()
     content: str = ""
-
-    @property
-    def channels(self) -> int:
-        """1 for grey images, 3 for colour."""
-        return int(self.train.images.shape[1])
 
     @property
     def development(self) -> Split:
         """Training and validation images together: what a final training may use."""
         parts = (self.train, self.validation)
         images = np.concatenate([part.images for part in parts])
-        return Split(images, np.concatenate([part.labels for part in parts]))
+        return Split(images, np.concatenate([part.targets for part in parts]))
+
+    @property
+    def parts(self) -> tuple[Split, Split, Split]:
+        """Images to train, validate and test."""
+        return self.train, self.validation, self.test
 
 
 @dataclass(frozen=True)
@@ -75,10 +90,11 @@ TEST_SHARE = 0.2
 SPLIT_SEED = 20_240_229  # part of what a result means: never changes
 
 
-def split_source(source: Source, validation_share: float, subset: int | None) -> Dataset:
+def split_source(source: Source, task: str, validation_share: float, subset: int | None) -> Dataset:
     """The fixed, stratified three-way split; parts that the set itself has are taken as they are.
 
     Args:
+        task: What the targets are for.
         subset: Keeps that many of the images that are not of a part which the set has.
 
     Raises:
@@ -89,24 +105,24 @@ def split_source(source: Source, validation_share: float, subset: int | None) ->
     if test is None:
         test, development = stratified(development, TEST_SHARE, rng)
     if subset is not None and subset < len(development):
-        _check_subset(development.labels, subset, 1 if source.validation else 2)
+        _check_subset(development.strata, subset, 1 if source.validation else 2)
         development, _ = stratified(development, subset / len(development), rng)
     validation, train = source.validation, development
     if validation is None:
         validation, train = stratified(development, validation_share, rng)
-    mean, deviation = statistics(train.images)
-    return Dataset(source.classes, train, validation, test, mean, deviation, source.left_out)
+    problem = Problem(task, train.images.shape[1], source.classes, *statistics(train.images))
+    return Dataset(problem, train, validation, test, source.left_out)
 
 
-def _check_subset(labels: Labels, subset: int, fewest: int) -> None:
+def _check_subset(groups: Groups, subset: int, fewest: int) -> None:
     """Raises a DataError if the subset has fewer images of a class than the parts need."""
-    counts = np.unique(labels, return_counts=True)[1].tolist()
+    counts = np.unique(groups, return_counts=True)[1].tolist()
 
     def suffices(size: int) -> bool:
-        return all(_taken(count, size / len(labels)) >= fewest for count in counts)
+        return all(_taken(count, size / len(groups)) >= fewest for count in counts)
 
     if not suffices(subset):
-        least = 1 + bisect_left(range(1, len(labels)), True, key=suffices)
+        least = 1 + bisect_left(range(1, len(groups)), True, key=suffices)
         raise DataError(
             f"data.subset={subset} leaves a part of the split without images of some class. The "
             f"least that works is data.subset={least}."
@@ -130,14 +146,12 @@ def statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def stratified(split: Split, share: float, rng: np.random.Generator) -> tuple[Split, Split]:
-    """Two parts; each class gives `share` of its images to the first, at least one to each."""
+    """Two parts; each group gives `share` of its images to the first, at least one to each."""
     chosen = np.zeros(len(split), dtype=bool)
-    for label in np.unique(split.labels):
-        members = rng.permutation(np.flatnonzero(split.labels == label))
+    for group in np.unique(split.strata):
+        members = rng.permutation(np.flatnonzero(split.strata == group))
         chosen[members[: _taken(len(members), share)]] = True
-    return Split(split.images[chosen], split.labels[chosen]), Split(
-        split.images[~chosen], split.labels[~chosen]
-    )
+    return split.part(chosen), split.part(~chosen)
 
 
 def _taken(count: int, share: float) -> int:

@@ -79,9 +79,8 @@ class _Reading:
             except ImageError as error:
                 are_read[index] = False
                 (self.damaged if file.suffix else self.nameless).append(error)
-        return (
-            Split(images, labels) if are_read.all() else Split(images[are_read], labels[are_read])
-        )
+        split = Split(images, labels)
+        return split if are_read.all() else split.part(are_read)
 
     def check(self, parts: dict[str, Split]) -> None:
         """Raises a DataError if classes are too small, or images damaged and not skipped."""
@@ -99,7 +98,7 @@ class _Reading:
         for part, split in parts.items():
             # Training images are also what parts that have no folder are taken from.
             fewest = FEWEST + 1 - len(parts) if part == "train" else 1
-            counts = np.bincount(split.labels, minlength=len(self.layout.classes)).tolist()
+            counts = np.bincount(split.targets, minlength=len(self.layout.classes)).tolist()
             if is_refused:
                 counts = [len(files) for files in self.layout.files[part]]
             for name, count in zip(self.layout.classes, counts, strict=True):

@@ -31,6 +31,7 @@ class Reader:
         reads: Of the files in its folder, those that it may read.
         left_out: What lies in its folder and is not read, in words.
         decoding: Another number when the same files give other images than they did.
+        task: What the targets are for: a name in `tasks.TASKS`.
     """
 
     read: Callable[[DataSettings, int], Source]
@@ -39,6 +40,7 @@ class Reader:
     reads: Callable[[Path], bool] = any_file
     left_out: Callable[[DataSettings], tuple[str, ...]] | None = None
     decoding: int = 0
+    task: str = "classification"
 
 
 DATA_SETS: Mapping[str, Reader] = {

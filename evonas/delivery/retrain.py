@@ -20,15 +20,16 @@ from evonas.hardware.device import usable_cores
 from evonas.hardware.latency import measured_latency
 from evonas.key import checksum, key_of
 from evonas.models import initialise, network_macs
+from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
+from evonas.tasks import task_of
+from evonas.tasks.normalisation import normalised
+from evonas.tasks.task import LOSS
 from evonas.training import (
-    Normalisation,
     Progress,
-    Scores,
     batch_size,
-    class_weights,
     evaluate,
     is_worth_a_probe,
     load_checkpoint,
@@ -38,7 +39,6 @@ from evonas.training import (
 )
 from evonas.training.logs import CSV_FILE
 from evonas.training.rates import peak_rate
-from evonas.training.scoring import NEAR
 from evonas.training.transfer import prepare
 
 NEEDED = (SOURCE, BLUEPRINT, FACTS)
@@ -95,15 +95,14 @@ def _retrained(
     data = load_data(recipe.data, recipe.input.resolution_px)
     _check_fit(recipe, data)
     start = time.monotonic()
-    normalisation = Normalisation(data.mean, data.deviation)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     shape = recipe.input.shape
     torch.set_num_threads(_threads(network, shape))
     _begin(recipe, blueprint, network, display)
-    progress = _train(folder, recipe, data, network, normalisation, device, display)
-    scores = evaluate(network, data.test, normalisation, device)
+    progress = _train(folder, recipe, data, network, device, display)
+    scores = evaluate(network, data.test, data.problem, device)
     result = {
-        **_test_scores(scores, len(data.classes)),
+        **_test_scores(scores, data.problem),
         "test_images": len(data.test),
         "images": len(data.development),
         "data": recipe.data.name,
@@ -123,12 +122,9 @@ def _retrained(
     return {**result, "folder": str(folder.path), "files": model_files(folder.path) + logs}
 
 
-def _test_scores(scores: Scores, classes: int) -> dict[str, float]:
-    values = {
-        "test_accuracy": scores.accuracy,
-        "test_balanced_accuracy": scores.balanced_accuracy,
-    }
-    return {**values, "test_top5_accuracy": scores.top5_accuracy} if classes > NEAR else values
+def _test_scores(scores: Mapping[str, float], problem: Problem) -> dict[str, float]:
+    left_out = {LOSS, *task_of(problem).uninformative(problem)}
+    return {f"test_{name}": value for name, value in scores.items() if name not in left_out}
 
 
 def changed_recipe(recipe: Recipe, given: Iterable[str] | Mapping[str, Any]) -> Recipe:
@@ -163,19 +159,21 @@ def _threads(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
 
 
 def _check_fit(recipe: Recipe, data: Dataset) -> None:
-    if data.channels != recipe.input.channels or len(data.classes) != len(recipe.classes):
+    channels, classes = data.problem.channels, len(data.problem.classes)
+    if channels != recipe.input.channels or classes != len(recipe.classes):
         raise SettingsError(
             f"The model takes {recipe.input.channels} channel(s) and knows {len(recipe.classes)} "
-            f"classes, the data has {data.channels} and {len(data.classes)}. Search and export "
+            f"classes, the data has {channels} and {classes}. Search and export "
             "with this data, or give the data that the model was made for."
         )
 
 
 def _with_input(recipe: Recipe, data: Dataset) -> Recipe:
     """Normalisation and class names are those that the weights were trained with."""
-    given = {"mean": data.mean, "deviation": data.deviation}
+    problem = data.problem
+    given = {"mean": problem.mean, "deviation": problem.deviation}
     inputs = recipe.input.model_copy(update=given)
-    return recipe.model_copy(update={"input": inputs, "classes": data.classes})
+    return recipe.model_copy(update={"input": inputs, "classes": problem.classes})
 
 
 def _train(
@@ -183,7 +181,6 @@ def _train(
     recipe: Recipe,
     data: Dataset,
     network: nn.Module,
-    normalisation: Normalisation,
     device: torch.device,
     display: Epochs,
 ) -> Progress:
@@ -195,7 +192,7 @@ def _train(
     elif file.exists():
         display.line(f"{file} is damaged or of another training, which begins anew.")
     images = data.development
-    bfloat16 = progress is None and _bfloat16(recipe, network, images, normalisation, device)
+    bfloat16 = progress is None and _bfloat16(recipe, network, images, data.problem, device)
 
     def after_epoch(progress: Progress) -> None:
         save_checkpoint(file, network, progress, key)
@@ -207,13 +204,13 @@ def _train(
             return train(
                 network,
                 images,
-                normalisation,
+                data.problem,
                 recipe.training,
                 recipe.seed,
                 device,
                 progress,
                 after_epoch,
-                class_weights=class_weights(recipe.data, images, len(data.classes)),
+                is_balanced=recipe.data.class_weights == "balanced",
                 bfloat16=bfloat16,
                 log_folder=folder.path,
             )
@@ -258,7 +255,7 @@ def _bfloat16(
     recipe: Recipe,
     network: nn.Module,
     images: Split,
-    normalisation: Normalisation,
+    problem: Problem,
     device: torch.device,
 ) -> bool:
     """Whether to compute in bfloat16, timed on a first batch if the recipe leaves it open."""
@@ -269,4 +266,4 @@ def _bfloat16(
     if not is_worth_a_probe(recipe.training, count, macs):
         return False
     batch = torch.from_numpy(images.images[: batch_size(recipe.training, count)])
-    return probe(network, normalisation.apply(batch), device)
+    return probe(network, normalised(batch, problem), device)

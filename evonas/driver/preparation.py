@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from evonas.blueprint import plan_network
 from evonas.data import DATA_SETS, Dataset, load_data
 from evonas.driver.filter import check_filter
 from evonas.driver.limits import check_limits
-from evonas.driver.recipe import check_classes, check_recipe_settings, check_transfer
+from evonas.driver.recipe import check_recipe_settings, check_task, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.screen import check_screen
 from evonas.driver.start import start_chromosomes
@@ -136,7 +136,7 @@ def check(
     assert isinstance(space, SearchSpace), "without problems there is a space"
     data = _data(settings, space)
     if data is not None:
-        check_classes(settings, objectives, len(data.classes))
+        check_task(settings, objectives, data)
     facts = _facts(settings, space, data)
     facts |= {"table": table.key} if table else {}
     return Checked(settings, space, document, objectives, function, lookup, start, facts, data)
@@ -281,10 +281,7 @@ def _facts(settings: Settings, space: SearchSpace, data: Dataset | None) -> dict
     }
     if data is not None:
         facts["data"] = {
-            "channels": data.channels,
-            "classes": list(data.classes),
-            "mean": data.mean,
-            "deviation": data.deviation,
+            **asdict(data.problem),
             "content": data.content,
         }
         facts["reference_ms"] = reference_ms(settings.latency)

@@ -6,7 +6,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from evonas.errors import SettingsError
+from evonas.data import Dataset
+from evonas.errors import DataError, SettingsError
 from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.objectives import Objective, taken_measures
 from evonas.hardware.runtimes import RUNTIMES
@@ -14,8 +15,8 @@ from evonas.models import build
 from evonas.runs.run import run_scales
 from evonas.settings import Settings
 from evonas.space.search_space import SearchSpace
+from evonas.tasks import TASKS, task_of
 from evonas.training.logs import opened_logs
-from evonas.training.scoring import NEAR
 from evonas.training.transfer import prepare
 
 DESIGNS = 8  # that weights and freezing are tried on
@@ -44,13 +45,28 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
             yield from error.problems
 
 
-def check_classes(settings: Settings, objectives: Iterable[Objective], classes: int) -> None:
-    """Raises a SettingsError if what is asked for is the same whatever a network does."""
-    if classes <= NEAR and "top5_accuracy" in taken_measures(settings, objectives):
-        raise SettingsError(
-            f"top5_accuracy is 1 for every network where there are {NEAR} or fewer classes, and "
-            f"these are {classes}. Name accuracy or balanced_accuracy instead."
-        )
+def check_task(settings: Settings, objectives: Iterable[Objective], data: Dataset) -> None:
+    """Raises a SettingsError or DataError if the data's task cannot give what is asked for."""
+    problem = data.problem
+    task = task_of(problem)
+    wrong = [text for part in data.parts for text in task.wrong(part.targets, problem)]
+    if wrong:
+        raise DataError(list(dict.fromkeys(wrong)))
+    uninformative = task.uninformative(problem)
+    of_others = {name for other in TASKS.values() for name in other.measures} - {*task.measures}
+    problems = []
+    for name in taken_measures(settings, objectives):
+        if name in of_others:
+            problems.append(
+                f"data={settings.data.name} is for {problem.task}, which has no {name}. Its "
+                f"measures: {', '.join(task.measures)}."
+            )
+        elif name in uninformative:
+            problems.append(uninformative[name])
+    if problems:
+        raise SettingsError(problems)
+    if settings.data.class_weights == "balanced":
+        task.class_weights(data.train.targets, problem)
 
 
 def check_transfer(settings: Settings, space: SearchSpace) -> None:

@@ -16,7 +16,6 @@ from evonas.hardware.memory import peak_memory_bytes
 from evonas.models import Count, build, count
 from evonas.networks.plan import Plan
 from evonas.space import Scale, network_key
-from evonas.training import Normalisation
 from evonas.training.job import gains_from_bfloat16
 from evonas.training.precision import is_worth_a_probe, network_family
 from evonas.trial import Assignment
@@ -157,7 +156,6 @@ class Bench:
             RuntimeError: It cannot be run.
         """
         data, recipe = self.kit.data(), self.kit.recipe(self.design)
-        normalisation = Normalisation(data.mean, data.deviation)
         network = build(self.design, self.kit.proxy, self.seed)
         with self.kit.threads():
-            return gains_from_bfloat16(network, recipe, data.train, normalisation, self.kit.device)
+            return gains_from_bfloat16(network, recipe, data.train, data.problem, self.kit.device)

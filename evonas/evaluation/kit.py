@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,14 @@ from evonas.blueprint import Blueprint
 from evonas.data import Dataset, load_data
 from evonas.data.cache import data_key
 from evonas.data.dataset import SPLIT_SEED, stratified
-from evonas.evaluation.proxies import PROXY_IMAGES
+from evonas.evaluation.proxies import PROXY_IMAGES, LossOf
 from evonas.hardware.latency import Clock, latency_scale
 from evonas.settings import DataSettings, LatencySettings, Settings, TrainingSettings, validate
 from evonas.space import Scale
-from evonas.training import Normalisation
+from evonas.tasks import task_of
+from evonas.tasks.normalisation import normalised
 
+PLAIN = TrainingSettings(label_smoothing=0)  # the loss by itself
 PROXY_SEED = 20_240_229  # which images scores look at: part of what they mean, never changes
 
 
@@ -67,8 +69,8 @@ class Kit:
         """
         return _data(self.settings.data, resolution_px or self.proxy.resolution_px, percent)
 
-    def proxy_batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Training images as a network sees them, and their labels: the same for all designs."""
+    def proxy_batch(self) -> tuple[torch.Tensor, LossOf]:
+        """Training images as a network sees them, and their loss: the same for all designs."""
         return _proxy_batch(self.settings.data, self.proxy.resolution_px)
 
     def clock(self) -> Clock:
@@ -110,12 +112,13 @@ def _data(settings: DataSettings, resolution_px: int, percent: int) -> Dataset:
 
 
 @cache
-def _proxy_batch(settings: DataSettings, resolution_px: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _proxy_batch(settings: DataSettings, resolution_px: int) -> tuple[torch.Tensor, LossOf]:
     data = _data(settings, resolution_px, 100)
     chosen = np.random.default_rng(PROXY_SEED).permutation(len(data.train))[:PROXY_IMAGES]
     images = torch.from_numpy(data.train.images[chosen])
-    normalisation = Normalisation(data.mean, data.deviation)
-    return normalisation.apply(images), torch.from_numpy(data.train.labels[chosen])
+    targets = torch.from_numpy(data.train.targets[chosen])
+    loss_of = partial(task_of(data.problem).loss, targets=targets, recipe=PLAIN)
+    return normalised(images, data.problem), loss_of
 
 
 @cache

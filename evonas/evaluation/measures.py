@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from evonas.errors import SettingsError
 from evonas.settings import Settings
+from evonas.tasks import TASKS
 
 if TYPE_CHECKING:
     from evonas.evaluation.bench import Bench
@@ -54,8 +55,8 @@ class Measure:
 
 
 def score(bench: "Bench", name: str) -> float:
-    """How the trained network does on the validation images (see `training.scoring`)."""
-    return float(getattr(bench.trained().scores, name))
+    """How the trained network does on the validation images (see `tasks`)."""
+    return bench.trained().scores[name]
 
 
 def train_seconds(bench: "Bench") -> float:
@@ -121,17 +122,12 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
 # Of all that `proxies` has, which needs torch.
 PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
 
-# What a task scores a trained network by.
-TASK_MEASURES: Mapping[str, Measure] = {
-    **{
-        name: Measure("", "maximise", "train", partial(score, name=name), bounds=(0, 1))
-        for name in ("accuracy", "balanced_accuracy", "top5_accuracy")
-    },
-    "loss": Measure("", "minimise", "train", partial(score, name="loss")),
-}
-
 MEASURES: Mapping[str, Measure] = {
-    **TASK_MEASURES,
+    **{
+        name: Measure(own.unit, own.direction, "train", partial(score, name=name), own.bounds)
+        for task in TASKS.values()
+        for name, own in task.measures.items()
+    },
     "train_seconds": Measure("s", "minimise", "train", train_seconds),
     "latency_ms": Measure("ms", "minimise", "build", latency_ms),
     "macs": Measure("", "minimise", "count", macs),

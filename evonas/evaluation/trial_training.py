@@ -18,7 +18,8 @@ from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.weights import write_weights
 from evonas.files import make_folder
 from evonas.models import Network, build
-from evonas.training import Normalisation, Progress, Scores, class_weights, evaluate, train
+from evonas.tasks.task import LOSS
+from evonas.training import Progress, evaluate, train
 from evonas.training.inheritance import inherit
 from evonas.training.job import begin
 from evonas.trial import Assignment, Notes
@@ -33,7 +34,7 @@ class Trained:
 
     network: nn.Module
     curve: tuple[float, ...]
-    scores: Scores
+    scores: Mapping[str, float]
     seconds: float
     notes: Notes
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -66,11 +67,10 @@ def trained(kit: Kit, assignment: Assignment) -> Trained:
     for segment in begun.segments:
         progress = _train(kit, network, segment, assignment)
     data = kit.data(segment.resolution_px, segment.percent)
-    normalisation = Normalisation(data.mean, data.deviation)
-    scores = evaluate(network, data.validation, normalisation, kit.device)
+    scores = evaluate(network, data.validation, data.problem, kit.device)
     checksum = write_weights(_folder(kit, trial.number), network)
-    if not math.isfinite(scores.loss):
-        raise TrialFailure("diverged", f"the validation loss is {scores.loss}")
+    if not math.isfinite(scores[LOSS]):
+        raise TrialFailure("diverged", f"the validation loss is {scores[LOSS]}")
     return Trained(
         network,
         tuple(progress.curve),
@@ -88,12 +88,12 @@ def _train(kit: Kit, network: nn.Module, segment: Segment, assignment: Assignmen
     return train(
         network,
         data.train,
-        Normalisation(data.mean, data.deviation),
+        data.problem,
         recipe,
         segment.seed,
         kit.device,
         validation=data.validation if watches else None,
-        class_weights=class_weights(kit.settings.data, data.train, len(data.classes)),
+        is_balanced=kit.settings.data.class_weights == "balanced",
         bfloat16=assignment.bfloat16,
         log_folder=_folder(kit, assignment.number) if recipe.log else None,
     )

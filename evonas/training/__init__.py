@@ -1,20 +1,15 @@
 """Recipes put to work: `train` changes weights, `evaluate` scores them."""
 
-from evonas.tasks.classification.loss import class_weights
-from evonas.tasks.normalisation import Normalisation
 from evonas.training.batches import batch_size
 from evonas.training.checkpoint import load_checkpoint, save_checkpoint
 from evonas.training.precision import is_worth_a_probe, network_family, probe
 from evonas.training.progress import Progress
-from evonas.training.scoring import Scores, evaluate
+from evonas.training.scoring import evaluate
 from evonas.training.trainer import train
 
 __all__ = [
-    "Normalisation",
     "Progress",
-    "Scores",
     "batch_size",
-    "class_weights",
     "evaluate",
     "is_worth_a_probe",
     "load_checkpoint",

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import nn
 
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
-from evonas.tasks.classification.loss import classification_loss
+from evonas.tasks.task import Loss, outputs_of
 from evonas.training.auxiliary import Auxiliary
 from evonas.training.precision import autocast
 
@@ -21,23 +20,18 @@ Pass = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 def make_pass(
     network: nn.Module,
+    loss_of: Loss,
     recipe: TrainingSettings,
     device: torch.device,
     bfloat16: bool,
     auxiliary: Auxiliary | None = None,
-    class_weights: torch.Tensor | None = None,
 ) -> Pass:
     """Forward and backward as the recipe has it; `cuda_graphs` has no effect without CUDA.
 
     Args:
+        loss_of: What the training makes small.
         auxiliary: Listens to the network, and adds to the loss.
-        class_weights: How much each class counts in the loss, (classes,).
     """
-    if class_weights is not None:
-        class_weights = class_weights.to(device)
-    loss_of = partial(
-        classification_loss, label_smoothing=recipe.label_smoothing, class_weights=class_weights
-    )
     forward = _compiled(network) if recipe.compile else network
     modules = [network, auxiliary.heads] if auxiliary else [network]
     tensors = [tensor for module in modules for tensor in module.parameters()]
@@ -47,8 +41,8 @@ def make_pass(
         for parameter in parameters:
             parameter.grad = None
         with autocast(device, bfloat16):
-            logits = forward(images)
-        loss = loss_of(logits.float(), targets)
+            outputs = outputs_of(forward(images))
+        loss = loss_of(tuple(output.float() for output in outputs), targets)
         if auxiliary is not None:
             loss = loss + auxiliary.loss(targets, loss_of)
         loss.backward()  # type: ignore[no-untyped-call]

@@ -1,6 +1,6 @@
-"""More classifiers in the depth of a network, for the time of a training."""
+"""More outputs in the depth of a network, for the time of a training."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from torch import nn
 
 from evonas.models import initialise
 from evonas.settings import TrainingSettings
+from evonas.tasks.task import Loss
 from evonas.training.parts import parts, units
 
 PREFIX = "auxiliary"
@@ -20,12 +21,12 @@ SIDE = 2  # pixels of the pooled maps
 class AuxiliaryHead(nn.Sequential):
     """Activation, pooling, 1x1 convolution with norm and activation, linear layer.
 
-    (batch, in_channels, h, w) to logits (batch, classes). GoogLeNet's (arXiv 1409.4842,
+    (batch, in_channels, h, w) to (batch, outputs). GoogLeNet's (arXiv 1409.4842,
     section 5) as NASNet's code has it, but for pooling to 2x2 pixels whatever the size of the
     maps, as trainings may change it, and for one linear layer.
     """
 
-    def __init__(self, in_channels: int, classes: int) -> None:
+    def __init__(self, in_channels: int, outputs: int) -> None:
         super().__init__(
             nn.ReLU(),
             nn.AdaptiveAvgPool2d(SIDE),
@@ -33,7 +34,7 @@ class AuxiliaryHead(nn.Sequential):
             nn.BatchNorm2d(CHANNELS),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(CHANNELS * SIDE**2, classes),
+            nn.Linear(CHANNELS * SIDE**2, outputs),
         )
 
 
@@ -47,26 +48,24 @@ class Auxiliary:
     def __init__(self, heads: list[nn.Module], weight: float) -> None:
         self.heads = nn.ModuleList(heads)
         self.weight = weight
-        self.logits: list[torch.Tensor] = []
+        self.outputs: list[torch.Tensor] = []
 
     def listen(
         self, head: nn.Module, unit: nn.Module, given: tuple[Any, ...], maps: torch.Tensor
     ) -> None:
         """Hook behind the block whose maps a head sees, for passes that gradients go back."""
         if maps.requires_grad:
-            self.logits.append(head(maps))
+            self.outputs.append(head(maps))
 
-    def loss(
-        self, targets: torch.Tensor, loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-    ) -> torch.Tensor:
+    def loss(self, targets: torch.Tensor, loss_of: Loss) -> torch.Tensor:
         """What the pass that was just made adds to the loss.
 
         Args:
-            loss_of: Logits and targets to the loss, as the network's.
+            loss_of: The network's loss, which each head has by itself.
         """
-        assert self.logits, "the network has not been run with gradients"
-        heard, self.logits = self.logits, []
-        losses = [loss_of(logits.float(), targets) for logits in heard]
+        assert self.outputs, "the network has not been run with gradients"
+        heard, self.outputs = self.outputs, []
+        losses = [loss_of((output.float(),), targets) for output in heard]
         return self.weight * sum(losses[1:], losses[0])
 
     @property
@@ -87,6 +86,7 @@ def _prefix(number: int) -> str:
 @contextmanager
 def attached(
     network: nn.Module,
+    outputs: int | None,
     recipe: TrainingSettings,
     image: torch.Tensor,
     seed: int,
@@ -102,21 +102,22 @@ def attached(
     weights are those of one without.
 
     Args:
+        outputs: Numbers that a head gives an image; None: the task has no such heads.
         image: One as the network gets them, (1, channels, height, width).
         state: What `Auxiliary.state` gave where the training was left.
     """
-    if not recipe.auxiliary:
+    if not recipe.auxiliary or outputs is None:
         yield None
         return
     found = units(network) or [part for _, part in parts(network)[:-1]]
-    seen, classes = _maps(network, found, image)
+    seen = _maps(network, found, image)
     learning = [place for place in _places(list(seen), recipe) if seen[place].requires_grad]
     if not learning:
         yield None
         return
     heads = []
     for number, place in enumerate(learning):
-        head = _head(seen[place].shape[1], classes, seed + number, recipe)
+        head = _head(seen[place].shape[1], outputs, seed + number, recipe)
         head.load_state_dict({**head.state_dict(), **_own(state, _prefix(number))})
         heads.append(head.to(image.device).train())
     auxiliary = Auxiliary(heads, recipe.auxiliary)
@@ -137,9 +138,9 @@ def _places(places: list[nn.Module], recipe: TrainingSettings) -> list[nn.Module
     return [places[index] for index in indices] if places else []
 
 
-def _head(channels: int, classes: int, seed: int, recipe: TrainingSettings) -> nn.Module:
+def _head(channels: int, outputs: int, seed: int, recipe: TrainingSettings) -> nn.Module:
     with torch.device("meta"):  # draws nothing from torch's own generator
-        head = AuxiliaryHead(channels, classes)
+        head = AuxiliaryHead(channels, outputs)
     head.to_empty(device="cpu")
     initialise(head, seed, recipe.initialisation)
     return head
@@ -151,8 +152,8 @@ def _own(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tens
 
 def _maps(
     network: nn.Module, modules: list[nn.Module], image: torch.Tensor
-) -> tuple[dict[nn.Module, torch.Tensor], int]:
-    """Of those that give maps, in the order in which they do: the maps. And the classes."""
+) -> dict[nn.Module, torch.Tensor]:
+    """Of those that give maps, in the order in which they do: the maps."""
     seen: dict[nn.Module, torch.Tensor] = {}
 
     def look(module: nn.Module, given: tuple[Any, ...], maps: torch.Tensor) -> None:
@@ -161,8 +162,8 @@ def _maps(
 
     handles = [module.register_forward_hook(look) for module in modules]
     was_training = network.training
-    logits = network.eval()(image)
+    network.eval()(image)
     network.train(was_training)
     for handle in handles:
         handle.remove()
-    return seen, logits.shape[1]
+    return seen

@@ -5,8 +5,9 @@ from torch import nn
 
 from evonas.data.dataset import Split
 from evonas.models.initialise import initialise
+from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
-from evonas.tasks.normalisation import Normalisation
+from evonas.tasks.normalisation import normalised
 from evonas.training.batches import batch_size
 from evonas.training.precision import probe
 from evonas.training.transfer import Transfer, prepare
@@ -31,9 +32,9 @@ def gains_from_bfloat16(
     network: nn.Module,
     recipe: TrainingSettings,
     images: Split,
-    normalisation: Normalisation,
+    problem: Problem,
     device: torch.device,
 ) -> bool:
     """Whether training is clearly faster in bfloat16, timed on a first batch."""
     batch = torch.from_numpy(images.images[: batch_size(recipe, len(images))])
-    return probe(network, normalisation.apply(batch), device)
+    return probe(network, normalised(batch, problem), device)

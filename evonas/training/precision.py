@@ -15,6 +15,7 @@ from torch import nn
 from evonas.models.network import build_layer
 from evonas.networks.plan import Layer, Plan
 from evonas.settings import TrainingSettings
+from evonas.tasks.task import outputs_of
 from evonas.training.batches import batch_size
 
 WARM_UP_STEPS = 2
@@ -91,8 +92,8 @@ def _seconds(
 ) -> float:
     start = time.perf_counter()
     with autocast(device, bfloat16):
-        out = network(images)
-    out.float().square().mean().backward()
+        outputs = outputs_of(network(images))
+    torch.stack([output.float().square().mean() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - start

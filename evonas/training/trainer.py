@@ -4,14 +4,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from evonas.data.dataset import Split
+from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
-from evonas.tasks.normalisation import Normalisation
+from evonas.tasks import task_of
+from evonas.tasks.task import LOSS, Loss
 from evonas.training.acceleration import Pass, make_pass
 from evonas.training.allocator import keep_freed_memory
 from evonas.training.auxiliary import Auxiliary, attached
@@ -34,7 +37,7 @@ LOOK_EVERY = 100  # steps; a look at the loss makes a GPU wait
 def train(
     network: nn.Module,
     split: Split,
-    normalisation: Normalisation,
+    problem: Problem,
     recipe: TrainingSettings,
     seed: int,
     device: torch.device | None = None,
@@ -42,7 +45,7 @@ def train(
     after_epoch: Callable[[Progress], None] | None = None,
     *,
     validation: Split | None = None,
-    class_weights: torch.Tensor | None = None,
+    is_balanced: bool = False,
     bfloat16: bool = False,
     until: int | None = None,
     log_folder: Path | None = None,
@@ -57,7 +60,7 @@ def train(
         after_epoch: Called with the progress after each epoch; its state is live.
         validation: Images whose loss `patience` and `plateau` go by; without, they go by the
             training loss.
-        class_weights: How much each class counts in the training loss (see `loss`).
+        is_balanced: All classes count the same in the training loss.
         bfloat16: What `amp=auto` means, for a training that begins (see `precision.probe`).
         until: The training stops after this epoch, on its way to those of the recipe.
         log_folder: Where `log` writes; without, it writes nothing.
@@ -71,14 +74,16 @@ def train(
     progress = progress or Progress(bfloat16=in_bfloat16(recipe, bfloat16))
     last = recipe.epochs if until is None else min(recipe.epochs, until)
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    batches = resident_batches(network, split, normalisation, recipe, device)
+    batches = resident_batches(split, problem, recipe, device)
     image = torch.zeros(1, *split.images.shape[1:], device=device)
+    heads = task_of(problem).auxiliary_outputs(problem)
+    loss_of = _loss(split, problem, recipe, is_balanced, device)
     with (
         regularised(network, recipe) as regularisation,
-        attached(network, recipe, image, seed, progress.state) as auxiliary,
+        attached(network, heads, recipe, image, seed, progress.state) as auxiliary,
         opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
     ):
-        step = make_pass(network, recipe, device, progress.bfloat16, auxiliary, class_weights)
+        step = make_pass(network, loss_of, recipe, device, progress.bfloat16, auxiliary)
         training = _Training.begin(
             network, batches, step, device, progress, regularisation, auxiliary
         )
@@ -86,13 +91,27 @@ def train(
             start = time.perf_counter()
             row = training.epoch(progress, seed)
             if validation is not None:
-                scores = evaluate(network, validation, normalisation, device)
-                progress.validation_curve.append(scores.loss)
-                row |= {"validation_loss": scores.loss, "validation_accuracy": scores.accuracy}
+                scores = evaluate(network, validation, problem, device)
+                progress.validation_curve.append(scores[LOSS])
+                told = (LOSS, task_of(problem).main)
+                row |= {f"validation_{name}": scores[name] for name in told}
             log(progress.epochs_done, row | {"seconds": time.perf_counter() - start})
             if after_epoch is not None:
                 after_epoch(progress)
     return progress
+
+
+def _loss(
+    split: Split,
+    problem: Problem,
+    recipe: TrainingSettings,
+    is_balanced: bool,
+    device: torch.device,
+) -> Loss:
+    """The task's loss with the recipe, and with weights of classes if they are balanced."""
+    task = task_of(problem)
+    weights = task.class_weights(split.targets, problem).to(device) if is_balanced else None
+    return partial(task.loss, recipe=recipe, class_weights=weights)
 
 
 def _is_over(recipe: TrainingSettings, progress: Progress) -> bool:

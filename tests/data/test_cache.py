@@ -194,9 +194,9 @@ def never(settings: DataSettings, resolution_px: int) -> Source:
 def test_statistics_are_kept_as_they_were_computed(decoded: Path, images: Path) -> None:
     settings = DataSettings(name="folder", path=images)
     first, second = load_data(settings, 4), load_data(settings, 4)
-    assert (first.mean, first.deviation) == (second.mean, second.deviation)
-    assert first.mean == pytest.approx([first.train.images.mean() / 255])
-    assert first.deviation == pytest.approx([first.train.images.std() / 255])
+    assert first.problem == second.problem
+    assert first.problem.mean == pytest.approx([first.train.images.mean() / 255])
+    assert first.problem.deviation == pytest.approx([first.train.images.std() / 255])
 
 
 def test_a_cache_that_cannot_be_written_is_told_with_its_place(
@@ -228,7 +228,7 @@ def test_a_changed_file_is_read_again(decoded: Path, tmp_path: Path) -> None:
         levels = np.repeat(np.arange(12, dtype=np.uint8) + shift, 16).reshape(12, 4, 4)
         np.savez(file, images=levels, labels=np.arange(12) % 2)
         os.utime(file, ns=(shift, shift))
-        means += load_data(DataSettings(name="npz", path=file), 4).mean
+        means += load_data(DataSettings(name="npz", path=file), 4).problem.mean
     assert means[1] - means[0] == pytest.approx(100 / 255)
 
 

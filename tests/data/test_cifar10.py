@@ -25,7 +25,7 @@ def check(source: Source) -> None:
     assert source.test is not None
     assert source.classes[0] == "airplane"
     assert source.classes[9] == "truck"
-    images, labels = source.development.images, source.development.labels
+    images, labels = source.development.images, source.development.targets
     assert images.shape == (50, 3, 32, 32)
     assert images[:, 0, 9, 9].tolist() == np.repeat(np.arange(5), 10).tolist()
     assert images[:, 1, 9, 9].tolist() == [*range(10)] * 5

@@ -18,18 +18,18 @@ def test_digits_are_1797_grey_images_of_ten_classes(digits: Dataset) -> None:
     assert [len(part) for part in (digits.train, digits.validation, digits.test)] == [863, 575, 359]
     assert digits.train.images.shape == (863, 1, 8, 8)
     assert digits.train.images.dtype == np.uint8
-    assert digits.channels == 1
-    assert digits.classes == tuple("0123456789")
+    assert digits.problem.channels == 1
+    assert digits.problem.classes == tuple("0123456789")
 
 
 def test_every_part_has_all_classes_in_their_share(digits: Dataset) -> None:
     whole = np.bincount(load_digits().target)
     for part, share in [(digits.train, 0.48), (digits.validation, 0.32), (digits.test, 0.2)]:
-        assert np.abs(np.bincount(part.labels) - share * whole).max() <= 1
+        assert np.abs(np.bincount(part.targets) - share * whole).max() <= 1
 
 
 def test_the_test_part_is_the_one_that_all_published_figures_are_of(digits: Dataset) -> None:
-    labels = digits.test.labels.astype(np.uint8).tobytes()
+    labels = digits.test.targets.astype(np.uint8).tobytes()
     assert hashlib.sha256(labels).hexdigest()[:16] == "be8d77c041d201b1"
 
 

@@ -48,7 +48,7 @@ def test_a_flat_folder_has_a_class_a_folder_and_no_test_part(folder: Path) -> No
     source = read_folder(folder, 4)
     assert source.classes == ("bright", "dark")
     assert source.test is None
-    assert source.development.labels.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert source.development.targets.tolist() == [0, 0, 0, 1, 1, 1, 1]
     assert source.development.images[:, 0, 0, 0].tolist() == [200] * 3 + [10] * 4
 
 

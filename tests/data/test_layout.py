@@ -323,7 +323,7 @@ def test_a_subset_that_leaves_a_part_empty_is_refused_with_the_least_that_works(
     stated = int(str(failure.value).rstrip(".").rpartition("=")[2])
     data = load_data(DataSettings(subset=stated), 8)
     for part in (data.train, data.validation, data.test):
-        assert set(part.labels) == set(range(10))
+        assert set(part.targets) == set(range(10))
     with pytest.raises(DataError):
         load_data(DataSettings(subset=stated - 1), 8)
 
@@ -333,7 +333,7 @@ def test_the_least_subset_of_unequal_classes_works_too(tmp_path: Path) -> None:
     paint(tmp_path / "many", 40)
     with pytest.raises(DataError, match=r"The least that works is data\.subset=34\."):
         read(tmp_path, subset=10)
-    assert set(read(tmp_path, subset=34).train.labels) == {0, 1}
+    assert set(read(tmp_path, subset=34).train.targets) == {0, 1}
 
 
 def test_the_content_is_the_same_wherever_images_lie_and_another_where_one_differs(

@@ -19,8 +19,8 @@ def test_images_labels_and_the_official_test_part_are_read(mnist: Path, name: st
     assert source.test is not None
     assert source.development.images.shape == (30, 1, 28, 28)
     assert source.development.images[:, 0, 5, 5].tolist() == list(range(30))
-    assert source.development.labels.tolist() == [*range(10)] * 3
-    assert source.test.images[:, 0, 0, 0].tolist() == source.test.labels.tolist() == [*range(10)]
+    assert source.development.targets.tolist() == [*range(10)] * 3
+    assert source.test.images[:, 0, 0, 0].tolist() == source.test.targets.tolist() == [*range(10)]
     assert source.classes == (tuple("0123456789") if name == "mnist" else FASHION)
 
 

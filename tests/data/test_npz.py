@@ -27,7 +27,7 @@ def test_images_of_either_form_are_read(
     source = read("npz", file, resolution_px)
     assert source.development.images.shape == (12, channels, resolution_px, resolution_px)
     assert np.array_equal(source.development.images[:, 0, 1, 1], LEVELS)
-    assert source.development.labels.tolist() == [0, 1] * 6
+    assert source.development.targets.tolist() == [0, 1] * 6
     assert source.classes == ("0", "1")
     assert source.test is None
 
@@ -54,7 +54,7 @@ def test_test_arrays_and_names_of_classes_are_read(tmp_path: Path) -> None:
     source = read("npz", file, 6)
     assert source.classes == ("ant", "bee", "cow")
     assert source.test is not None
-    assert source.test.labels.tolist() == [1, 1, 0, 2]
+    assert source.test.targets.tolist() == [1, 1, 0, 2]
     assert source.test.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 

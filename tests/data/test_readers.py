@@ -13,6 +13,7 @@ from evonas.data import DATA_SETS, Dataset, load_data
 from evonas.driver.preparation import check
 from evonas.errors import DataError, SettingsError
 from evonas.settings import DataSettings, SyntheticSettings, Words
+from evonas.tasks import task_of
 
 WITH_PATH = [name for name, reader in DATA_SETS.items() if "path" in reader.settings]
 
@@ -47,24 +48,23 @@ def test_a_set_gives_three_parts_of_the_right_form(
     settings: DataSettings, resolution_px: int
 ) -> None:
     data = load_data(settings, resolution_px)
-    for part in (data.train, data.validation, data.test):
-        assert len(part.images) == len(part.labels) > 0
-        assert part.images.shape[1:] == (data.channels, resolution_px, resolution_px)
+    for part in data.parts:
+        assert len(part.images) == len(part.targets) > 0
+        assert part.images.shape[1:] == (data.problem.channels, resolution_px, resolution_px)
         assert part.images.dtype == np.uint8
-        assert part.labels.dtype == np.int64
-        assert 0 <= part.labels.min() <= part.labels.max() < len(data.classes)
-    assert set(data.train.labels) == set(data.validation.labels) == {*range(len(data.classes))}
-    assert len(data.mean) == len(data.deviation) == data.channels
+        assert not list(task_of(data.problem).wrong(part.targets, data.problem))
+    counts = task_of(data.problem).counts
+    assert all(counts(part.targets, data.problem).min() > 0 for part in data.parts[:2])
+    assert len(data.problem.mean) == len(data.problem.deviation) == data.problem.channels
 
 
 def test_reading_again_from_the_cache_gives_the_same(settings: DataSettings) -> None:
     def content(data: Dataset) -> list[bytes]:
-        parts = (data.train, data.validation, data.test)
-        return [array.tobytes() for part in parts for array in (part.images, part.labels)]
+        return [array.tobytes() for part in data.parts for array in (part.images, part.targets)]
 
     first, second = load_data(settings, 8), load_data(settings, 8)
     assert content(first) == content(second)
-    assert first.mean == second.mean
+    assert first.problem.mean == second.problem.mean
 
 
 @pytest.mark.parametrize("name", WITH_PATH)

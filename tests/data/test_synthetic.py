@@ -16,10 +16,10 @@ def test_settings_say_how_many_and_how_large() -> None:
     data = made_up(classes=4, channels=1)
     parts = (data.train, data.validation, data.test)
     assert sum(map(len, parts)) == 600
-    assert data.classes == ("0", "1", "2", "3")
+    assert data.problem.classes == ("0", "1", "2", "3")
     assert data.train.images.shape[1:] == (1, 16, 16)
     assert data.train.images.dtype == np.uint8
-    assert np.ptp(sum(np.bincount(part.labels) for part in parts)) == 0
+    assert np.ptp(sum(np.bincount(part.targets) for part in parts)) == 0
 
 
 def test_the_seed_says_which() -> None:
@@ -49,10 +49,10 @@ def test_classes_can_be_learned_and_are_no_matter_of_course(classes: int, channe
         (images - images.mean(1, keepdims=True)) / images.std(1, keepdims=True)
         for images in (train, test)
     )
-    found = data.train.labels[(test @ train.T).argmax(1)]
-    assert (found == data.test.labels).mean() > 0.9
+    found = data.train.targets[(test @ train.T).argmax(1)]
+    assert (found == data.test.targets).mean() > 0.9
     pixel = np.abs(test[:, :1] - train[:, 0]).argmin(1)
-    assert (data.train.labels[pixel] == data.test.labels).mean() < 0.8
+    assert (data.train.targets[pixel] == data.test.targets).mean() < 0.8
 
 
 def test_too_few_images_are_told() -> None:

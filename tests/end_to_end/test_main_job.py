@@ -127,16 +127,14 @@ def test_proxy_export_has_the_accuracy_that_the_search_saw(run_copy: Path) -> No
     )
     from evonas.data import load_data
     from evonas.settings import DataSettings
-    from evonas.training import Normalisation
+    from evonas.tasks.normalisation import normalised
 
     data = load_data(DataSettings(subset=200), 16)
     import torch
 
-    images = Normalisation(data.mean, data.deviation).apply(
-        torch.from_numpy(data.validation.images.copy())
-    )
+    images = normalised(torch.from_numpy(data.validation.images.copy()), data.problem)
     logits = in_onnxruntime("m/model.onnx", images.contiguous()).numpy()
-    accuracy = float((logits.argmax(1) == data.validation.labels).mean())
+    accuracy = float((logits.argmax(1) == data.validation.targets).mean())
     assert accuracy == pytest.approx(exported["measures"]["accuracy"], abs=0.02)
 
 

@@ -14,7 +14,7 @@ from evonas.driver import search
 from evonas.driver.preparation import check, set_up
 from evonas.evaluation.kit import _proxy_batch
 from evonas.evaluation.measures import MEASURES, PROXY_NAMES, measure_scale
-from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES
+from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES, LossOf
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.models import build
 from evonas.models.activations import ACTIVATIONS
@@ -26,10 +26,11 @@ from evonas.space import Scale, load_space
 FLOORS = {"grad_norm": 0.0, "snip": 0.0, "synflow": math.log(np.finfo(float).tiny)}
 
 
-def batch(images: int = 16, channels: int = 1, side: int = 16) -> tuple[Tensor, Tensor]:
+def batch(images: int = 16) -> tuple[Tensor, LossOf]:
     generator = torch.Generator().manual_seed(5)
-    shape = (images, channels, side, side)
-    return torch.randn(shape, generator=generator), torch.arange(images) % 10
+    targets = torch.arange(images) % 10
+    drawn = torch.randn((images, 1, 16, 16), generator=generator)
+    return drawn, lambda outputs: nn.functional.cross_entropy(outputs[0], targets)
 
 
 def proxy_scale(space: str) -> Scale:
@@ -67,15 +68,15 @@ def test_every_score_is_an_objective() -> None:
 def test_a_score_is_finite_repeatable_and_leaves_everything_as_it_was(
     name: str, space: str
 ) -> None:
-    network, (images, labels) = sampled(space, 3), batch()
+    network, (images, loss_of) = sampled(space, 3), batch()
     weight = next(network.parameters())
     weight.grad = torch.ones_like(weight)
     network.eval()
     state = {key: value.clone() for key, value in network.state_dict().items()}
     kept, drawn = images.clone(), torch.random.get_rng_state()
-    score = PROXIES[name](network, images, labels)
+    score = PROXIES[name](network, images, loss_of)
     assert math.isfinite(score)
-    assert PROXIES[name](network, images, labels) == score
+    assert PROXIES[name](network, images, loss_of) == score
     assert not any(module.training for module in network.modules())
     assert torch.equal(weight.grad, torch.ones_like(weight))
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
@@ -141,30 +142,29 @@ def test_naswot_is_the_determinant_of_the_agreements() -> None:
     agreements = np.array([[(a == b).sum() for b in codes.numpy()] for a in codes.numpy()])
     images = (codes - 0.5).view(3, 1, 1, 5)
     expected = np.log(np.linalg.det(agreements))
-    score = PROXIES["naswot"](network, images, torch.zeros(3, dtype=torch.int64))
+    score = PROXIES["naswot"](network, images, batch()[1])
     assert score == pytest.approx(expected, abs=1e-4)
 
 
 def test_jacob_cov_is_that_of_the_correlations() -> None:
     network = plain(nn.Conv2d(1, 6, 3), nn.ReLU(), nn.Conv2d(6, 10, 3), Pooled())
-    images, labels = batch(8)
+    images, loss_of = batch(8)
     images.requires_grad_(True)
     jacobian = torch.autograd.grad(network(images).sum(), images)[0].flatten(1).double()
     values = np.linalg.eigvalsh(np.corrcoef(jacobian.numpy())) + 1e-5
     expected = -np.sum(np.log(values) + 1 / values)
-    score = PROXIES["jacob_cov"](network, images.detach(), labels)
+    score = PROXIES["jacob_cov"](network, images.detach(), loss_of)
     assert score == pytest.approx(expected, rel=1e-3)
 
 
 def test_gradients_are_those_of_the_loss() -> None:
-    (images, labels), linear = batch(), nn.Linear(256, 10)
+    (images, loss_of), linear = batch(), nn.Linear(256, 10)
     network = plain(nn.Flatten(), linear)
-    loss = nn.functional.cross_entropy(network(images), labels)
-    gradient = torch.autograd.grad(loss, linear.weight)[0].numpy()
-    found = PROXIES["grad_norm"](network, images, labels)
+    gradient = torch.autograd.grad(loss_of((network(images),)), linear.weight)[0].numpy()
+    found = PROXIES["grad_norm"](network, images, loss_of)
     assert found == pytest.approx(np.sqrt((gradient**2).sum()), rel=1e-5)
     expected = np.abs(linear.weight.detach().numpy() * gradient).sum()
-    assert PROXIES["snip"](network, images, labels) == pytest.approx(expected, rel=1e-5)
+    assert PROXIES["snip"](network, images, loss_of) == pytest.approx(expected, rel=1e-5)
 
 
 def test_zen_knows_no_scale_of_the_weights() -> None:
@@ -231,7 +231,7 @@ def test_what_is_too_low_is_never_trained() -> None:
 
 def test_scores_are_of_images_of_all_classes() -> None:
     words = check(Words(WORDS)).settings.data
-    images, labels = _proxy_batch(words, 16)
+    images, loss_of = _proxy_batch(words, 16)
     assert images.shape == (PROXY_IMAGES, 1, 16, 16)
-    assert len(set(labels.tolist())) == 10
+    assert len(set(loss_of.keywords["targets"].tolist())) == 10
     assert torch.equal(_proxy_batch.__wrapped__(words, 16)[0], images)

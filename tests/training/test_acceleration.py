@@ -1,11 +1,16 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from conftest import a_problem
 from torch import nn
 
 from evonas.data import Split
 from evonas.settings import TrainingSettings
-from evonas.training import Normalisation, Progress, train
+from evonas.tasks import TASKS
+from evonas.tasks.task import Loss
+from evonas.training import Progress, train
 from evonas.training.acceleration import make_pass
 
 CPU = torch.device("cpu")
@@ -17,18 +22,22 @@ def small_network() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def smoothed(share: float) -> Loss:
+    return partial(TASKS["classification"].loss, recipe=TrainingSettings(label_smoothing=share))
+
+
 def trained(device: torch.device, **words: object) -> tuple[nn.Module, Progress]:
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 8, 8), dtype=np.uint8)
     split = Split(images, np.arange(40) % 4)
     recipe = TrainingSettings(epochs=3, batch_size=8, **words)  # type: ignore[arg-type]
     network = small_network()
-    normalisation = Normalisation((0.5,) * 3, (0.25,) * 3)
-    return network, train(network, split, normalisation, recipe, 0, device)
+    problem = a_problem(4, (0.5,) * 3, (0.25,) * 3)
+    return network, train(network, split, problem, recipe, 0, device)
 
 
 def test_a_pass_leaves_the_gradients_of_this_batch_alone() -> None:
     network = small_network()
-    step = make_pass(network, TrainingSettings(label_smoothing=0.1), CPU, bfloat16=False)
+    step = make_pass(network, smoothed(0.1), TrainingSettings(), CPU, bfloat16=False)
     images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
     step(torch.rand(4, 3, 8, 8), labels)
     loss = step(images, labels)
@@ -43,7 +52,7 @@ def test_a_pass_leaves_the_gradients_of_this_batch_alone() -> None:
 
 
 def test_hard_and_soft_targets_of_one_meaning_give_one_loss() -> None:
-    step = make_pass(small_network(), TrainingSettings(label_smoothing=0.2), CPU, bfloat16=False)
+    step = make_pass(small_network(), smoothed(0.2), TrainingSettings(), CPU, bfloat16=False)
     images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 3])
     soft = step(images, nn.functional.one_hot(labels, 4).float())
     torch.testing.assert_close(step(images, labels), soft)

@@ -13,19 +13,25 @@ from evonas.models import build
 from evonas.presets import preset
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
-from evonas.training import Normalisation, train
+from evonas.tasks.task import Outputs
+from evonas.training import train
 from evonas.training.auxiliary import PREFIX, attached
 from evonas.training.parts import parts
 from evonas.training.progress import Progress
 from evonas.training.transfer import prepare
 
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)
+CLASSES = 10
 RECIPE = TrainingSettings(epochs=2, batch_size=32, lr0=0.05, auxiliary=0.4)
 
 
 @pytest.fixture(scope="module")
 def blueprint() -> Blueprint:
     return load_space("nano").decode([0.0] * len(load_space("nano").genes))
+
+
+def loss(outputs: Outputs, targets: torch.Tensor) -> torch.Tensor:
+    return cross_entropy(outputs[0], targets)
 
 
 def trained(blueprint: Blueprint, recipe: TrainingSettings, **stops: int) -> torch.nn.Module:
@@ -35,13 +41,7 @@ def trained(blueprint: Blueprint, recipe: TrainingSettings, **stops: int) -> tor
     progress: Progress | None = None
     for until in (*stops.values(), recipe.epochs):
         progress = train(
-            network,
-            data.train,
-            Normalisation(data.mean, data.deviation),
-            recipe,
-            seed=3,
-            progress=progress,
-            until=until,
+            network, data.train, data.problem, recipe, seed=3, progress=progress, until=until
         )
     return network
 
@@ -68,10 +68,10 @@ def test_a_training_goes_on_where_it_was_left(blueprint: Blueprint) -> None:
 def test_only_weights_in_front_of_it_learn_from_it(blueprint: Blueprint) -> None:
     network = build(blueprint, SCALE, seed=1).train()
     images = torch.rand(4, *SCALE.input_shape)
-    with attached(network, RECIPE, images[:1], 0, {}) as auxiliary:
+    with attached(network, CLASSES, RECIPE, images[:1], 0, {}) as auxiliary:
         assert auxiliary is not None
         network(images)
-        auxiliary.loss(torch.tensor([0, 1, 2, 3]), cross_entropy).backward()  # type: ignore[no-untyped-call]
+        auxiliary.loss(torch.tensor([0, 1, 2, 3]), loss).backward()  # type: ignore[no-untyped-call]
     learns = {
         n.split(".")[0] for n, tensor in network.named_parameters() if tensor.grad is not None
     }
@@ -84,7 +84,7 @@ def test_only_weights_in_front_of_it_learn_from_it(blueprint: Blueprint) -> None
 def test_several_are_evenly_in_front_of_two_thirds(heads: int, kept: int) -> None:
     network = nn.Sequential(*(nn.Conv2d(1, 1, 1) for _ in range(5)), nn.Flatten())
     recipe = RECIPE.model_copy(update={"auxiliary_heads": heads})
-    with attached(network, recipe, torch.zeros(1, 1, 4, 4), 0, {}) as auxiliary:
+    with attached(network, CLASSES, recipe, torch.zeros(1, 1, 4, 4), 0, {}) as auxiliary:
         assert auxiliary is not None
         assert len(auxiliary.heads) == kept
 
@@ -94,14 +94,12 @@ def test_each_of_two_adds_its_loss_times_the_weight(blueprint: Blueprint) -> Non
     found = preset("darts_v2_small")
     network = build(found.blueprint, replace(found.scale, resolution_px=16), seed=0)
     recipe = RECIPE.model_copy(update={"auxiliary_heads": 2, "auxiliary": 0.3})
-    with attached(network, recipe, image[:1], 0, {}) as auxiliary:
+    with attached(network, CLASSES, recipe, image[:1], 0, {}) as auxiliary:
         assert auxiliary is not None
         network.train()(image)
-        each = [nn.functional.cross_entropy(logits, targets) for logits in auxiliary.logits]
+        each = [cross_entropy(logits, targets) for logits in auxiliary.outputs]
         assert len(each) == 2
-        torch.testing.assert_close(
-            auxiliary.loss(targets, cross_entropy), 0.3 * (each[0] + each[1])
-        )
+        torch.testing.assert_close(auxiliary.loss(targets, loss), 0.3 * (each[0] + each[1]))
 
 
 def test_a_training_with_several_goes_on_where_it_was_left() -> None:
@@ -117,8 +115,7 @@ def test_its_weights_are_part_of_the_progress(blueprint: Blueprint) -> None:
     data = load_data(DataSettings(subset=300), SCALE.resolution_px)
     network = build(blueprint, SCALE, seed=1)
     recipe = RECIPE.model_copy(update={"epochs": 1})
-    normalisation = Normalisation(data.mean, data.deviation)
-    progress = train(network, data.train, normalisation, recipe, seed=3)
+    progress = train(network, data.train, data.problem, recipe, seed=3)
     assert any(name.startswith(f"{PREFIX}.") for name in progress.state)
 
 
@@ -126,10 +123,10 @@ def test_networks_of_cells_have_it_behind_a_cell() -> None:
     found = preset("darts_v2_small")
     scale = replace(found.scale, resolution_px=16)
     network = build(found.blueprint, scale, seed=0)
-    with attached(network, RECIPE, torch.zeros(1, 3, 16, 16), 0, {}) as auxiliary:
+    with attached(network, CLASSES, RECIPE, torch.zeros(1, 3, 16, 16), 0, {}) as auxiliary:
         assert auxiliary is not None
         network.train()(torch.rand(2, 3, 16, 16))
-        assert auxiliary.loss(torch.tensor([0, 1]), cross_entropy).isfinite()
+        assert auxiliary.loss(torch.tensor([0, 1]), loss).isfinite()
 
 
 def test_it_is_behind_what_gives_maps() -> None:
@@ -138,17 +135,17 @@ def test_it_is_behind_what_gives_maps() -> None:
     network = nn.Sequential(convolution, *flat)
     image = torch.rand(1, *SCALE.input_shape)
     network(image)
-    with attached(network, RECIPE, image, 0, {}) as auxiliary:
+    with attached(network, CLASSES, RECIPE, image, 0, {}) as auxiliary:
         assert auxiliary is not None
         network.train()(image.repeat(2, 1, 1, 1))
-        auxiliary.loss(torch.tensor([0, 1]), cross_entropy).backward()  # type: ignore[no-untyped-call]
+        auxiliary.loss(torch.tensor([0, 1]), loss).backward()  # type: ignore[no-untyped-call]
     learns = {name for name, weights in network.named_parameters() if weights.grad is not None}
     assert learns == {"0.weight", "0.bias"}
 
 
 def test_a_network_without_maps_has_none() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(256, 6), nn.ReLU(), nn.Linear(6, 10))
-    with attached(network, RECIPE, torch.rand(1, *SCALE.input_shape), 0, {}) as auxiliary:
+    with attached(network, CLASSES, RECIPE, torch.rand(1, *SCALE.input_shape), 0, {}) as auxiliary:
         assert auxiliary is None
 
 
@@ -185,7 +182,7 @@ def test_however_much_is_frozen_the_rest_learns(
         network = build(blueprint, scale, seed=0)
         prepare(network, recipe)
         before = {name: tensor.clone() for name, tensor in network.named_parameters()}
-        train(network, data.train, Normalisation(data.mean, data.deviation), recipe, 1)
+        train(network, data.train, data.problem, recipe, 1)
         moved = {n for n, t in network.named_parameters() if not torch.equal(t, before[n])}
         trainable = {name for name, tensor in network.named_parameters() if tensor.requires_grad}
         assert moved <= trainable, freeze
@@ -199,6 +196,6 @@ def test_behind_what_is_frozen_there_is_none() -> None:
     for freeze in (0, 1, "all"):
         network = build(blueprint, scale, seed=0)
         prepare(network, RECIPE.model_copy(update={"freeze": freeze}))
-        with attached(network, RECIPE, image, 0, {}) as auxiliary:
+        with attached(network, CLASSES, RECIPE, image, 0, {}) as auxiliary:
             heads.append(auxiliary is not None)
     assert heads == [True, True, False]

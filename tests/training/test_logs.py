@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import a_problem
 from torch import nn
 
 from evonas.data import Split
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
-from evonas.training import Normalisation, Progress, train
+from evonas.training import Progress, train
 from evonas.training.logs import CSV_FILE, LOGS, opened_logs
 
 WITHOUT_TENSORBOARD = importlib.util.find_spec("tensorboard") is None
@@ -25,8 +26,8 @@ def train_a_little(folder: Path | None, log: tuple[str, ...], **words: object) -
     split = Split(images, np.arange(8) % 2)
     network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
     recipe = TrainingSettings(epochs=3, batch_size=4, log=log)
-    normalisation = Normalisation((0.5,), (0.25,))
-    return train(network, split, normalisation, recipe, 0, log_folder=folder, **words)  # type: ignore[arg-type]
+    problem = a_problem(2, (0.5,), (0.25,))
+    return train(network, split, problem, recipe, 0, log_folder=folder, **words)  # type: ignore[arg-type]
 
 
 def test_every_log_of_the_settings_is_there() -> None:

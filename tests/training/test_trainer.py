@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import a_problem
 from torch import nn
 
 from evonas.data import Dataset, Split, load_data
@@ -12,8 +13,8 @@ from evonas.errors import TrialFailure
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
+from evonas.tasks.normalisation import normalised
 from evonas.training import (
-    Normalisation,
     Progress,
     batch_size,
     evaluate,
@@ -36,11 +37,6 @@ def digits() -> Dataset:
     return load_data(DataSettings(name="digits", subset=200), resolution_px=8)
 
 
-@pytest.fixture
-def normalisation(digits: Dataset) -> Normalisation:
-    return Normalisation(digits.mean, digits.deviation)
-
-
 def fresh_network() -> nn.Module:
     space = load_space("nano")
     return build(space.decode([1.0] * len(space.genes)), SCALE, seed=0)
@@ -48,13 +44,12 @@ def fresh_network() -> nn.Module:
 
 def weights_after(
     digits: Dataset,
-    normalisation: Normalisation,
     seed: int = 3,
     network: nn.Module | None = None,
     **recipe: Any,
 ) -> dict[str, torch.Tensor]:
     network = network or fresh_network()
-    train(network, digits.train, normalisation, RECIPE.model_copy(update=recipe), seed)
+    train(network, digits.train, digits.problem, RECIPE.model_copy(update=recipe), seed)
     return network.state_dict()
 
 
@@ -62,13 +57,11 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
-    first = weights_after(digits, normalisation)
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(digits: Dataset) -> None:
+    first = weights_after(digits)
     torch.manual_seed(99)
-    assert equal(first, weights_after(digits, normalisation))
-    assert not equal(first, weights_after(digits, normalisation, seed=4))
+    assert equal(first, weights_after(digits))
+    assert not equal(first, weights_after(digits, seed=4))
 
 
 # One change of each setting that acts within a training; `precision`, `transfer` and files are
@@ -138,11 +131,11 @@ ELSEWHERE = {
 }
 
 
-def test_every_setting_of_the_recipe_counts(digits: Dataset, normalisation: Normalisation) -> None:
+def test_every_setting_of_the_recipe_counts(digits: Dataset) -> None:
     """Each change gives weights that no other change gives."""
     seen: dict[float, dict[str, Any]] = {}
     for change in [{}, *CHANGES]:
-        weights = weights_after(digits, normalisation, **{"epochs": 1, **change})
+        weights = weights_after(digits, **{"epochs": 1, **change})
         total = sum(weights[name].double().abs().sum().item() for name in weights)
         assert math.isfinite(total), change
         assert total not in seen, f"{change} is as {seen[total]}"
@@ -167,7 +160,7 @@ RECIPES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_a_training_stopped_after_an_epoch_goes_on_as_if_it_never_stopped(
-    digits: Dataset, normalisation: Normalisation, recipe: dict[str, Any], tmp_path: Path
+    digits: Dataset, recipe: dict[str, Any], tmp_path: Path
 ) -> None:
     recipe = RECIPE.model_copy(update={"epochs": 3, "ema": 0.8, **recipe})
 
@@ -176,12 +169,12 @@ def test_a_training_stopped_after_an_epoch_goes_on_as_if_it_never_stopped(
             save_checkpoint(tmp_path / "checkpoint", network, progress, key="a")
 
     network = fresh_network()
-    whole = train(network, digits.train, normalisation, recipe, 3, after_epoch=save)
+    whole = train(network, digits.train, digits.problem, recipe, 3, after_epoch=save)
     other = build_other()
     saved = load_checkpoint(tmp_path / "checkpoint", other, key="a")
     assert saved is not None
     assert saved.epochs_done == 1
-    rest = train(other, digits.train, normalisation, recipe, 3, progress=saved)
+    rest = train(other, digits.train, digits.problem, recipe, 3, progress=saved)
     assert equal(network.state_dict(), other.state_dict())
     assert rest.curve == whole.curve
     assert rest.epochs_done == whole.epochs_done == 3
@@ -196,16 +189,16 @@ def build_other() -> nn.Module:
     return network
 
 
-def test_a_training_may_pause_on_its_way(digits: Dataset, normalisation: Normalisation) -> None:
+def test_a_training_may_pause_on_its_way(digits: Dataset) -> None:
     recipe = RECIPE.model_copy(update={"ema": 0.8, "schedule": "cosine"})
-    whole = weights_after(digits, normalisation, ema=0.8, schedule="cosine")
+    whole = weights_after(digits, ema=0.8, schedule="cosine")
     network = fresh_network()
-    progress = train(network, digits.train, normalisation, recipe, 3, until=1)
+    progress = train(network, digits.train, digits.problem, recipe, 3, until=1)
     assert progress.epochs_done == len(progress.curve) == 1
-    progress = train(network, digits.train, normalisation, recipe, 3, progress=progress, until=3)
+    progress = train(network, digits.train, digits.problem, recipe, 3, progress=progress, until=3)
     assert progress.epochs_done == 3
     assert not equal(whole, network.state_dict())
-    progress = train(network, digits.train, normalisation, recipe, 3, progress=progress, until=9)
+    progress = train(network, digits.train, digits.problem, recipe, 3, progress=progress, until=9)
     assert progress.epochs_done == 4
     assert equal(whole, network.state_dict())
 
@@ -215,35 +208,33 @@ def test_the_sum_of_losses_is_that_of_the_curve() -> None:
     assert Progress().loss_sum == 0
 
 
-def test_a_finished_training_has_nothing_left_to_do(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_a_finished_training_has_nothing_left_to_do(digits: Dataset) -> None:
     network = fresh_network()
-    done = train(network, digits.train, normalisation, RECIPE, 3)
+    done = train(network, digits.train, digits.problem, RECIPE, 3)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    train(network, digits.train, normalisation, RECIPE, 3, progress=done)
+    train(network, digits.train, digits.problem, RECIPE, 3, progress=done)
     assert equal(before, network.state_dict())
 
 
-def test_a_network_learns_a_few_digits(digits: Dataset, normalisation: Normalisation) -> None:
+def test_a_network_learns_a_few_digits(digits: Dataset) -> None:
     network = fresh_network()
     recipe = TrainingSettings(epochs=15, batch_size=16, lr0=0.4)
-    curve = train(network, digits.train, normalisation, recipe, seed=0).curve
+    curve = train(network, digits.train, digits.problem, recipe, seed=0).curve
     assert len(curve) == 15
     assert curve[-1] < curve[0] / 2
-    assert evaluate(network, digits.train, normalisation).accuracy > 0.95
-    assert evaluate(network, digits.validation, normalisation).accuracy > 0.7
+    assert evaluate(network, digits.train, digits.problem)["accuracy"] > 0.95
+    assert evaluate(network, digits.validation, digits.problem)["accuracy"] > 0.7
 
 
 @pytest.mark.parametrize("batch_size", [120, 10_000])
 def test_an_incomplete_batch_counts_only_where_it_is_the_only_one(
-    digits: Dataset, normalisation: Normalisation, batch_size: int
+    digits: Dataset, batch_size: int
 ) -> None:
     steps = []
     network = fresh_network()
     network.register_forward_hook(lambda module, inputs, output: steps.append(len(output)))
     recipe = TrainingSettings(epochs=1, batch_size=batch_size, auxiliary=0.0)
-    train(network, digits.train, normalisation, recipe, seed=0)
+    train(network, digits.train, digits.problem, recipe, seed=0)
     assert steps == [min(batch_size, len(digits.train))]
 
 
@@ -256,45 +247,37 @@ def test_few_images_are_cut_into_smaller_batches(images: int, expected: int) -> 
     assert batch_size(TrainingSettings(batch_size=50), images) == 50
 
 
-def test_a_training_takes_batches_by_how_many_images_there_are(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_a_training_takes_batches_by_how_many_images_there_are(digits: Dataset) -> None:
     steps = []
     network = fresh_network()
     network.register_forward_hook(lambda module, inputs, output: steps.append(len(output)))
     recipe = TrainingSettings(epochs=1, auxiliary=0.0)
-    train(network, digits.train, normalisation, recipe, seed=0)
+    train(network, digits.train, digits.problem, recipe, seed=0)
     assert steps == [16] * (len(digits.train) // 16)
 
 
-def test_each_epoch_sees_all_images_in_another_order(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_each_epoch_sees_all_images_in_another_order(digits: Dataset) -> None:
     seen = []
     network = fresh_network()
     network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
     recipe = TrainingSettings(epochs=2, batch_size=999, auxiliary=0.0)
-    train(network, digits.train, normalisation, recipe, seed=0)
+    train(network, digits.train, digits.problem, recipe, seed=0)
     first, second = (epoch.sum((1, 2, 3)) for epoch in seen)
     assert not torch.equal(first, second)
     torch.testing.assert_close(first.sort().values, second.sort().values)
 
 
-def test_a_loss_that_is_not_finite_is_a_failure_of_the_design(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_a_loss_that_is_not_finite_is_a_failure_of_the_design(digits: Dataset) -> None:
     with pytest.raises(TrialFailure, match=r"loss is (nan|inf) in epoch 1$") as failure:
-        weights_after(digits, normalisation, lr0=1e38, warmup_epochs=0, momentum=0.0)
+        weights_after(digits, lr0=1e38, warmup_epochs=0, momentum=0.0)
     assert failure.value.kind == "diverged"
 
 
-def test_logits_that_are_not_finite_are_a_failure_of_the_design(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_logits_that_are_not_finite_are_a_failure_of_the_design(digits: Dataset) -> None:
     network = fresh_network()
     nn.init.constant_(list(network.parameters())[-1], math.nan)
     with pytest.raises(TrialFailure, match="not finite") as failure:
-        evaluate(network, digits.validation, normalisation)
+        evaluate(network, digits.validation, digits.problem)
     assert failure.value.kind == "diverged"
 
 
@@ -308,24 +291,21 @@ class Certain(nn.Module):
 def test_scores_are_means_over_all_images_of_all_batches() -> None:
     labels = np.array([0] * 450 + [1] * 150)
     split = Split(np.zeros((600, 1, 2, 2), np.uint8), labels)
-    scores = evaluate(Certain(), split, Normalisation((0.0,), (1.0,)))
-    assert scores.accuracy == 0.75
-    assert scores.loss == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)), rel=1e-5)
+    scores = evaluate(Certain(), split, a_problem(2, (0.0,), (1.0,)))
+    assert scores["accuracy"] == 0.75
+    expected = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert scores["loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_scoring_leaves_the_network_as_it_was(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_scoring_leaves_the_network_as_it_was(digits: Dataset) -> None:
     network = fresh_network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    evaluate(network, digits.validation, normalisation)
+    evaluate(network, digits.validation, digits.problem)
     assert equal(before, network.state_dict())
 
 
-def test_normalised_training_images_have_mean_0_and_deviation_1(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
-    images = normalisation.apply(torch.from_numpy(digits.train.images))
+def test_normalised_training_images_have_mean_0_and_deviation_1(digits: Dataset) -> None:
+    images = normalised(torch.from_numpy(digits.train.images), digits.problem)
     assert images.dtype == torch.float32
     assert images.mean().item() == pytest.approx(0, abs=1e-5)
     assert images.std(correction=0).item() == pytest.approx(1, abs=1e-5)
@@ -333,75 +313,65 @@ def test_normalised_training_images_have_mean_0_and_deviation_1(
 
 def test_channels_are_normalised_each_by_its_own_figures() -> None:
     images = torch.tensor([51, 102, 255], dtype=torch.uint8).reshape(1, 3, 1, 1)
-    apart = Normalisation((0.0, 0.4, 0.5), (0.2, 0.1, 0.25)).apply(images)
+    apart = normalised(images, a_problem(2, (0.0, 0.4, 0.5), (0.2, 0.1, 0.25)))
     assert apart.flatten().tolist() == pytest.approx([1, 0, 2], abs=1e-6)
 
 
 # Stopping early, other devices, other precisions
 
 
-def test_patience_ends_a_training_that_no_longer_gains(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_patience_ends_a_training_that_no_longer_gains(digits: Dataset) -> None:
     network = fresh_network()
     recipe = RECIPE.model_copy(update={"epochs": 30, "lr0": 1e-12, "patience": 2})
-    progress = train(network, digits.train, normalisation, recipe, 3)
+    progress = train(network, digits.train, digits.problem, recipe, 3)
     assert progress.epochs_done < 30
     assert min(progress.curve[-2:]) >= min(progress.curve[:-2])
-    again = train(network, digits.train, normalisation, recipe, 3, progress=progress)
+    again = train(network, digits.train, digits.problem, recipe, 3, progress=progress)
     assert len(again.curve) == progress.epochs_done, "it stays ended"
 
 
-def test_with_validation_images_their_loss_counts(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_with_validation_images_their_loss_counts(digits: Dataset) -> None:
     network = fresh_network()
     recipe = RECIPE.model_copy(update={"epochs": 12, "patience": 1, "weight_decay": 0.0})
-    few = Split(digits.train.images[:20], digits.train.labels[:20])
-    wrong = Split(few.images, (few.labels + 1) % 10)  # what is learned makes these worse
-    progress = train(network, few, normalisation, recipe, 3, validation=wrong)
+    few = Split(digits.train.images[:20], digits.train.targets[:20])
+    wrong = Split(few.images, (few.targets + 1) % 10)  # what is learned makes these worse
+    progress = train(network, few, digits.problem, recipe, 3, validation=wrong)
     assert len(progress.validation_curve) == len(progress.curve) < 12
     assert progress.validation_curve[-1] > min(progress.validation_curve)
     assert progress.curve[-1] == min(progress.curve)
 
 
-def test_a_plateau_lowers_the_rate_of_what_follows(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_a_plateau_lowers_the_rate_of_what_follows(digits: Dataset) -> None:
     recipe = RECIPE.model_copy(update={"epochs": 3, "plateau": 1, "momentum": 0.0})
     steps = []
     for curve in ([2.0, 1.0], [2.0, 3.0]):
         network = fresh_network()
         before = {name: weights.clone() for name, weights in network.named_parameters()}
-        train(network, digits.train, normalisation, recipe, 3, progress=Progress(2, {}, curve))
+        train(network, digits.train, digits.problem, recipe, 3, progress=Progress(2, {}, curve))
         weights = dict(network.named_parameters())
         steps.append(sum((weights[n] - before[n]).norm().item() for n in before))
     assert steps[1] < 0.3 * steps[0]
 
 
-def test_small_images_come_first_and_full_ones_last(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_small_images_come_first_and_full_ones_last(digits: Dataset) -> None:
     sides = []
     network = fresh_network()
     network.register_forward_hook(lambda module, inputs, output: sides.append(inputs[0].shape[2:]))
-    large = Split(digits.train.images.repeat(4, axis=2).repeat(4, axis=3), digits.train.labels)
+    large = Split(digits.train.images.repeat(4, axis=2).repeat(4, axis=3), digits.train.targets)
     recipe = RECIPE.model_copy(update={"epochs": 3, "progressive": 0.5})
-    train(network, large, normalisation, recipe, 3)
+    train(network, large, digits.problem, recipe, 3)
     assert list(dict.fromkeys(sides)) == [(16, 16), (24, 24), (32, 32)]
     assert sides.count(sides[0]) == sides.count(sides[-1]) == len(sides) / 3
 
 
-def test_the_average_of_the_weights_is_what_is_left(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_the_average_of_the_weights_is_what_is_left(digits: Dataset) -> None:
     """One step of plain descent, averaged by hand: decay 2/11 of the weights before it."""
     recipe = RECIPE.model_copy(update={"epochs": 1, "batch_size": 999, "ema": 0.9})
     before = fresh_network().state_dict()
-    trained = weights_after(digits, normalisation, epochs=1, batch_size=999)
-    averaged = weights_after(digits, normalisation, epochs=1, batch_size=999, ema=0.9)
+    trained = weights_after(digits, epochs=1, batch_size=999)
+    averaged = weights_after(digits, epochs=1, batch_size=999, ema=0.9)
     network = fresh_network()
-    progress = train(network, digits.train, normalisation, recipe, 3)
+    progress = train(network, digits.train, digits.problem, recipe, 3)
     for name, value in averaged.items():
         if value.is_floating_point():
             expected = (2 * before[name] + 9 * trained[name]) / 11
@@ -412,46 +382,42 @@ def test_the_average_of_the_weights_is_what_is_left(
 @pytest.mark.parametrize("amp", ["auto", "on", "off"])
 @pytest.mark.parametrize("decision", [True, False])
 def test_the_recipe_or_else_the_decision_says_what_is_computed_in(
-    digits: Dataset, normalisation: Normalisation, amp: str, decision: bool
+    digits: Dataset, amp: str, decision: bool
 ) -> None:
     network = fresh_network()
     seen = []
     convolution = next(m for m in network.modules() if isinstance(m, nn.Conv2d))
     convolution.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
     recipe = RECIPE.model_copy(update={"epochs": 1, "amp": amp})
-    progress = train(network, digits.train, normalisation, recipe, 3, bfloat16=decision)
+    progress = train(network, digits.train, digits.problem, recipe, 3, bfloat16=decision)
     expected = amp == "on" or (amp == "auto" and decision)
     assert set(seen) == {torch.bfloat16 if expected else torch.float32}
     assert progress.bfloat16 is expected
     assert all(weights.dtype == torch.float32 for weights in network.parameters())
 
 
-def test_a_training_goes_on_in_the_precision_that_it_began_in(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_a_training_goes_on_in_the_precision_that_it_began_in(digits: Dataset) -> None:
     network = fresh_network()
-    progress = train(network, digits.train, normalisation, RECIPE, 3, until=1, bfloat16=True)
+    progress = train(network, digits.train, digits.problem, RECIPE, 3, until=1, bfloat16=True)
     seen = []
     network.stem[0].register_forward_hook(  # type: ignore[index, union-attr]
         lambda module, inputs, output: seen.append(output.dtype)
     )
-    train(network, digits.train, normalisation, RECIPE, 3, progress=progress, until=2)
+    train(network, digits.train, digits.problem, RECIPE, 3, progress=progress, until=2)
     assert set(seen) == {torch.bfloat16}
 
 
-def test_what_is_for_gpus_has_no_effect_on_a_cpu(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
-    plain = weights_after(digits, normalisation, epochs=1)
-    assert equal(plain, weights_after(digits, normalisation, epochs=1, cuda_graphs=True))
+def test_what_is_for_gpus_has_no_effect_on_a_cpu(digits: Dataset) -> None:
+    plain = weights_after(digits, epochs=1)
+    assert equal(plain, weights_after(digits, epochs=1, cuda_graphs=True))
 
 
-def test_what_is_frozen_stays(digits: Dataset, normalisation: Normalisation) -> None:
+def test_what_is_frozen_stays(digits: Dataset) -> None:
     network = fresh_network()
     recipe = RECIPE.model_copy(update={"epochs": 1, "freeze": 1})
     prepare(network, recipe)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    train(network, digits.train, normalisation, recipe, 3)
+    train(network, digits.train, digits.problem, recipe, 3)
     same = {
         name for name, value in network.state_dict().items() if torch.equal(value, before[name])
     }
@@ -461,13 +427,11 @@ def test_what_is_frozen_stays(digits: Dataset, normalisation: Normalisation) -> 
     assert len(same) < len(before)
 
 
-def test_the_generators_of_torch_are_left_alone(
-    digits: Dataset, normalisation: Normalisation
-) -> None:
+def test_the_generators_of_torch_are_left_alone(digits: Dataset) -> None:
     network = fresh_network()
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
     drawing = {"drop_path": 0.2, "mixup": 0.5, "auxiliary": 0.4}
-    weights_after(digits, normalisation, network=network, epochs=1, **drawing)
+    weights_after(digits, network=network, epochs=1, **drawing)
     assert torch.equal(torch.rand(3), expected)

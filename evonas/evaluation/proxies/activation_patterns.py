@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from evonas.evaluation.proxies.copies import ACTIVATION_TYPES, working_copy
+from evonas.evaluation.proxies.copies import ACTIVATION_TYPES, LossOf, working_copy
 
 RIDGE = 1e-6  # of the units
 
 
 @torch.no_grad()
-def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def naswot(network: nn.Module, images: Tensor, loss_of: LossOf) -> float:
     """The logarithm of |K|, where K counts the units that two images agree in: NASWOT.
 
     Mellor et al. 2021, arXiv 2006.04647v2, equations 1 and 2. A unit is an input of an

@@ -2,12 +2,16 @@
 
 import copy
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from evonas.models.activations import ACTIVATIONS
 from evonas.models.norms import NORMS
+from evonas.tasks.task import Outputs, outputs_of
+
+LossOf = Callable[[Outputs], torch.Tensor]  # what a network makes of the images, to its loss
 
 ACTIVATION_TYPES = tuple({type(make(1)) for make in ACTIVATIONS.values()})
 NORM_TYPES = tuple({type(make(1)) for make in NORMS.values()} - {nn.Identity})
@@ -29,6 +33,11 @@ def working_copy(network: nn.Module) -> nn.Module:
 def weights(network: nn.Module) -> list[torch.Tensor]:
     """Those of convolutions and linear layers, without biases."""
     return [module.weight for module in network.modules() if isinstance(module, WEIGHTED_TYPES)]
+
+
+def summed(given: torch.Tensor | Outputs) -> torch.Tensor:
+    """The sum of all that a network gave."""
+    return torch.stack([output.sum() for output in outputs_of(given)]).sum()
 
 
 def safe_log(value: float) -> float:

@@ -3,13 +3,20 @@
 import torch
 from torch import Tensor, nn
 
-from evonas.evaluation.proxies.copies import ACTIVATION_TYPES, NORM_TYPES, safe_log, working_copy
+from evonas.evaluation.proxies.copies import (
+    ACTIVATION_TYPES,
+    NORM_TYPES,
+    LossOf,
+    safe_log,
+    summed,
+    working_copy,
+)
 
 GATES = (nn.Sigmoid, nn.Hardsigmoid)  # they weigh what passes, and pass on nothing of their own
 
 
-def synflow(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The logarithm of the sum of |theta x dR / dtheta|, R the sum of the logits of an image of 1s.
+def synflow(network: nn.Module, images: Tensor, loss_of: LossOf) -> float:
+    """The logarithm of the sum of |theta x dR / dtheta|, R the summed outputs of an image of 1s.
 
     Tanaka et al. 2020, arXiv 2006.05467, equation 5. Weights are absolute; norms are left out and
     activations are the identity, which ReLU is where nothing is negative (ReLU6 would cut off).
@@ -20,7 +27,7 @@ def synflow(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     with torch.no_grad():
         for parameter in linear.parameters():
             parameter.abs_()
-    linear(torch.ones_like(images[:1], dtype=torch.float64)).sum().backward()
+    summed(linear(torch.ones_like(images[:1], dtype=torch.float64))).backward()  # type: ignore[no-untyped-call]
     flows = [
         float((parameter.detach() * parameter.grad).sum())
         for parameter in linear.parameters()

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from evonas.evaluation.proxies.copies import NORM_TYPES, safe_log, weights, working_copy
+from evonas.evaluation.proxies.copies import NORM_TYPES, LossOf, safe_log, weights, working_copy
 
 STEP = 0.01  # of the perturbation
 SEED = 0  # of the input and the perturbation: the same for all networks
 
 
 @torch.no_grad()
-def zen(network: nn.Module, images: Tensor, labels: Tensor) -> float:
+def zen(network: nn.Module, images: Tensor, loss_of: LossOf) -> float:
     """The Zen-score: log E ||f(x) - f(x + 0.01 e)|| + the sum of log sigma over the norms.
 
     Lin et al. 2021, arXiv 2102.01063, algorithm 1: f gives the maps before the last pooling, x and

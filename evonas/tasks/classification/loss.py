@@ -1,11 +1,10 @@
-"""What a training makes small: cross-entropy, and how much the images of a class count in it."""
+"""Cross-entropy, and how much the images of a class count in it."""
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from evonas.data.dataset import Labels, Split
-from evonas.settings import DataSettings
+from evonas.data.dataset import Targets
 
 
 def classification_loss(
@@ -34,14 +33,7 @@ def classification_loss(
     return functional.cross_entropy(logits, smooth)
 
 
-def class_weights(settings: DataSettings, split: Split, classes: int) -> torch.Tensor | None:
-    """How much each class counts in a training on the split, (classes,); None: as it comes."""
-    if settings.class_weights == "none":
-        return None
-    return balanced_weights(split.labels, classes)
-
-
-def balanced_weights(labels: Labels, classes: int) -> torch.Tensor:
+def balanced_weights(labels: Targets, classes: int) -> torch.Tensor:
     """Weights (classes,) whose mean over the images is 1: n / (k nᵢ) for class i of k, of n images.
 
     So all classes weigh the same together (King and Zeng 2001, Logistic Regression in Rare Events

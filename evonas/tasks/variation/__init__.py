@@ -1,20 +1,38 @@
 """Whole batches of images, varied at random on the device they lie on.
 
-`augmented` moves and recolours images, `erased` blanks parts of them, `mixed` mixes them with
-each other. All random numbers come from the given CPU generator, so that a seed means the same
-on every device. A heuristic whose setting is 0 draws nothing and costs nothing: with all of them
-off, what came in is given back as it is.
+`varied` moves, recolours, normalises and blanks images, `mixed` mixes them with each other. All
+random numbers come from the given CPU generator, so that a seed means the same on every device. A
+heuristic whose setting is 0 draws nothing and costs nothing.
 """
 
 import torch
 
+from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
+from evonas.tasks.normalisation import normalised
 from evonas.tasks.variation.colour import recoloured
 from evonas.tasks.variation.erasing import erased
-from evonas.tasks.variation.geometry import flip_left_right, flipped, moved, translate
-from evonas.tasks.variation.mixing import mixed, mixes
+from evonas.tasks.variation.geometry import flipped, moved
+from evonas.tasks.variation.mixing import mixed, mixes, one_hot
+from evonas.tasks.variation.resolution import resized, side_px
 
-__all__ = ["augmented", "erased", "flip_left_right", "mixed", "mixes", "translate"]
+__all__ = ["augmented", "mixed", "mixes", "one_hot", "varied"]
+
+
+def varied(
+    images: torch.Tensor,
+    problem: Problem,
+    recipe: TrainingSettings,
+    done: float,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """The images at the size of this share of a training, varied, normalised and blanked.
+
+    uint8 (batch, channels, height, width) to floats. For tasks whose targets say nothing of places.
+    """
+    images = resized(images, side_px(images.shape[2], recipe.progressive, done))
+    images = normalised(augmented(images, recipe, generator), problem)
+    return erased(images, recipe, generator)
 
 
 def augmented(
@@ -22,7 +40,7 @@ def augmented(
 ) -> torch.Tensor:
     """The images moved, flipped and recoloured, each on its own.
 
-    uint8 (batch, channels, height, width) to the same.
+    uint8 (batch, channels, height, width) to the same; with all settings 0, what came in.
     """
     for change in (moved, flipped, recoloured):
         images = change(images, recipe, generator)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from evonas.settings import TrainingSettings
 
@@ -13,6 +14,11 @@ Mix = tuple[torch.Tensor, torch.Tensor]
 def mixes(recipe: TrainingSettings) -> bool:
     """Whether `mixed` ever changes a batch, so that it needs soft targets."""
     return any(getattr(recipe, name) > 0 for name in MIXERS)
+
+
+def one_hot(labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Labels (batch,) as shares of classes (batch, classes), which can be mixed."""
+    return functional.one_hot(labels, classes).float()
 
 
 def mixed(

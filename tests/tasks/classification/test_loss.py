@@ -1,23 +1,24 @@
-"""Unequal classes: what a training makes small, and how its result is scored."""
+"""Unequal classes: what a training makes small."""
 
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from conftest import a_problem
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from evonas.data import Split
-from evonas.settings import DataSettings, TrainingSettings
+from evonas.settings import TrainingSettings
+from evonas.tasks import TASKS
 from evonas.tasks.classification.loss import balanced_weights, classification_loss
-from evonas.training import Normalisation, class_weights, evaluate, train
+from evonas.training import evaluate, train
 from evonas.training.acceleration import make_pass
 from evonas.training.auxiliary import Auxiliary
 
 CPU = torch.device("cpu")
-PLAIN = Normalisation((0.0,), (1.0,))
-MIDDLE = Normalisation((0.45,), (0.1,))
+MIDDLE = a_problem(2, (0.45,), (0.1,))
 LOGITS = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
 LABELS = torch.tensor([0, 0, 0, 0, 1, 2])
 WEIGHTS = torch.tensor([0.5, 2.0, 2.0])
@@ -65,11 +66,12 @@ def test_balanced_classes_weigh_the_same_together_and_an_image_1_on_average(
 def test_the_second_classifier_weighs_classes_as_the_network_does() -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     images = torch.rand(6, 1, 2, 2)
-    recipe = TrainingSettings(label_smoothing=0.1)
-    alone = make_pass(network, recipe, CPU, False, None, WEIGHTS)(images, LABELS)
+    recipe = TrainingSettings()
+    loss = partial(TASKS["classification"].loss, recipe=recipe, class_weights=WEIGHTS)
+    alone = make_pass(network, loss, recipe, CPU, False)(images, LABELS)
     auxiliary = Auxiliary([nn.Identity()], 0.4)
     network.register_forward_hook(partial(auxiliary.listen, auxiliary.heads[0]))
-    together = make_pass(network, recipe, CPU, False, auxiliary, WEIGHTS)(images, LABELS)
+    together = make_pass(network, loss, recipe, CPU, False, auxiliary)(images, LABELS)
     torch.testing.assert_close(together, 1.4 * alone)
 
 
@@ -84,70 +86,12 @@ def unequal() -> Split:
 @pytest.mark.parametrize("words", [{}, {"mixup": 1.0}, {"label_smoothing": 0.2}])
 def test_a_rare_class_is_learnt_when_it_counts_as_much(words: dict[str, float]) -> None:
     found = {}
-    for kind in ("none", "balanced"):
+    for is_balanced in (False, True):
         torch.manual_seed(0)
         network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
         recipe = TrainingSettings(epochs=8, batch_size=34, lr0=0.05, auxiliary=0, **words)
-        settings = DataSettings(class_weights=kind)
-        weights = class_weights(settings, unequal(), 2)
-        train(network, unequal(), MIDDLE, recipe, 0, class_weights=weights)
-        found[kind] = evaluate(network, unequal(), MIDDLE)
-    assert found["none"].accuracy > 0.97
-    assert found["none"].balanced_accuracy < 0.8
-    assert found["balanced"].balanced_accuracy > 0.8
-
-
-class Fixed(nn.Module):
-    """Gives the logits that it holds, in the order of the images."""
-
-    def __init__(self, logits: torch.Tensor) -> None:
-        super().__init__()
-        self.logits, self.shown = logits, 0
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Those of the next images."""
-        first, self.shown = self.shown, self.shown + len(images)
-        return self.logits[first : self.shown]
-
-
-def scored(logits: torch.Tensor, labels: list[int]) -> dict[str, float]:
-    images = np.zeros((len(labels), 1, 2, 2), np.uint8)
-    return vars(evaluate(Fixed(logits), Split(images, np.asarray(labels)), PLAIN))
-
-
-@pytest.mark.parametrize(
-    ("counts", "balanced"), [([603, 3], 0.5), ([10, 10], 0.5), ([90, 5, 5], 1 / 3)]
-)
-def test_always_the_most_frequent_class_has_the_balanced_accuracy_of_chance(
-    counts: list[int], balanced: float
-) -> None:
-    labels = np.repeat(np.arange(len(counts)), counts).tolist()
-    logits = torch.zeros(len(labels), len(counts))
-    logits[:, 0] = 1
-    found = scored(logits, labels)
-    assert found["accuracy"] == counts[0] / sum(counts)
-    assert found["balanced_accuracy"] == pytest.approx(balanced)
-
-
-def test_classes_without_images_do_not_count_in_balanced_accuracy() -> None:
-    assert scored(torch.eye(4)[[0, 0, 2]], [0, 0, 2])["balanced_accuracy"] == 1
-    assert scored(torch.eye(4)[[0, 3, 2]], [0, 0, 2])["balanced_accuracy"] == 0.75
-
-
-@pytest.mark.parametrize(("label", "expected"), [(0, 1), (4, 1), (5, 0), (9, 0)])
-def test_the_five_most_likely_are_five_also_among_equals(label: int, expected: float) -> None:
-    assert scored(torch.zeros(1, 10), [label])["top5_accuracy"] == expected
-    falling = torch.arange(10.0).flip(0)[None]
-    assert scored(falling, [label])["top5_accuracy"] == expected
-
-
-def test_scores_of_many_batches_are_those_of_numpy() -> None:
-    rng = np.random.default_rng(0)
-    labels, logits = rng.integers(0, 12, 1000), rng.normal(size=(1000, 12)).astype(np.float32)
-    found = scored(torch.from_numpy(logits), labels.tolist())
-    order = logits.argsort(1)[:, ::-1]
-    right = order[:, 0] == labels
-    by_class = [right[labels == label].mean() for label in range(12)]
-    assert found["accuracy"] == right.mean()
-    assert found["balanced_accuracy"] == pytest.approx(np.mean(by_class))
-    assert found["top5_accuracy"] == (order[:, :5] == labels[:, None]).any(1).mean()
+        train(network, unequal(), MIDDLE, recipe, 0, is_balanced=is_balanced)
+        found[is_balanced] = evaluate(network, unequal(), MIDDLE)
+    assert found[False]["accuracy"] > 0.97
+    assert found[False]["balanced_accuracy"] < 0.8
+    assert found[True]["balanced_accuracy"] > 0.8

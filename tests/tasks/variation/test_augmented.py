@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.tasks.variation import augmented, erased, mixed
+from evonas.tasks.variation import augmented, mixed
+from evonas.tasks.variation.erasing import erased
 
 Call = Callable[[torch.Tensor, TrainingSettings, torch.Generator], torch.Tensor]
 

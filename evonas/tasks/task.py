@@ -1,0 +1,146 @@
+"""What a task is: all that depends on what is learnt from images."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
+
+from evonas.data.dataset import Targets
+from evonas.errors import SettingsError
+from evonas.networks.problem import Problem
+from evonas.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+Outputs = tuple["Tensor", ...]  # of a network, in the order of its plan
+Batches = Iterable[tuple[Outputs, "Tensor"]]  # outputs and targets
+Loss = Callable[[Outputs, "Tensor"], "Tensor"]  # of outputs and targets: one number to make small
+
+LOSS = "loss"  # the measure that every task has
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number that says how well a trained network does.
+
+    `title` is what it is called in sentences; empty: none tells it. No value is outside `bounds`.
+    """
+
+    direction: Literal["maximise", "minimise"]
+    title: str = ""
+    unit: str = ""
+    bounds: tuple[float, float] = (0, math.inf)
+
+
+class Task(ABC):
+    """What is learnt from images.
+
+    Targets are an array whose first axis is the image, so that they are cached, shuffled and cut
+    into batches as the images are. The module of a task loads without torch: its methods import
+    what computes when they are called.
+
+    Attributes:
+        measures: What `scores` gives, the main one first. A measure of one name is the same in
+            all tasks that have it; all have `loss`.
+        columns: Keys of a prediction that a table in a terminal shows.
+        unequal_classes: What to do about them, in a sentence or two.
+        fit: How a picture of any size becomes a square: cut to its middle (`crop`), or whole, with
+            bars beside it (`letterbox`).
+        tolerance: The largest difference between the outputs of a network and those of the forms
+            that it is exported to, relative to the largest output if that is above 1.
+    """
+
+    measures: Mapping[str, Score]
+    columns: Sequence[str]
+    unequal_classes: str
+    fit: Literal["crop", "letterbox"] = "crop"
+    tolerance: float = 1e-4
+
+    @property
+    def main(self) -> str:
+        """The measure that a search optimises if nobody names another."""
+        return next(iter(self.measures))
+
+    def uninformative(self, problem: Problem) -> Mapping[str, str]:
+        """Measures that are the same whatever a network does, with a sentence that says why."""
+        return {}
+
+    @abstractmethod
+    def wrong(self, targets: Targets, problem: Problem) -> Iterator[str]:
+        """What is wrong with targets that a reader gave."""
+
+    @abstractmethod
+    def counts(self, targets: Targets, problem: Problem) -> NDArray[Any]:
+        """Images of each class, (classes,)."""
+
+    def class_weights(self, targets: Targets, problem: Problem) -> "Tensor":
+        """How much each class counts in the loss, (classes,), if all are to count the same.
+
+        Raises:
+            SettingsError: The task cannot weigh classes.
+        """
+        raise SettingsError(
+            f"data.class_weights=balanced has no meaning in {problem.task}. Leave it out."
+        )
+
+    def auxiliary_outputs(self, problem: Problem) -> int | None:
+        """How many numbers an auxiliary head gives an image, for `loss`; None: there is no head."""
+        return None
+
+    @abstractmethod
+    def varied(
+        self,
+        images: "Tensor",
+        targets: "Tensor",
+        problem: Problem,
+        recipe: TrainingSettings,
+        done: float,
+        generator: "Generator",
+    ) -> "tuple[Tensor, Tensor]":
+        """A batch as a training sees it: varied as the recipe has it, and normalised.
+
+        A recipe without heuristics draws nothing from the generator.
+
+        Args:
+            images: uint8 (batch, channels, height, width). Returned as floats, maybe smaller.
+            targets: (batch, ...). Returned as `loss` takes them.
+            done: The share of the training that is done, 0..1.
+        """
+
+    @abstractmethod
+    def loss(
+        self,
+        outputs: Outputs,
+        targets: "Tensor",
+        recipe: TrainingSettings,
+        class_weights: "Tensor | None" = None,
+    ) -> "Tensor":
+        """What a training makes small: one number, the mean over the images.
+
+        Args:
+            outputs: float32, of the network, or one of an auxiliary head.
+            targets: As the split has them, or as `varied` made them.
+        """
+
+    @abstractmethod
+    def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
+        """All measures over all batches together; a finite loss only if all outputs are finite."""
+
+    @abstractmethod
+    def predictions(
+        self, outputs: Sequence[NDArray[Any]], problem: Problem
+    ) -> list[dict[str, Any]]:
+        """What the outputs say of each image, as plain values in words."""
+
+    @abstractmethod
+    def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """A prediction as lines of a table: values by column."""
+
+
+def outputs_of(given: "Tensor | Outputs") -> Outputs:
+    """What a network gave, as a tuple also where it has one output."""
+    return given if isinstance(given, tuple) else (given,)
