@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from evonas.cache_folder import cache_folder
-from evonas.data import load_data
+from evonas.data.cache import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check
 from evonas.errors import EvonasError

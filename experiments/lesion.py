@@ -20,7 +20,7 @@ from torch import nn
 from trainings import checked, side_by_side, training_parser, words_of
 
 from evonas.blueprint import Blueprint
-from evonas.data import load_data
+from evonas.data.cache import load_data
 from evonas.models import build
 from evonas.models.blocks.residual_sum import ResidualSum
 from evonas.models.layers import Block

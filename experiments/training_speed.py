@@ -30,8 +30,8 @@ from record import parser, report
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.data import Dataset, load_data
-from evonas.data.dataset import Split
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset, Split
 from evonas.models import build, count
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale

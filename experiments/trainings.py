@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from record import parser
 
-from evonas.data import load_data
+from evonas.data.cache import load_data
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check, set_up
 from evonas.evaluation.segments import added_segments, weights_in

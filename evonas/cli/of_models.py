@@ -106,7 +106,7 @@ def predict(
     if csv is not None:
         from evonas.reports.csv_file import write_csv
 
-        write_csv(as_rows(results), csv)
+        write_csv(as_rows(results, model), csv)
         tell(f"{len(results)} predictions written to {csv}.")
     if csv is None or json:
         say(results, json, print_predictions)

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from evonas.data.dataset import Images
 from evonas.data.files import irregular
+from evonas.data.frame import Fit, Frame, frame_of
 from evonas.data.image import image_to_array
 from evonas.errors import ImageError
 
@@ -29,6 +30,14 @@ SHALLOW = {"L;2": 85, "L;4": 17}  # of a PNG with less than 8 bits: what Pillow 
 def read_image(file: Path, resolution_px: int, channels: int) -> Images:
     """The central square of the picture at the resolution, as (channels, height, width) of 0..255.
 
+    See `read_framed`.
+    """
+    return read_framed(file, resolution_px, channels, "crop")[0]
+
+
+def read_framed(file: Path, resolution_px: int, channels: int, fit: Fit) -> tuple[Images, Frame]:
+    """The picture fitted to a square of (channels, height, width), and which part of it that is.
+
     Upright as its EXIF data say, its transparent parts on white, the first frame of an animation.
 
     Raises:
@@ -38,7 +47,8 @@ def read_image(file: Path, resolution_px: int, channels: int) -> Images:
     with _opened(file) as image:
         _scale_transparency(image)
         _turn_upright(image)
-        return image_to_array(_of_8_bits(image), resolution_px, channels)
+        pixels = image_to_array(_of_8_bits(image), resolution_px, channels, fit)
+        return pixels, frame_of(image.size, fit)
 
 
 def is_grey(file: Path) -> bool:

@@ -5,18 +5,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evonas.data.dataset import Images
+from evonas.data.frame import Fit, frame_of
 
 # Modes that Pillow converts to these only, and from these to any.
 PLAIN = {"La": "LA", "LAB": "RGB", "RGBa": "RGBA"}
 
 
-def image_to_array(image: Image.Image, resolution_px: int, channels: int) -> Images:
-    """The central square at the resolution, as (channels, height, width) of 0..255."""
-    side = min(image.size)
-    left, top = ((length - side) // 2 for length in image.size)
-    square = (
-        image if image.width == image.height else image.crop((left, top, left + side, top + side))
-    )
+def image_to_array(
+    image: Image.Image, resolution_px: int, channels: int, fit: Fit = "crop"
+) -> Images:
+    """The picture's square at the resolution, as (channels, height, width) of 0..255."""
+    frame = frame_of(image.size, fit)
+    corners = (frame.left, frame.top, frame.left + frame.side, frame.top + frame.side)
+    square = image if image.width == image.height else image.crop(corners)
     opaque = _opaque(square, "L" if channels == 1 else "RGB")
     resized = opaque.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(

@@ -5,6 +5,7 @@ from typing import Any
 
 from evonas.delivery.recipe import Recipe
 from evonas.exporters.file_names import CHECK, RECIPE, SOURCE
+from evonas.tasks import task_of, test_scores
 
 USE = """## Use
 
@@ -74,10 +75,10 @@ def card(
 def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[str]:
     data = recipe.data.name if recipe.data else "no data set"
     if training is not None:
-        balanced = training.get("test_balanced_accuracy")  # an earlier version wrote none
-        also = "" if balanced is None else f" (balanced over the classes {balanced:.4f})"
+        main, *others = test_scores(training)
+        also = f" ({', '.join(others)})" if others else ""
         return [
-            f"**Test accuracy {training['test_accuracy']:.4f}**{also} on {training['test_images']} "
+            f"**Test {main}**{also} on {training['test_images']} "
             f"images of {training['data']} that neither search nor training saw, after "
             f"{training['epochs']} epochs on {training['images']} images."
         ]
@@ -86,8 +87,10 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
             "**The weights are freshly initialised**: the search trained a smaller network of this "
             f"design on {data}. Retrain it before use."
         ]
+    task = task_of(recipe.problem)
     return [
-        f"The weights are those of the search's short training on {data}. The accuracy below is "
+        f"The weights are those of the search's short training on {data}. "
+        f"The {task.measures[task.main].title} below is "
         "on validation images that the search chose by, so it flatters: retrain for a test figure."
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 from evonas.blueprint import Blueprint, plan_network
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.pick import picked
-from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
+from evonas.delivery.recipe import CLASSIFICATION, InputSettings, OriginSettings, Recipe
 from evonas.delivery.replacement import is_free
 from evonas.errors import ExportError
 from evonas.evaluation.kit import recipe_of
@@ -126,6 +126,7 @@ def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
     longer = {"epochs": settings.full.epochs, "translate": settings.full.translate}
     training = recipe_of(settings.training.model_copy(update=longer), trial.blueprint)
     return Recipe(
+        task=data.get("task", CLASSIFICATION) if data else CLASSIFICATION,
         data=settings.data if data else None,
         input=InputSettings(
             channels=scale.input_channels,

@@ -1,6 +1,6 @@
 """An exported model on image files, by ONNX Runtime."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,16 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from evonas.data.decode import read_image
+from evonas.data.decode import read_framed
 from evonas.data.files import each
 from evonas.data.folder import image_files
+from evonas.data.frame import Fit, Frame
 from evonas.delivery.model_folder import ModelFolder
-from evonas.delivery.recipe import InputSettings
+from evonas.delivery.recipe import InputSettings, parsed_recipe
 from evonas.errors import DataError, ExportError
-from evonas.exporters.file_names import ONNX
+from evonas.exporters.file_names import ONNX, RECIPE
 from evonas.exporters.onnx import INPUT_NAME
+from evonas.tasks import task_of
 
 BATCH = 16  # images: more are hardly faster on a CPU, and what the layers give takes memory
 
@@ -23,7 +25,7 @@ BATCH = 16  # images: more are hardly faster on a CPU, and what the layers give 
 def predict(
     folder: str | Path, images: Iterable[str | Path], trust: bool = False
 ) -> list[dict[str, Any]]:
-    """The most likely class of each image and its probability.
+    """What the model's task predicts of each image: of classes, the most likely.
 
     Args:
         folder: A model folder.
@@ -31,7 +33,8 @@ def predict(
         trust: Files of the model folder may differ from what evonas wrote.
 
     Returns:
-        A dictionary for each image: `image`, `class`, `probability`, and `probabilities` by class.
+        A dictionary for each image: `image`, and what the task says of it: of classes, `class`,
+        `probability`, and `probabilities` by class.
 
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or its model was
@@ -44,35 +47,23 @@ def predict(
         raise ExportError("This model was never trained on images. Retrain it first.")
     files = [file for found in each(_files, map(Path, images)) for file in found]
     session = onnxruntime.InferenceSession(model.onnx(), providers=["CPUExecutionProvider"])
-    rows = [
-        row
-        for batch in batches(files, recipe.input)
-        for row in _probabilities(session.run(None, {INPUT_NAME: batch})[0])
-    ]
-    return [
-        {
-            "image": str(file),
-            "class": recipe.classes[int(row.argmax())],
-            "probability": float(row.max()),
-            "probabilities": dict(zip(recipe.classes, row.tolist(), strict=True)),
-        }
-        for file, row in zip(files, rows, strict=True)
-    ]
+    task, found = task_of(recipe.problem), []
+    for pictures, frames in batches(files, recipe.input, task.fit):
+        outputs = session.run(None, {INPUT_NAME: pictures})
+        found += task.predictions(outputs, frames, recipe.problem)
+    return [{"image": str(file), **own} for file, own in zip(files, found, strict=True)]
 
 
-def as_rows(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Predictions for a table: the probability of each class is a column."""
-    return [
-        {
-            **{key: result[key] for key in ("image", "class", "probability")},
-            **{f"probability of {name}": p for name, p in result["probabilities"].items()},
-        }
-        for result in results
-    ]
+def as_rows(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Predictions of the model in a folder as lines of a table."""
+    task = task_of(parsed_recipe(folder.expanduser() / RECIPE).problem)
+    return [{"image": result["image"], **row} for result in results for row in task.rows(result)]
 
 
-def batches(files: Sequence[Path], given: InputSettings) -> Iterator[NDArray[np.float32]]:
-    """The images as a model takes them, (up to `BATCH`, channels, height, width).
+def batches(
+    files: Sequence[Path], given: InputSettings, fit: Fit
+) -> Iterator[tuple[NDArray[np.float32], list[Frame]]]:
+    """The images as a model takes them, (up to `BATCH`, channels, height, width), and frames.
 
     Raises:
         DataError: Files are no images. All are tried first: the message lists all such files.
@@ -84,15 +75,16 @@ def batches(files: Sequence[Path], given: InputSettings) -> Iterator[NDArray[np.
     for start in range(0, len(files), BATCH):
         try:
             pictures = each(
-                lambda file: read_image(file, given.resolution_px, given.channels),
+                lambda file: read_framed(file, given.resolution_px, given.channels, fit),
                 files[start : start + BATCH],
             )
         except DataError as error:
             problems += error.problems
             continue
         if not problems:
-            scaled = (np.stack(pictures).astype(np.float32) / 255 - mean) / deviation
-            yield scaled.astype(np.float32)
+            pixels, frames = zip(*pictures, strict=True)
+            scaled = (np.stack(pixels).astype(np.float32) / 255 - mean) / deviation
+            yield scaled.astype(np.float32), list(frames)
     if problems:
         raise DataError(problems)
 
@@ -105,9 +97,3 @@ def _files(path: Path) -> list[Path]:
     if not files:
         raise DataError(f"The folder {path} has no images.")
     return files
-
-
-def _probabilities(logits: Any) -> NDArray[np.float64]:
-    logits = np.asarray(logits, dtype=np.float64)
-    exponents = np.exp(logits - logits.max(1, keepdims=True))
-    return np.asarray(exponents / exponents.sum(1, keepdims=True))

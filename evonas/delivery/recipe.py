@@ -6,8 +6,11 @@ import yaml
 
 from evonas.errors import ExportError
 from evonas.key import key_of
+from evonas.networks.problem import Problem
 from evonas.settings import DataSettings, Group, TrainingSettings, validate
 from evonas.yaml_file import read_yaml
+
+CLASSIFICATION = "classification"
 
 
 class InputSettings(Group):
@@ -35,6 +38,7 @@ class OriginSettings(Group):
 class Recipe(Group):
     """All that a retraining needs beside the images."""
 
+    task: str = CLASSIFICATION
     data: DataSettings | None
     input: InputSettings
     classes: tuple[str, ...]
@@ -48,9 +52,17 @@ class Recipe(Group):
         return self.input.shape, len(self.classes)
 
     @property
+    def problem(self) -> Problem:
+        """What the weights were trained for; mean and deviation are empty if they never were."""
+        own = self.input
+        mean, deviation = own.mean or (), own.deviation or ()
+        return Problem(self.task, own.channels, self.classes, mean, deviation)
+
+    @property
     def interface(self) -> str:
-        """A key of what the weights were trained with: input and classes."""
-        return key_of([self.input.model_dump(mode="json"), self.classes])
+        """A key of what the weights were trained with: input, classes and task."""
+        task = [] if self.task == CLASSIFICATION else [self.task]
+        return key_of([self.input.model_dump(mode="json"), self.classes, *task])
 
 
 def parsed_recipe(file: Path) -> Recipe:
@@ -68,4 +80,6 @@ def parsed_recipe(file: Path) -> Recipe:
 def recipe_text(recipe: Recipe) -> str:
     """The text of recipe.yaml."""
     values = recipe.model_dump(mode="json")
+    if recipe.task == CLASSIFICATION:
+        del values["task"]  # as earlier versions wrote recipes, which knew no other
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

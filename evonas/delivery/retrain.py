@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from evonas.data import DATA_SETS, Dataset, Split, load_data
-from evonas.data.cache import data_key
+from evonas.data.cache import data_key, load_data
+from evonas.data.dataset import Dataset, Split
+from evonas.data.readers import DATA_SETS
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe import Recipe
@@ -159,6 +160,12 @@ def _threads(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
 
 
 def _check_fit(recipe: Recipe, data: Dataset) -> None:
+    if data.problem.task != recipe.task:
+        assert recipe.data is not None, "a retraining has data"
+        raise SettingsError(
+            f"The model is for {recipe.task}, and data={recipe.data.name} is for "
+            f"{data.problem.task}. Give data that the model was made for."
+        )
     channels, classes = data.problem.channels, len(data.problem.classes)
     if channels != recipe.input.channels or classes != len(recipe.classes):
         raise SettingsError(

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from evonas.blueprint import plan_network
-from evonas.data import DATA_SETS, Dataset, load_data
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset
+from evonas.data.readers import DATA_SETS
 from evonas.driver.filter import check_filter
 from evonas.driver.limits import check_limits
 from evonas.driver.recipe import check_recipe_settings, check_task, check_transfer
@@ -37,6 +39,7 @@ from evonas.space.document import SpaceDocument, read_space
 from evonas.space.load import space_of
 from evonas.space.recipe import check_recipe
 from evonas.space.search_space import SearchSpace
+from evonas.tasks import TASKS
 from evonas.trial import Chromosome
 
 LEAST_WORKERS = 64  # that any machine may be asked for
@@ -106,6 +109,7 @@ def check(
         problems.attempt(lambda: check_runtime(settings.latency))
     if settings.evaluator.name == "python" and function is None:
         function = problems.attempt(lambda: find_function(settings.evaluator.function))
+    settings = _with_objectives(settings)
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
     settings = _with_epochs(_with_selection(settings, len(objectives)))
     problems.messages += _misplaced(settings)
@@ -186,6 +190,18 @@ def _too_many_workers(executor: ExecutorSettings) -> Iterator[str]:
             f"executor.workers={executor.workers}: each is a process of this machine, which has "
             f"{cores} cores. Write at most {most}."
         )
+
+
+def _with_objectives(settings: Settings) -> Settings:
+    """The main measure of the data's task, and latency, if no objectives are named."""
+    known = DATA_SETS.get(settings.data.name)
+    if (
+        known is None
+        or settings.evaluator.name != "train"
+        or "objectives" in settings.model_fields_set
+    ):
+        return settings
+    return settings.model_copy(update={"objectives": (TASKS[known.task].main, "latency_ms")})
 
 
 def _with_selection(settings: Settings, objectives: int) -> Settings:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from evonas.data import Dataset
+from evonas.data.dataset import Dataset
 from evonas.errors import DataError, SettingsError
 from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.objectives import Objective, taken_measures

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from evonas.blueprint import Blueprint
-from evonas.data import Dataset, load_data
-from evonas.data.cache import data_key
-from evonas.data.dataset import SPLIT_SEED, stratified
+from evonas.data.cache import data_key, load_data
+from evonas.data.dataset import SPLIT_SEED, Dataset, stratified
 from evonas.evaluation.proxies import PROXY_IMAGES, LossOf
 from evonas.hardware.latency import Clock, latency_scale
 from evonas.settings import DataSettings, LatencySettings, Settings, TrainingSettings, validate

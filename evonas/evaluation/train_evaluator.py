@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evonas.blueprint import Blueprint
+from evonas.data.readers import DATA_SETS
 from evonas.evaluation.bench import Bench
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.kit import Kit
@@ -21,9 +22,11 @@ from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.segments import added_segments
 from evonas.key import key_of
 from evonas.space import Scale, network_key
+from evonas.tasks import TASKS
+from evonas.tasks.task import LOSS
 from evonas.trial import Assignment, Notes, Outcome, Trial
 
-ALWAYS_MEASURED = ("accuracy", "loss", "macs", "parameters")
+ALWAYS_MEASURED = (LOSS, "macs", "parameters")  # and the main measure of the task
 WITHOUT_INFLUENCE = {"log", "compile", "cuda_graphs"}  # on what a training gives
 
 
@@ -86,7 +89,8 @@ class TrainEvaluator(Evaluator):
     @property
     def measured(self) -> Sequence[str]:
         """See `Evaluator.measured`."""
-        return list(dict.fromkeys([*super().measured, *ALWAYS_MEASURED]))
+        main = TASKS[DATA_SETS[self.settings.data.name].task].main
+        return list(dict.fromkeys([*super().measured, main, *ALWAYS_MEASURED]))
 
     def __call__(self, assignment: Assignment) -> Outcome:
         """See `Evaluator.__call__`."""

@@ -14,6 +14,7 @@ from evonas.presets import Preset
 from evonas.reports.escape import printable
 from evonas.reports.format import duration, measure, number
 from evonas.space import Scale
+from evonas.tasks import test_scores
 
 COLUMNS = ("parameters", "macs", "receptive_field_px", "jump_px")  # of a layer's line
 
@@ -135,10 +136,9 @@ def print_export(result: dict[str, Any], console: Console) -> None:
 
 
 def print_retrain(result: dict[str, Any], console: Console) -> None:
-    """The test accuracy, which is looked at only here."""
+    """The scores on the test images, which are looked at only here."""
     console.print(
-        f"Test accuracy {result['test_accuracy']:.4f}, balanced over the classes "
-        f"{result['test_balanced_accuracy']:.4f}, on {result['test_images']} images, after "
+        f"Test {', '.join(test_scores(result))}, on {result['test_images']} images, after "
         f"{result['epochs']} epochs in {duration(result['seconds'])}. "
         f"Weights, ONNX and card are in {result['folder']}.",
         soft_wrap=True,
@@ -146,11 +146,15 @@ def print_retrain(result: dict[str, Any], console: Console) -> None:
 
 
 def print_predictions(results: list[dict[str, Any]], console: Console) -> None:
-    """One line an image."""
+    """One line an image, with what is a text or a number of its prediction."""
     table = Table()
-    for head in ("image", "class", "probability"):
+    heads = [name for name, value in results[0].items() if isinstance(value, str | float)]
+    for head in heads:
         table.add_column(head, overflow="fold")
     for result in results:
-        names = (printable(result["image"]), printable(result["class"]))
-        table.add_row(*names, f"{result['probability']:.3f}")
+        table.add_row(*(_cell(result[head]) for head in heads))
     console.print(table)
+
+
+def _cell(value: str | float) -> str:
+    return printable(value) if isinstance(value, str) else f"{value:.3f}"

@@ -4,6 +4,7 @@ It loads without torch: who reads a run needs to know measures, and trains nothi
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from evonas.networks.problem import Problem
 from evonas.registry import pick
@@ -22,3 +23,13 @@ def task_of(problem: Problem) -> Task:
         UnknownName: There is no such task.
     """
     return pick(TASKS, problem.task, "task")
+
+
+def test_scores(result: Mapping[str, Any]) -> list[str]:
+    """Of a retraining's result what sentences tell, as `accuracy 0.9812`, the main one first."""
+    titles = {name: own.title for task in TASKS.values() for name, own in task.measures.items()}
+    return [
+        f"{title} {result[f'test_{name}']:.4f}"
+        for name, title in titles.items()
+        if title and f"test_{name}" in result
+    ]

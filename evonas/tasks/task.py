@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from evonas.data.dataset import Targets
+from evonas.data.frame import Fit, Frame
 from evonas.errors import SettingsError
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
@@ -46,18 +47,15 @@ class Task(ABC):
     Attributes:
         measures: What `scores` gives, the main one first. A measure of one name is the same in
             all tasks that have it; all have `loss`.
-        columns: Keys of a prediction that a table in a terminal shows.
         unequal_classes: What to do about them, in a sentence or two.
-        fit: How a picture of any size becomes a square: cut to its middle (`crop`), or whole, with
-            bars beside it (`letterbox`).
+        fit: How a picture of any size becomes a square.
         tolerance: The largest difference between the outputs of a network and those of the forms
             that it is exported to, relative to the largest output if that is above 1.
     """
 
     measures: Mapping[str, Score]
-    columns: Sequence[str]
     unequal_classes: str
-    fit: Literal["crop", "letterbox"] = "crop"
+    fit: Fit = "crop"
     tolerance: float = 1e-4
 
     @property
@@ -132,9 +130,13 @@ class Task(ABC):
 
     @abstractmethod
     def predictions(
-        self, outputs: Sequence[NDArray[Any]], problem: Problem
+        self, outputs: Sequence[NDArray[Any]], frames: Sequence[Frame], problem: Problem
     ) -> list[dict[str, Any]]:
-        """What the outputs say of each image, as plain values in words."""
+        """What the outputs say of each image, as plain values in words.
+
+        Args:
+            frames: Which squares of the pictures the images are.
+        """
 
     @abstractmethod
     def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:

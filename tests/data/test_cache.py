@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evonas.data import load_data
-from evonas.data.cache import data_key
+from evonas.data.cache import data_key, load_data
 from evonas.data.dataset import Source
 from evonas.data.readers import DATA_SETS
 from evonas.errors import DataError, FileError, UnknownName
@@ -125,7 +124,8 @@ def test_an_unknown_data_set_is_told(decoded: Path) -> None:
 
 READ = """
 import sys
-from evonas.data import folder, load_data
+from evonas.data import folder
+from evonas.data.cache import load_data
 from evonas.settings import DataSettings
 print("ready", flush=True)
 sys.stdin.readline()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from evonas.data import Dataset, load_data
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset
 from evonas.data.digits import read_digits
 from evonas.settings import DataSettings
 

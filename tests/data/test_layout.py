@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from evonas.cache_folder import cache_folder
-from evonas.data import Dataset, load_data
-from evonas.data.cache import data_key, left_out
+from evonas.data.cache import data_key, left_out, load_data
+from evonas.data.dataset import Dataset
 from evonas.data.layout import Layout, lay_out
 from evonas.errors import DataError
 from evonas.reports.data import data_lines
@@ -242,7 +242,7 @@ def test_the_cache_is_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("EVONAS_CACHE", str(tmp_path / "kept"))
     divided(tmp_path, "")
     key = data_key(of(tmp_path))
-    assert read(tmp_path).classes == ("a", "b")
+    assert read(tmp_path).problem.classes == ("a", "b")
     assert cache_folder("data").is_relative_to(tmp_path / "kept")
     assert lay_out(tmp_path).left_out == ("kept that evonas wrote",)
     assert data_key(of(tmp_path)) == key

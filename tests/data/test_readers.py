@@ -9,7 +9,9 @@ from conftest import REPOSITORY
 from PIL import Image
 from small_sets import write_binary_cifar, write_mnist, write_npz
 
-from evonas.data import DATA_SETS, Dataset, load_data
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset
+from evonas.data.readers import DATA_SETS
 from evonas.driver.preparation import check
 from evonas.errors import DataError, SettingsError
 from evonas.settings import DataSettings, SyntheticSettings, Words

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evonas.data import Split
-from evonas.data.dataset import Source, split_source, stratified
+from evonas.data.dataset import Source, Split, split_source, stratified
 
 property_test = settings(deadline=None, derandomize=True, max_examples=60)
 class_sizes = st.lists(st.integers(3, 60), min_size=2, max_size=5)
@@ -100,7 +99,7 @@ def test_mean_and_deviation_are_those_of_the_training_images_alone() -> None:
 
 def test_images_of_one_shade_have_a_deviation_to_divide_by() -> None:
     plain = Split(np.zeros((8, 3, 2, 2), np.uint8), np.array([0, 1] * 4))
-    dataset = split_source(Source(("a", "b"), "classification", plain, None), 0.5, None)
+    dataset = split_source(Source(("a", "b"), plain, None), "classification", 0.5, None)
     assert dataset.problem.deviation == pytest.approx((1e-3,) * 3)
 
 

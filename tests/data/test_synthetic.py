@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from evonas.data import Dataset, load_data
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset
 from evonas.data.synthetic import read_synthetic
 from evonas.errors import SettingsError
 from evonas.settings import DataSettings, SyntheticSettings, Words

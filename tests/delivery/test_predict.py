@@ -12,9 +12,10 @@ import pytest
 from conftest import typed
 from PIL import Image
 
-from evonas.delivery.predict import BATCH, as_rows, batches, predict
+from evonas.delivery.predict import BATCH, batches, predict
 from evonas.delivery.recipe import InputSettings
 from evonas.errors import DataError, ExportError
+from evonas.tasks import TASKS
 from evonas.yaml_file import read_yaml, write_yaml
 
 DIGITS = InputSettings(channels=1, resolution_px=8, mean=(0.5,), deviation=(0.25,))
@@ -39,7 +40,7 @@ def paint(file: Path, level: int = 0) -> Path:
 
 def test_images_come_in_batches(working_folder: Path) -> None:
     files = [paint(Path(f"{number}.png"), number) for number in range(2 * BATCH + 5)]
-    found = list(batches(files, DIGITS))
+    found = [batch for batch, frames in batches(files, DIGITS, "crop")]
     assert [len(batch) for batch in found] == [BATCH, BATCH, 5]
     assert all(batch.shape[1:] == (1, 8, 8) and batch.dtype == np.float32 for batch in found)
     means = [float(image.mean()) for batch in found for image in batch]
@@ -51,7 +52,7 @@ def test_all_files_that_are_no_images_are_named_in_whatever_batch(working_folder
     for number in (3, BATCH + 1, 3 * BATCH - 1):
         files[number].write_text("no image")
     with pytest.raises(DataError) as failure:
-        list(batches(files, DIGITS))
+        list(batches(files, DIGITS, "crop"))
     assert [problem.split()[0] for problem in failure.value.problems] == [
         "3.png",
         f"{BATCH + 1}.png",
@@ -61,7 +62,8 @@ def test_all_files_that_are_no_images_are_named_in_whatever_batch(working_folder
 
 def test_a_table_has_a_column_a_class() -> None:
     result = {"image": "a.png", "class": "x", "probability": 0.7}
-    rows = as_rows([{**result, "probabilities": {"x": 0.7, "image": 0.3}}])
+    prediction = {**result, "probabilities": {"x": 0.7, "image": 0.3}}
+    rows = [{"image": "a.png", **row} for row in TASKS["classification"].rows(prediction)]
     assert rows == [{**result, "probability of x": 0.7, "probability of image": 0.3}]
 
 

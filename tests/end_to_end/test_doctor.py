@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import typed
 
-from evonas.data import load_data
+from evonas.data.cache import load_data
 from evonas.settings import DataSettings
 
 SMALL = ["space=nano", "data.subset=200", "executor=inline"]

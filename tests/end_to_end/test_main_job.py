@@ -125,7 +125,7 @@ def test_proxy_export_has_the_accuracy_that_the_search_saw(run_copy: Path) -> No
             "export", "finished", "--to", "m", "--scale", "proxy", "--pick", "best", "--json"
         ).stdout
     )
-    from evonas.data import load_data
+    from evonas.data.cache import load_data
     from evonas.settings import DataSettings
     from evonas.tasks.normalisation import normalised
 

@@ -6,7 +6,7 @@ import torch
 from conftest import a_problem
 from torch import nn
 
-from evonas.data import Split
+from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
 from evonas.tasks import TASKS
 from evonas.tasks.task import Loss

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from evonas.blueprint import Blueprint
-from evonas.data import load_data
+from evonas.data.cache import load_data
 from evonas.models import build
 from evonas.presets import preset
 from evonas.settings import DataSettings, TrainingSettings

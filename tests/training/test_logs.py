@@ -7,7 +7,7 @@ import pytest
 from conftest import a_problem
 from torch import nn
 
-from evonas.data import Split
+from evonas.data.dataset import Split
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
 from evonas.training import Progress, train

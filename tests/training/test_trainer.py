@@ -8,7 +8,8 @@ import torch
 from conftest import a_problem
 from torch import nn
 
-from evonas.data import Dataset, Split, load_data
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset, Split
 from evonas.errors import TrialFailure
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings

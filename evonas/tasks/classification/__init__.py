@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.dataset import Targets
+from evonas.data.frame import Frame
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.classification.predictions import most_likely
@@ -33,7 +34,6 @@ class Classification(Task):
         "top5_accuracy": Score("maximise", bounds=(0, 1)),
         LOSS: Score("minimise"),
     }
-    columns = ("class", "probability")
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "
         "data.class_weights=balanced."
@@ -106,15 +106,13 @@ class Classification(Task):
         return classification_scores(batches)
 
     def predictions(
-        self, outputs: Sequence[NDArray[Any]], problem: Problem
+        self, outputs: Sequence[NDArray[Any]], frames: Sequence[Frame], problem: Problem
     ) -> list[dict[str, Any]]:
         """See `Task.predictions`: the most likely class, and the probabilities of all."""
         return most_likely(outputs[0], problem.classes)
 
     def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See `Task.rows`: the probability of each class is a column."""
+        row = {name: prediction[name] for name in ("class", "probability")}
         probabilities = prediction["probabilities"].items()
-        return [
-            {name: prediction[name] for name in self.columns}
-            | {f"probability of {name}": value for name, value in probabilities}
-        ]
+        return [{**row, **{f"probability of {name}": value for name, value in probabilities}}]

@@ -9,7 +9,7 @@ from conftest import a_problem
 from torch import nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from evonas.data import Split
+from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
 from evonas.tasks import TASKS
 from evonas.tasks.classification.loss import balanced_weights, classification_loss
