@@ -1,5 +1,6 @@
 """One training: images that stay in memory, one recipe, one seed, no data loader."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,12 @@ import torch
 from torch import nn
 
 from evonas.data.dataset import Split
+from evonas.errors import BuildError
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks import task_of
 from evonas.tasks.task import LOSS, Loss
+from evonas.tasks.variation.resolution import side_px
 from evonas.training.acceleration import Pass, make_pass
 from evonas.training.allocator import keep_freed_memory
 from evonas.training.auxiliary import Auxiliary, attached
@@ -68,7 +71,9 @@ def train(
     Raises:
         TrialFailure: The loss is no longer finite (`diverged`).
         SettingsError: The recipe asks for what is not to be had here.
+        BuildError: The recipe begins with images that are too small for the network.
     """
+    _check_small_images(network, recipe, split.images.shape[1:])
     keep_freed_memory()
     device = device or torch.device("cpu")
     progress = progress or Progress(bfloat16=in_bfloat16(recipe, bfloat16))
@@ -99,6 +104,26 @@ def train(
             if after_epoch is not None:
                 after_epoch(progress)
     return progress
+
+
+def _check_small_images(
+    network: nn.Module, recipe: TrainingSettings, shape: tuple[int, ...]
+) -> None:
+    """Networks that make a feature of each pixel take images of one size alone."""
+    channels, full_px, _ = shape
+    smallest_px = side_px(full_px, recipe.progressive, 0)
+    flattens = any(isinstance(module, nn.Flatten) for module in network.modules())
+    if smallest_px == full_px or not flattens:
+        return
+    try:
+        small = torch.empty(1, channels, smallest_px, smallest_px, device="meta")
+        copy.deepcopy(network).to("meta").eval()(small)
+    except RuntimeError:
+        raise BuildError(
+            f"training.progressive={recipe.progressive:g} begins with images of {smallest_px} px, "
+            f"and this network takes {full_px} px alone. Leave progressive out, or end the network "
+            "with a global_pool in place of flatten."
+        ) from None
 
 
 def _loss(

@@ -10,7 +10,7 @@ from torch import nn
 
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset, Split
-from evonas.errors import TrialFailure
+from evonas.errors import BuildError, TrialFailure
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
@@ -436,3 +436,15 @@ def test_the_generators_of_torch_are_left_alone(digits: Dataset) -> None:
     drawing = {"drop_path": 0.2, "mixup": 0.5, "auxiliary": 0.4}
     weights_after(digits, network=network, epochs=1, **drawing)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_network_of_one_size_refuses_to_begin_with_smaller_images() -> None:
+    data = load_data(DataSettings(name="digits", subset=40), resolution_px=16)
+    of_one_size = nn.Sequential(nn.Flatten(), nn.Linear(256, 10))
+    recipe = RECIPE.model_copy(update={"epochs": 1, "progressive": 0.5})
+    before = of_one_size[1].weight.clone()
+    with pytest.raises(BuildError, match="begins with images of 8 px, and this network takes 16"):
+        train(of_one_size, data.train, data.problem, recipe, 0)
+    assert torch.equal(of_one_size[1].weight, before)
+    train(of_one_size, data.train, data.problem, recipe.model_copy(update={"progressive": 1.0}), 0)
+    assert not torch.equal(of_one_size[1].weight, before)
