@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from evonas.blueprint import Blueprint, plan_network
+from evonas.blueprint import Blueprint
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.pick import picked
 from evonas.delivery.recipe import CLASSIFICATION, InputSettings, OriginSettings, Recipe
@@ -11,7 +11,6 @@ from evonas.delivery.replacement import is_free
 from evonas.errors import ExportError
 from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.measures import measure_scales
-from evonas.exporters.source import network_source
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
 from evonas.models import Network, build
@@ -56,7 +55,7 @@ def export(
     checks = write_model(
         to,
         _model(run, trial, outcome, chosen, blueprint, network),
-        lambda network, model: measured_latency(network, model, chosen.input_shape, latency),
+        lambda network, files: measured_latency(network, files, chosen.input_shape, latency),
     )
     keys = ("onnx_max_abs_difference", "onnx_rounding", "source_max_abs_difference")
     return {
@@ -109,15 +108,12 @@ def _model(
     blueprint: Blueprint,
     network: Network,
 ) -> Model:
-    title = f"Trial {trial.number} of run {run.name} at {scale.name} scale, written by evonas."
     facts = {
         "measures": dict(outcome.measures),
         "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
     }
-    source = network_source(plan_network(blueprint, scale), title)
-    recipe = _recipe(run, trial, scale)
-    return Model(recipe, blueprint.to_dict(), source.encode(), facts, network)
+    return Model(_recipe(run, trial, scale), blueprint.to_dict(), facts, network)
 
 
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:

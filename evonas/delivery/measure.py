@@ -9,10 +9,10 @@ from typing import Any
 
 from evonas.delivery.model_folder import ModelFolder
 from evonas.errors import SettingsError
-from evonas.exporters.file_names import ONNX, RECIPE, SOURCE, WEIGHTS
+from evonas.exporters.file_names import RECIPE, SOURCE, WEIGHTS
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.hardware.latency import Clock, Latency, latency_scale, reference_ms
-from evonas.hardware.runtimes import RUNTIMES, OnnxRuntime, Shape
+from evonas.hardware.runtimes import Shape
 from evonas.models import build
 from evonas.presets import preset
 from evonas.settings import Settings, Words
@@ -92,9 +92,9 @@ def _sized(scale: Scale, settings: Settings) -> Scale:
 
 
 def _of_folder(path: Path, clock: Clock, trust: bool) -> tuple[Latency, Shape]:
-    reads_onnx = isinstance(RUNTIMES[clock.settings.runtime], OnnxRuntime)
-    folder = ModelFolder.open(path, [ONNX] if reads_onnx else [SOURCE, WEIGHTS], trust)
+    needed = [SOURCE, WEIGHTS] if clock.form is None else [clock.form.file]
+    folder = ModelFolder.open(path, needed, trust)
     shape = folder.recipe.input.shape
-    if reads_onnx:
-        return clock.measure(folder.onnx()), shape
-    return clock.measure_network(folder.trained().network, shape), shape
+    if clock.form is None:
+        return clock.measure_network(folder.trained().network, shape), shape
+    return clock.measure(folder.onnx()), shape

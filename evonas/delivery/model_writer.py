@@ -14,44 +14,44 @@ from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
 from evonas.delivery.recipe import Recipe, recipe_text
 from evonas.delivery.replacement import replacing
 from evonas.errors import ExportError
-from evonas.exporters.agreement import TOLERANCE, largest_difference, onnx_agreement, outputs_of
+from evonas.exporters.agreement import TOLERANCE, outputs_of
 from evonas.exporters.file_names import (
     BLUEPRINT,
     CARD,
     CHECK,
     FACTS,
     FILES,
-    ONNX,
     RECIPE,
     SOURCE,
     TRAINING,
     WEIGHTS,
 )
-from evonas.exporters.model_code import Source, run_source
-from evonas.exporters.onnx import onnx_model
-from evonas.exporters.weights import put_weights, tensors_of, weights_of
+from evonas.exporters.forms import FORMS
+from evonas.exporters.model_code import defined
+from evonas.exporters.weights import weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
 
 CHECKED_IMAGES = 4
 
-# Measures the network, or the ONNX model made of it.
-MeasureLatency = Callable[[nn.Module, bytes], Mapping[str, Any]]
+# Measures the network, or a file of it that the second argument has by name.
+MeasureLatency = Callable[[nn.Module, Mapping[str, bytes]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Model:
     """What a model folder is written from; the other files follow from it.
 
-    `facts` are measures, scales and genes of the search, `training` is what came of a retraining.
+    `facts` are measures, scales and genes of the search. Of a retraining, `training` is what came
+    of it and `source` is model.py, which stays as it was.
     """
 
     recipe: Recipe
     blueprint: Mapping[str, Any]
-    source: bytes
     facts: Mapping[str, Any]
     network: nn.Module
     training: Mapping[str, Any] | None = None
+    source: bytes | None = None
 
 
 def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str, Any]:
@@ -61,26 +61,26 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
         What check.json holds.
 
     Raises:
-        ExportError: Source, weights and ONNX do not give the same numbers.
+        ExportError: A form does not give the numbers of the network.
     """
-    with replacing(folder, (*FILES, TRAINING)) as staged:
+    with replacing(folder, FILES) as staged:
         network = model.network.cpu().eval()
-        onnx = onnx_model(network, model.recipe.input.shape, batch=None)
         contents = {
             BLUEPRINT: json_text(model.blueprint),
             RECIPE: recipe_text(model.recipe).encode(),
-            SOURCE: model.source,
             FACTS: json_text(model.facts),
             WEIGHTS: weights_of(network),
-            ONNX: onnx,
         }
+        if model.source is not None:
+            contents[SOURCE] = model.source
         if model.training is not None:
             contents[TRAINING] = json_text(model.training)
-        source = run_source(model.source, folder / SOURCE, *model.recipe.shapes)
-        put_weights(source.network, tensors_of(contents[WEIGHTS], folder / WEIGHTS), folder)
+        for form in FORMS.values():
+            if form.file not in contents:
+                contents[form.file] = form.write(network, model.recipe.input.shape, None)
         checks = {
-            **_agreement(network, source, onnx, model.recipe),
-            "latency": dict(latency(network, onnx)),
+            **_agreement(network, contents, model.recipe),
+            "latency": dict(latency(network, contents)),
             INTERFACE: model.recipe.interface,
             CHECKSUMS: {name: checksum(content) for name, content in contents.items()},
         }
@@ -93,7 +93,7 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
 
 def model_files(folder: Path) -> list[str]:
     """The paths of all files of a model folder that are there."""
-    return [str(folder / name) for name in (*FILES, TRAINING) if (folder / name).is_file()]
+    return [str(folder / name) for name in FILES if (folder / name).is_file()]
 
 
 def json_text(values: Mapping[str, Any]) -> bytes:
@@ -101,26 +101,23 @@ def json_text(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
 
 
-def _agreement(network: nn.Module, source: Source, onnx: bytes, recipe: Recipe) -> dict[str, Any]:
+def _agreement(network: nn.Module, contents: Mapping[str, bytes], recipe: Recipe) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(CHECKED_IMAGES, *recipe.input.shape, generator=generator)
-    agreement = onnx_agreement(network, onnx, images)
-    with torch.no_grad():
-        by_source = largest_difference(
-            outputs_of(network, images), outputs_of(source.network, images)
-        )
-        outputs = network(source.example)[0]
-    differences = {"onnx": agreement.difference, "source": by_source}
-    for form, difference in differences.items():
-        if not difference <= TOLERANCE:
+    found = {
+        name: form.agreement(network, contents[form.file], images) for name, form in FORMS.items()
+    }
+    for form, agreement in found.items():
+        if not agreement.difference <= TOLERANCE:
             raise ExportError(
-                f"The {form} form of the network differs by {difference:.2g} from the network "
-                f"itself, and at most {TOLERANCE:g} is right. Nothing was exported."
+                f"The {form} form of the network differs by {agreement.difference:.2g} from the "
+                f"network itself, and at most {TOLERANCE:g} is right. Nothing was exported."
             )
-    rounding = {} if agreement.rounding is None else {"onnx_rounding": agreement.rounding}
+    outputs = outputs_of(network, defined(contents[SOURCE], Path(SOURCE)).example)
+    rounding = {f"{form}_rounding": agreement.rounding for form, agreement in found.items()}
     return {
-        **{f"{form}_max_abs_difference": value for form, value in differences.items()},
+        **{f"{form}_max_abs_difference": each.difference for form, each in found.items()},
         "images": CHECKED_IMAGES,
-        "example_output": outputs.tolist(),
-        **rounding,
+        "example_output": outputs[0][0].tolist(),
+        **{key: value for key, value in rounding.items() if value is not None},
     }

@@ -115,8 +115,8 @@ def _retrained(
     recipe = _with_input(recipe, data)
     write_model(
         folder.path,
-        Model(recipe, blueprint, folder.read(SOURCE), facts, network, result),
-        lambda network, model: measured_latency(network, model, shape, LatencySettings()),
+        Model(recipe, blueprint, facts, network, result, folder.read(SOURCE)),
+        lambda network, files: measured_latency(network, files, shape, LatencySettings()),
     )
     (folder.path / CHECKPOINT).unlink(missing_ok=True)
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]

@@ -10,7 +10,7 @@ from evonas.evaluation.kit import Kit
 from evonas.evaluation.measures import MEASURES, Derivation
 from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.trial_training import Trained, trained
-from evonas.exporters.onnx import onnx_model
+from evonas.exporters.forms import FORMS
 from evonas.hardware.latency import Clock, Latency, kept_latency
 from evonas.hardware.memory import peak_memory_bytes
 from evonas.models import Count, build, count
@@ -48,11 +48,11 @@ class Artefact:
         Raises:
             BuildError: The weights are more than an ONNX file holds.
         """
-        return onnx_model(self.network, self.scale.input_shape, self.batch)
+        return FORMS["onnx"].write(self.network, self.scale.input_shape, self.batch)
 
     def latency(self, clock: Clock) -> Latency:
         """What the clock says of it."""
-        if clock.reads_onnx:
+        if clock.form is not None:
             return clock.measure(self.model)
         return clock.measure_network(self.network, self.scale.input_shape)
 

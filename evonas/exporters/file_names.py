@@ -1,7 +1,7 @@
-"""Files of a model folder; weights of a run's trials are called the same."""
+"""All files of a model folder; weights of a run's trials are called the same."""
 
 BLUEPRINT, RECIPE, SOURCE = "blueprint.json", "recipe.yaml", "model.py"
 WEIGHTS, ONNX, CHECK, CARD = "weights.safetensors", "model.onnx", "check.json", "README.md"
 FACTS = "search.json"  # measures of the search, with their scales, and genes
 TRAINING = "training.json"  # what came of a retraining, once there was one
-FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD)
+FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD, TRAINING)

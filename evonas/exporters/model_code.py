@@ -1,5 +1,7 @@
 """The network that model.py defines. Running that file is running whatever it says."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +23,22 @@ class Source:
     example: torch.Tensor
 
 
+def defined(code: bytes, file: Path) -> Source:
+    """What the code defines, with weights of its own making.
+
+    Args:
+        code: What `file` holds; that is not read again.
+
+    Raises:
+        ExportError: The code ends the process or fails.
+    """
+    module = ModuleType("evonas_exported_model")
+    module.__file__ = str(file)
+    with _told_of(file):
+        exec(compile(code, str(file), "exec"), module.__dict__)
+        return Source(module.Network(), module.example_input())
+
+
 def run_source(code: bytes, file: Path, input_shape: tuple[int, int, int], classes: int) -> Source:
     """The network that the code defines, with weights of its own making.
 
@@ -31,12 +49,18 @@ def run_source(code: bytes, file: Path, input_shape: tuple[int, int, int], class
     Raises:
         ExportError: The code ends the process, fails, or defines another network.
     """
-    module = ModuleType("evonas_exported_model")
-    module.__file__ = str(file)
-    try:
-        exec(compile(code, str(file), "exec"), module.__dict__)
-        source = Source(module.Network(), module.example_input())
+    source = defined(code, file)
+    with _told_of(file):
         shapes = _shapes(source)
+    _check_shapes(shapes, ((1, *input_shape), (1, classes)), file)
+    return source
+
+
+@contextmanager
+def _told_of(file: Path) -> Iterator[None]:
+    """Whatever the code of a file does instead of defining a network, as an ExportError."""
+    try:
+        yield
     except SystemExit as end:
         raise ExportError(
             f"{file} ends the process, by SystemExit({end.code!r}), instead of defining a "
@@ -48,8 +72,6 @@ def run_source(code: bytes, file: Path, input_shape: tuple[int, int, int], class
         raise ExportError(
             f"{file} does not define a network that works: {_told(problem)}."
         ) from problem
-    _check_shapes(shapes, ((1, *input_shape), (1, classes)), file)
-    return source
 
 
 def _shapes(source: Source) -> Shapes:

@@ -14,7 +14,7 @@ matters more than how often it is looked at. Of the wall's time it was 48 %.
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -27,7 +27,7 @@ from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.cache_folder import cache_folder
-from evonas.exporters.onnx import onnx_model
+from evonas.exporters.forms import Form
 from evonas.files import lock, write_atomically
 from evonas.hardware.device import device_fingerprint, is_on_gpu
 from evonas.hardware.runtimes import Shape, Timed, check_runtime, clock_of
@@ -85,22 +85,22 @@ class Clock:
         self._reference = _loaded_reference(settings)
 
     @property
-    def reads_onnx(self) -> bool:
-        """True if what it measures is an ONNX model, which it makes of a network if need be."""
-        return self._runtime.reads_onnx
+    def form(self) -> Form | None:
+        """The form in which a network is measured; None: the torch network itself."""
+        return self._runtime.form
 
     def measure(self, model: bytes) -> Latency:
-        """The latency of a serialised ONNX model, one measurement at a time per device.
+        """The latency of a network in the form of the runtime, one at a time per device.
 
         Raises:
             SettingsError: The runtime takes torch networks only.
         """
-        return self._measure(lambda: self._runtime.load_onnx(model, self.settings))
+        return self._measure(lambda: self._runtime.load_written(model, self.settings))
 
     def measure_network(self, network: nn.Module, shape: Shape) -> Latency:
         """The same of a torch network for images of this shape, in whatever form is needed."""
-        if self.reads_onnx:
-            return self.measure(onnx_model(network, shape, self.settings.batch))
+        if self.form is not None:
+            return self.measure(self.form.write(network, shape, self.settings.batch))
         return self._measure(lambda: self._runtime.load(network, shape, self.settings))
 
     def _measure(self, load: Callable[[], Timed]) -> Latency:
@@ -168,11 +168,14 @@ def clock_noise(settings: LatencySettings) -> float:
 
 
 def measured_latency(
-    network: nn.Module, model: bytes, shape: Shape, settings: LatencySettings
+    network: nn.Module, files: Mapping[str, bytes], shape: Shape, settings: LatencySettings
 ) -> dict[str, Any]:
-    """Latency on this device as plain values: of the ONNX model where the runtime reads such."""
+    """Latency on this device as plain values: of the file in the runtime's form, if it has one."""
     clock = Clock(settings, reference_ms(settings))
-    latency = clock.measure(model) if clock.reads_onnx else clock.measure_network(network, shape)
+    if clock.form is not None:
+        latency = clock.measure(files[clock.form.file])
+    else:
+        latency = clock.measure_network(network, shape)
     return {"ms": latency.ms, **latency.to_dict()}
 
 

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from evonas.errors import SettingsError
-from evonas.exporters.onnx import INPUT_NAME, onnx_model
+from evonas.exporters.forms import FORMS, Form
+from evonas.exporters.onnx import INPUT_NAME
 from evonas.registry import pick
 from evonas.settings import LatencySettings
 
@@ -40,12 +41,12 @@ class Timed(ABC):
 class Runtime(ABC):
     """One way to run a network.
 
-    `precisions` are those that it really computes in. `reads_onnx`: it takes serialised ONNX
-    models, and makes one of a network that it is given.
+    `precisions` are those that it really computes in. `form`: in which a network is written for
+    it; None if it takes the torch network itself.
     """
 
     precisions: tuple[str, ...]
-    reads_onnx: ClassVar[bool] = False
+    form: ClassVar[Form | None] = None
 
     @abstractmethod
     def lack(self) -> str | None:
@@ -55,8 +56,8 @@ class Runtime(ABC):
     def load(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> Timed:
         """The network, ready to be timed on batches of `settings.batch` images."""
 
-    def load_onnx(self, model: bytes, settings: LatencySettings) -> Timed:
-        """The same from a serialised ONNX model.
+    def load_written(self, model: bytes, settings: LatencySettings) -> Timed:
+        """The same from what a network was written as, in the runtime's form.
 
         Raises:
             SettingsError: This one does not.
@@ -70,7 +71,7 @@ class Runtime(ABC):
 class OnnxRuntime(Runtime):
     """ONNX Runtime on one of its execution providers."""
 
-    reads_onnx = True
+    form = FORMS["onnx"]
     provider: str
     package: str
     precisions: tuple[str, ...] = ("fp32",)
@@ -86,10 +87,10 @@ class OnnxRuntime(Runtime):
 
     def load(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> Timed:
         """See `Runtime.load`."""
-        return self.load_onnx(onnx_model(network, shape, settings.batch), settings)
+        return self.load_written(self.form.write(network, shape, settings.batch), settings)
 
-    def load_onnx(self, model: bytes, settings: LatencySettings) -> Timed:
-        """See `Runtime.load_onnx`."""
+    def load_written(self, model: bytes, settings: LatencySettings) -> Timed:
+        """See `Runtime.load_written`."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1

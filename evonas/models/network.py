@@ -30,7 +30,7 @@ def _built(value: Any) -> Any:
 class Network(nn.Module):
     """What a plan describes. Parameter names equal those of the exported source.
 
-    `outputs`: the parts that leave the network.
+    `plan`: what it was built from. `outputs`: the parts that leave the network.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -38,6 +38,7 @@ class Network(nn.Module):
         for part in plan.parts:
             modules = [build_layer(layer) for layer in part.layers]
             self.add_module(part.name, modules[0] if len(modules) == 1 else nn.Sequential(*modules))
+        self.plan = plan
         self._steps = _steps(plan)
         self.outputs = plan.outputs
         set_constants(self, **plan.constants)

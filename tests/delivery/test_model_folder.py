@@ -13,21 +13,29 @@ import torch
 from conftest import REPOSITORY
 from torch import nn
 
-from evonas.blueprint import plan_network
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
 from evonas.delivery.replacement import READY, STAGED, is_free
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.file_names import BLUEPRINT, FACTS, FILES, ONNX, RECIPE, SOURCE, WEIGHTS
+from evonas.exporters.file_names import (
+    BLUEPRINT,
+    FACTS,
+    FILES,
+    ONNX,
+    RECIPE,
+    SOURCE,
+    TRAINING,
+    WEIGHTS,
+)
 from evonas.exporters.onnx import onnx_model
-from evonas.exporters.source import network_source
 from evonas.exporters.weights import tensors_of
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
+WRITTEN = {*FILES} - {TRAINING}  # by an export
 
 
 def model(seed: int) -> Model:
@@ -41,9 +49,8 @@ def model(seed: int) -> Model:
         seed=3,
         origin=OriginSettings(run="a", trial=0, scale="proxy"),
     )
-    source = network_source(plan_network(blueprint, SCALE), "A model").encode()
     facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
-    return Model(recipe, blueprint.to_dict(), source, facts, build(blueprint, SCALE, seed=seed))
+    return Model(recipe, blueprint.to_dict(), facts, build(blueprint, SCALE, seed=seed))
 
 
 def write(folder: Path, seed: int = 0) -> None:
@@ -67,7 +74,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_all_files_are_listed_and_none_names_a_place_of_the_moment(folder: Path) -> None:
-    assert {Path(file).name for file in model_files(folder)} == set(contents(folder)) == set(FILES)
+    assert {Path(file).name for file in model_files(folder)} == set(contents(folder)) == WRITTEN
     passing = (STAGED, READY, tempfile.gettempdir(), str(REPOSITORY), str(Path.home()) + "/")
     for name, content in contents(folder).items():
         for place in passing:
@@ -203,11 +210,11 @@ def test_a_process_killed_at_any_step_leaves_all_old_files_or_all_new_ones(
     write(whole, seed=1)
     new = contents(whole)
     shutil.copytree(whole, folder / STAGED)  # killed while it was writing
-    ModelFolder.open(folder, FILES).trained()
+    ModelFolder.open(folder, WRITTEN).trained()
     assert contents(folder) == old
     os.rename(folder / STAGED, folder / READY)  # killed while files moved to their places
     os.replace(folder / READY / WEIGHTS, folder / WEIGHTS)
-    ModelFolder.open(folder, FILES).trained()
+    ModelFolder.open(folder, WRITTEN).trained()
     assert contents(folder) == new
     assert not (folder / READY).exists()
 
@@ -217,7 +224,7 @@ def test_what_a_killed_export_left_does_not_stand_in_the_way(working_folder: Pat
     assert is_free(Path("new"))
     write(Path("new"))
     assert not is_free(Path("new"))
-    assert set(contents(Path("new"))) == set(FILES)
+    assert set(contents(Path("new"))) == WRITTEN
 
 
 def test_tensors_are_read_in_the_order_of_their_names() -> None:

@@ -14,13 +14,12 @@ import torch
 from conftest import EVONAS
 from torch import nn
 
-from evonas.blueprint import Blueprint, plan_network
+from evonas.blueprint import Blueprint
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, write_model
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
 from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.source import network_source
 from evonas.models import build
 from evonas.reports.epochs import EpochLines
 from evonas.settings import DataSettings, TrainingSettings
@@ -44,10 +43,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed=3,
         origin=OriginSettings(run="a", trial=0, scale="proxy"),
     )
-    source = network_source(plan_network(blueprint, SCALE), "A model").encode()
     facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
     network = build(blueprint, SCALE, seed=3)
-    model = Model(recipe, blueprint.to_dict(), source, facts, network)
+    model = Model(recipe, blueprint.to_dict(), facts, network)
     write_model(folder, model, lambda network, onnx: {"ms": 1.0, "pairs": 1})
     return folder
 

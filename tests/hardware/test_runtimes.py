@@ -79,7 +79,7 @@ def test_torch_computes_in_16_bits_where_it_says_so() -> None:
 def test_torch_times_networks_and_no_onnx_models() -> None:
     settings = LatencySettings(runtime="torch")
     with pytest.raises(SettingsError, match="times torch networks, and this is an ONNX"):
-        check_runtime(settings).load_onnx(onnx_model(network(), SHAPE), settings)
+        check_runtime(settings).load_written(onnx_model(network(), SHAPE), settings)
 
 
 @pytest.mark.filterwarnings("ignore")  # of weights that are rounded
