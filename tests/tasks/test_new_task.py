@@ -13,7 +13,14 @@ from conftest import REPOSITORY
 from PIL import Image
 from several_labels.bars import CLASSES, drawn
 
-MAIN = "from evonas.cli import main; main()"
+TYPED = """
+import json, sys
+from conftest import typed
+
+if __name__ == "__main__":
+    done = [typed(*words) for words in json.loads(sys.argv[1])]
+    print(json.dumps([[d.args, d.returncode, d.stdout, d.stderr] for d in done]))
+"""
 FIXTURE = Path(__file__).with_name("several_labels")
 WORDS = [
     "space=nano",
@@ -59,13 +66,14 @@ def add_line(file: Path, imported: str, after: str, line: str) -> None:
     file.write_text(f"{head}{imported}\nfrom evonas.{rest}".replace(after, after + line))
 
 
-def evonas_of(tree: Path, *words: str, code: int = 0) -> str:
-    """What the command prints: one JSON document; of one that is refused, its message."""
-    call = [sys.executable, "-c", MAIN, *words, "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    result = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=600)
-    assert result.returncode == code, result.stderr
-    return result.stderr if code else result.stdout
+def typed_in(tree: Path, *commands: list[str]) -> list[subprocess.CompletedProcess[str]]:
+    """What each of the commands does with the tree's evonas, all in one other process."""
+    paths = os.pathsep.join(map(str, (tree, REPOSITORY / "tests")))
+    environment = {**os.environ, "PYTHONPATH": paths}
+    call = [sys.executable, "-c", TYPED, json.dumps(commands)]
+    done = subprocess.run(call, capture_output=True, text=True, env=environment, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return [subprocess.CompletedProcess(*values) for values in json.loads(done.stdout)]
 
 
 def pictures(folder: Path) -> dict[str, str]:
@@ -82,27 +90,37 @@ def pictures(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_a_third_task_is_searched_resumed_exported_retrained_and_used(tree: Path) -> None:
-    refused = evonas_of(tree, "search", *WORDS, "objectives=accuracy,macs", code=2)
-    assert "data=bars is for several_labels, which has no accuracy" in refused
-    assert "no meaning in several_labels" in evonas_of(
-        tree, "search", *WORDS, "data.class_weights=balanced", code=2
-    )
-    evonas_of(tree, "search", *WORDS)
-    run = json.loads(evonas_of(tree, "resume", "several", "budget.evaluations=+1"))
-    assert run["counts"]["complete"] == 3
-    assert [own["name"] for own in run["objectives"]] == ["f1", "latency_ms"]
-    assert all(0 <= design["measures"]["f1"] <= 1 for design in run["front"])
-    evonas_of(tree, "export", "several", "--to", "model", "--pick", "best", "--scale", "proxy")
-    assert "The F1 below is on validation images" in Path("model/README.md").read_text()
-    assert "task: several_labels" in Path("model/recipe.yaml").read_text()
-    result = json.loads(evonas_of(tree, "retrain", "model", "training.epochs=20"))
-    assert result["test_f1"] > 0.9
-    assert f"**Test F1 {result['test_f1']:.4f}** on" in Path("model/README.md").read_text()
     shown = pictures(Path("pictures"))
-    predicted = json.loads(evonas_of(tree, "predict", "model", "pictures"))
-    found = {Path(own["image"]).name: own for own in predicted}
+    unknown, unweighed, started, resumed, exported, retrained, other, predicted, listed = typed_in(
+        tree,
+        ["search", *WORDS, "objectives=accuracy,macs"],
+        ["search", *WORDS, "data.class_weights=balanced"],
+        ["search", *WORDS],
+        ["resume", "several", "budget.evaluations=+1", "--json"],
+        ["export", "several", "--to", "model", "--pick", "best", "--scale", "proxy"],
+        ["retrain", "model", "training.epochs=20", "--json"],
+        ["retrain", "model", "data=digits"],
+        ["predict", "model", "pictures", "--json"],
+        ["predict", "model", "pictures", "--csv", "out.csv"],
+    )
+    for done in (started, resumed, exported, retrained, predicted, listed):
+        assert done.returncode == 0, done.stderr
+    for done in (unknown, unweighed, other):
+        assert done.returncode == 2, done.stderr
+    assert "data=bars is for several_labels, which has no accuracy" in unknown.stderr
+    assert "no meaning in several_labels" in unweighed.stderr
+    assert "is for classification" in other.stderr
+
+    run = json.loads(resumed.stdout)
+    assert run["counts"]["complete"] == 3
+    assert [objective["name"] for objective in run["objectives"]] == ["f1", "latency_ms"]
+    assert all(0 <= design["measures"]["f1"] <= 1 for design in run["front"])
+    assert "task: several_labels" in Path("model/recipe.yaml").read_text()
+    score = json.loads(retrained.stdout)["test_f1"]
+    assert score > 0.9
+    assert f"**Test F1 {score:.4f}** on" in Path("model/README.md").read_text()
+
+    found = {Path(row["image"]).name: row for row in json.loads(predicted.stdout)}
     assert found["wide.png"]["side_px"] == 32  # letterbox: the whole picture
     assert sum(found[name]["labels"] == labels for name, labels in shown.items()) >= 7
-    evonas_of(tree, "predict", "model", "pictures", "--csv", "out.csv")
     assert Path("out.csv").read_text().splitlines()[0] == "image,labels"
-    assert "is for classification" in evonas_of(tree, "retrain", "model", "data=digits", code=2)
