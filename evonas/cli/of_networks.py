@@ -25,7 +25,8 @@ def spaces(
     """
     if name is None and sample is not None:
         raise SettingsError("--sample draws from one space. Write evonas spaces NAME --sample 3.")
-    from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
+    from evonas.evaluation.space_figures import space_summary, spaces_summary
+    from evonas.reports.spaces import print_space, print_spaces
     from evonas.space import known_parts, known_spaces, load_part, load_space
 
     if name is not None:

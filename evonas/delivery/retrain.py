@@ -20,27 +20,24 @@ from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
 from evonas.hardware.latency import measured_latency
 from evonas.key import checksum, key_of
-from evonas.models import initialise, network_macs
+from evonas.models import network_macs
 from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.tasks import task_of
-from evonas.tasks.normalisation import normalised
 from evonas.tasks.task import LOSS
 from evonas.training import (
     Progress,
-    batch_size,
     evaluate,
     is_worth_a_probe,
     load_checkpoint,
-    probe,
     save_checkpoint,
     train,
 )
+from evonas.training.job import begin, gains_from_bfloat16
 from evonas.training.logs import CSV_FILE
 from evonas.training.rates import peak_rate
-from evonas.training.transfer import prepare
 
 NEEDED = (SOURCE, BLUEPRINT, FACTS)
 CHECKPOINT = "checkpoint.safetensors"
@@ -252,10 +249,9 @@ def _begin(
 ) -> None:
     """Fresh weights as recipe and blueprint have them, and those of a file over them."""
     designed = blueprint.get("network", {}).get("initialisation")
-    initialise(network, recipe.seed, recipe.training.initialisation or designed)
-    found = prepare(network, recipe.training, recipe.seed)
+    taken = begin(network, recipe.training, recipe.seed, designed)
     if recipe.training.weights is not None:
-        display.line(f"{recipe.training.weights}: {found}.")
+        display.line(f"{recipe.training.weights}: {taken}.")
 
 
 def _bfloat16(
@@ -272,5 +268,4 @@ def _bfloat16(
     macs = network_macs(network, (channels, height, width))
     if not is_worth_a_probe(recipe.training, count, macs):
         return False
-    batch = torch.from_numpy(images.images[: batch_size(recipe.training, count)])
-    return probe(network, normalised(batch, problem), device)
+    return gains_from_bfloat16(network, recipe.training, images, problem, device)

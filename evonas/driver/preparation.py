@@ -32,12 +32,13 @@ from evonas.hardware.device import device_fingerprint
 from evonas.hardware.latency import reference_ms
 from evonas.hardware.runtimes import check_runtime
 from evonas.registry import pick, unknown_name
-from evonas.runs.run import parse_objectives, run_scales
+from evonas.runs.run import parse_objectives
 from evonas.settings import ExecutorSettings, Settings, Words
 from evonas.space.check import check_space
 from evonas.space.document import SpaceDocument, read_space
 from evonas.space.load import space_of
 from evonas.space.recipe import check_recipe
+from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
 from evonas.tasks import TASKS
 from evonas.trial import Chromosome

@@ -12,8 +12,8 @@ from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.objectives import Objective, taken_measures
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.models import build
-from evonas.runs.run import run_scales
 from evonas.settings import Settings
+from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
 from evonas.tasks import TASKS, task_of
 from evonas.training.logs import opened_logs

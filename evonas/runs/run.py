@@ -1,13 +1,11 @@
 """A run as its users see it: read from its folder, whatever state that is in."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evonas.errors import RunError, SettingsError
 from evonas.evaluation.objectives import Objective, parse_objective
-from evonas.networks.scale import STACKS
 from evonas.runs.folder import DATABASE, SPACE
 from evonas.runs.ledger import Damaged, Ledger, damage_told
 from evonas.runs.lock import is_locked
@@ -16,6 +14,7 @@ from evonas.settings import Settings
 from evonas.space import Scale, SearchSpace
 from evonas.space.document import space_name
 from evonas.space.load import load_space_file
+from evonas.space.run_scales import run_scales
 from evonas.trial import Outcome, Trial
 
 
@@ -213,25 +212,3 @@ def parse_objectives(settings: Settings) -> tuple[Objective, ...]:
     if problems:
         raise SettingsError(problems)
     return tuple(objectives)
-
-
-def run_scales(
-    space: SearchSpace, settings: Settings, data: Mapping[str, Any] | None
-) -> tuple[Scale, Scale]:
-    """Proxy and full scale for a data set (None: no images); `full.*` settings win."""
-    given: dict[str, Any] = {}
-    if data:
-        given = {"input_channels": data["channels"], "classes": len(data["classes"])}
-    full = settings.full
-    wanted: dict[str, Any] = {
-        "resolution_px": full.resolution_px,
-        "width": full.width,
-        "filters": full.filters,
-        "repeats": None if full.repeats is None else (full.repeats,) * STACKS,
-    }
-    chosen = {key: value for key, value in wanted.items() if value is not None}
-    largest = replace(space.scales["full"], **given, **chosen)
-    return (
-        replace(space.scales["proxy"], **given),
-        largest.compound(full.phi) if full.phi else largest,
-    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, typed
 
-from evonas.reports.spaces import space_summary
+from evonas.evaluation.space_figures import space_summary
 
 
 def broken_nano(path: Path, right: str, wrong: str) -> int:

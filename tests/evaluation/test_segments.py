@@ -10,9 +10,9 @@ import torch
 from evonas.evaluation.objectives import parse_objective
 from evonas.evaluation.segments import expected_epochs, segments_of
 from evonas.evaluation.train_evaluator import TrainEvaluator
-from evonas.runs.run import run_scales
 from evonas.settings import FidelitySettings, Limits, Settings, TrainingSettings
 from evonas.space import load_space
+from evonas.space.run_scales import run_scales
 from evonas.trial import Assignment, Outcome, Trial
 
 RECIPE = TrainingSettings(epochs=9)

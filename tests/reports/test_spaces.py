@@ -9,9 +9,10 @@ import pytest
 
 from evonas.blueprint import plan_network
 from evonas.errors import SettingsError
+from evonas.evaluation.space_figures import space_summary, spaces_summary
 from evonas.models import count
 from evonas.reports.console import PlainConsole
-from evonas.reports.spaces import print_space, print_spaces, space_summary, spaces_summary
+from evonas.reports.spaces import print_space, print_spaces
 from evonas.space import load_space
 
 SPACE = """\
