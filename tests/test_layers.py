@@ -43,6 +43,7 @@ DEPTH = {room: depth for depth, rooms in enumerate(LAYERS) for room in rooms}
 
 # Libraries that may be imported in certain rooms or files only.
 HOMES = {
+    "fcntl": {"files.py"},
     "ray": {"executors/ray_service.py", "executors/ray_executor.py"},
     "pygad": {"evolution"},
     "optuna": {"evolution"},

@@ -5,15 +5,13 @@ count; then each moves to its place. If the process ends in between, whoever ope
 moves the rest. The folder itself stays: it may be mounted, or somebody's working folder.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from evonas.errors import ExportError
-from evonas.files import make_folder
+from evonas.files import lock_folder, make_folder
 
 STAGED = ".evonas-new"  # files that are being written
 READY = ".evonas-ready"  # files that count already, on the way to their places
@@ -76,14 +74,11 @@ def held(folder: Path) -> Iterator[None]:
     Raises:
         ExportError: Another one does.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(lock_folder(folder))
         except BlockingIOError:
             raise ExportError(
                 f"Another process is retraining {folder}. Wait until it is done, or stop it."
             ) from None
         yield
-    finally:
-        os.close(descriptor)

@@ -1,23 +1,17 @@
 """One driver per run: a lock that the kernel releases whatever happens to its holder.
 
-It belongs to the open file (OFD lock), because the kernel tells who asks whether such a lock is
-held without giving it to him: a reader never stands in a driver's way. Of an `flock`, which is all
-that the library filelock has, one can only find out by taking it.
+It belongs to the open file, so that a reader can ask whether it is held without taking it.
 """
 
-import fcntl
 import json
 import os
 import socket
-import struct
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from evonas.errors import RunError
-from evonas.files import told
-
-_FLOCK = "hhqqi"  # type, whence, start, length, pid: the struct flock of 64-bit Linux
+from evonas.files import is_locked_open, lock_open, told
 
 
 class RunLock:
@@ -30,7 +24,7 @@ class RunLock:
 
     def __enter__(self) -> Self:
         try:
-            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _whole_file())
+            lock_open(self._file)
         except (BlockingIOError, PermissionError):
             holder = _holder(self.path)
             self._file.close()
@@ -58,14 +52,9 @@ def is_locked(folder: Path) -> bool:
     """True while some driver works on the run; takes no lock and writes nothing."""
     try:
         with open(folder / "run.lock", "rb") as file:
-            answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _whole_file())
+            return is_locked_open(file)
     except OSError:  # no driver was here, or nobody may look
         return False
-    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
-
-
-def _whole_file() -> bytes:
-    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 def _holder(path: Path) -> dict[str, str]:

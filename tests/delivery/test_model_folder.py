@@ -16,7 +16,7 @@ from torch import nn
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
-from evonas.delivery.replacement import READY, STAGED, is_free
+from evonas.delivery.replacement import READY, STAGED, held, is_free
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import (
     BLUEPRINT,
@@ -231,3 +231,10 @@ def test_tensors_are_read_in_the_order_of_their_names() -> None:
     names = [f"layer{number:02}.weight" for number in range(40)]
     content = safetensors.torch.save({name: torch.zeros(1) for name in reversed(names)})
     assert list(tensors_of(content, Path("weights.safetensors"))) == names
+
+
+def test_a_folder_is_retrained_by_one_process_at_a_time(folder: Path) -> None:
+    with held(folder), pytest.raises(ExportError, match="Another process is retraining"):
+        held(folder).__enter__()
+    with held(folder):
+        pass
