@@ -40,6 +40,12 @@ def checked_out(commit: str) -> Iterator[Path]:
             _git("worktree", "remove", "--force", str(tree))
 
 
+def is_changed_since(commit: str, file: str) -> bool:
+    """Whether a file of the repository differs from that of the commit."""
+    words = ["git", "-C", str(HERE), "diff", "--quiet", commit, "--", file]
+    return subprocess.run(words).returncode != 0
+
+
 def environment_of(tree: Path, cache: Path) -> Mapping[str, str]:
     """Variables under which `import evonas` means the one in that tree, with a cache of its own."""
     return {**os.environ, "PYTHONPATH": str(tree), "EVONAS_CACHE": str(cache)}

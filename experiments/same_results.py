@@ -2,9 +2,10 @@
 
 A change that means to change no result proves it by `--against` the commit that it began with.
 Whatever both commits tell is compared: trials with chromosomes, fingerprints, measures and
-curves; the weights, blueprint, recipe and ONNX file of an exported design; counts and
-fingerprints of all published networks; sizes of all spaces. Keys that one commit alone has are
-no difference. `--expect KIND...` names what a change means to change; all else must be equal.
+curves; the weights, blueprint, recipe and ONNX file of an exported design, and what its model.py
+computes; counts and fingerprints of all published networks; sizes of all spaces. Keys that one
+commit alone has are no difference. A change that means to change results names their kinds by
+`--update KIND...` and says so in the changelog; all else must be equal.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from checkouts import COUNT, COUNTED, HERE, checked_out, evonas_in, python_in
+from checkouts import COUNT, COUNTED, HERE, checked_out, evonas_in, is_changed_since, python_in
 from record import parser, report
 
 SEARCH = """
@@ -35,6 +36,13 @@ for name, words in json.load(sys.stdin).items():
         for trial, outcome in evonas.search(words).trials()
     ]
 print(json.dumps(found))
+"""
+OUTPUTS = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+import model
+outputs = model.load()(model.example_input())
+print(hashlib.sha256(outputs.detach().numpy().tobytes()).hexdigest())
 """
 SPACES = (
     "mobile_cells",
@@ -122,7 +130,8 @@ def _exported(tree: Path, folder: Path, run: str, scale: str) -> dict[str, str]:
     words = ("export", run, "--to", str(model), "--pick", "best", "--scale", scale)
     evonas_in(tree, folder, *words)
     names = ("weights.safetensors", "model.onnx", "blueprint.json", "recipe.yaml")
-    return {name: hashlib.sha256((model / name).read_bytes()).hexdigest() for name in names}
+    sums = {name: hashlib.sha256((model / name).read_bytes()).hexdigest() for name in names}
+    return {**sums, "outputs of model.py": python_in(tree, folder, "-c", OUTPUTS, str(model))}
 
 
 def differences(now: Any, before: Any, where: str = "") -> Iterator[str]:
@@ -145,7 +154,7 @@ def _short(value: Any) -> str:
 def main() -> None:
     words = parser(__doc__)
     words.add_argument("--against", default="HEAD~1", metavar="COMMIT")
-    words.add_argument("--expect", nargs="*", default=[], metavar="KIND")
+    words.add_argument("--update", nargs="*", default=[], metavar="KIND")
     arguments = words.parse_args()
     with TemporaryDirectory() as one, TemporaryDirectory() as two:
         now = results(HERE, Path(one))
@@ -159,12 +168,14 @@ def main() -> None:
             "against": arguments.against,
             "compared": sorted(now),
             "equal": len(now) - len(different),
-            "expected": arguments.expect,
+            "meant": arguments.update,
             "different": {kind: [len(places), *places[:5]] for kind, places in different.items()},
         },
     )
-    if different.keys() - set(arguments.expect):
+    if different.keys() - set(arguments.update):
         sys.exit(1)
+    if different and not is_changed_since(arguments.against, "CHANGELOG.md"):
+        sys.exit("Results change, and CHANGELOG.md does not say so. Write which, and why.")
 
 
 if __name__ == "__main__":
