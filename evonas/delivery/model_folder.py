@@ -88,7 +88,8 @@ class ModelFolder:
         Raises:
             ExportError: The file is not evonas's, or does not work.
         """
-        return run_source(self.read(SOURCE), self.path / SOURCE, *self.recipe.shapes)
+        recipe = self.recipe
+        return run_source(self.read(SOURCE), self.path / SOURCE, recipe.input.shape, recipe.problem)
 
     def trained(self) -> Source:
         """The network of model.py with the weights of the folder: runs that file.
@@ -108,7 +109,7 @@ class ModelFolder:
         """
         content = self.read(ONNX)
         if self.is_trusted and not self._is_own(ONNX, content):
-            check_onnx(content, self.path / ONNX, *self.recipe.shapes)
+            check_onnx(content, self.path / ONNX, self.recipe.input.shape, self.recipe.problem)
         return content
 
     def mapping(self, name: str) -> dict[str, Any]:

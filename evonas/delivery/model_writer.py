@@ -14,7 +14,7 @@ from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
 from evonas.delivery.recipe import Recipe, recipe_text
 from evonas.delivery.replacement import replacing
 from evonas.errors import ExportError
-from evonas.exporters.agreement import TOLERANCE, outputs_of
+from evonas.exporters.agreement import outputs_of
 from evonas.exporters.file_names import (
     BLUEPRINT,
     CARD,
@@ -31,6 +31,7 @@ from evonas.exporters.model_code import defined
 from evonas.exporters.weights import weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
+from evonas.tasks import task_of
 
 CHECKED_IMAGES = 4
 
@@ -107,11 +108,12 @@ def _agreement(network: nn.Module, contents: Mapping[str, bytes], recipe: Recipe
     found = {
         name: form.agreement(network, contents[form.file], images) for name, form in FORMS.items()
     }
+    tolerance = task_of(recipe.problem).tolerance
     for form, agreement in found.items():
-        if not agreement.difference <= TOLERANCE:
+        if not agreement.difference <= tolerance:
             raise ExportError(
                 f"The {form} form of the network differs by {agreement.difference:.2g} from the "
-                f"network itself, and at most {TOLERANCE:g} is right. Nothing was exported."
+                f"network itself, and at most {tolerance:g} is right. Nothing was exported."
             )
     outputs = outputs_of(network, defined(contents[SOURCE], Path(SOURCE)).example)
     rounding = {f"{form}_rounding": agreement.rounding for form, agreement in found.items()}

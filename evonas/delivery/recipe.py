@@ -47,11 +47,6 @@ class Recipe(Group):
     origin: OriginSettings
 
     @property
-    def shapes(self) -> tuple[tuple[int, int, int], int]:
-        """(channels, height, width) of an image, and the number of classes."""
-        return self.input.shape, len(self.classes)
-
-    @property
     def problem(self) -> Problem:
         """What the weights were trained for; mean and deviation are empty if they never were."""
         own = self.input

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from evonas.errors import ExportError
+from evonas.networks.problem import Problem
+from evonas.tasks import task_of
+from evonas.tasks.task import in_words, outputs_of
 from evonas.user_code import place_of, summary_of
-
-Shapes = tuple[tuple[int, ...], tuple[int, ...]]  # of what a network takes and gives
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ def defined(code: bytes, file: Path) -> Source:
         return Source(module.Network(), module.example_input())
 
 
-def run_source(code: bytes, file: Path, input_shape: tuple[int, int, int], classes: int) -> Source:
+def run_source(
+    code: bytes, file: Path, input_shape: tuple[int, int, int], problem: Problem
+) -> Source:
     """The network that the code defines, with weights of its own making.
 
     Args:
@@ -51,8 +54,14 @@ def run_source(code: bytes, file: Path, input_shape: tuple[int, int, int], class
     """
     source = defined(code, file)
     with _told_of(file):
-        shapes = _shapes(source)
-    _check_shapes(shapes, ((1, *input_shape), (1, classes)), file)
+        shapes = _output_shapes(source)
+    taken, wanted = tuple(source.example.shape), (1, *input_shape)
+    right = task_of(problem).right_shapes(shapes, problem)
+    if taken != wanted or right is not None:
+        raise ExportError(
+            f"{file}: the network takes {taken} and gives {in_words(shapes)}, and has to take "
+            f"{wanted} and give {right or in_words(shapes)}: input and classes of recipe.yaml."
+        )
     return source
 
 
@@ -74,21 +83,13 @@ def _told_of(file: Path) -> Iterator[None]:
         ) from problem
 
 
-def _shapes(source: Source) -> Shapes:
-    """Of the example, and of what the network makes of it."""
+def _output_shapes(source: Source) -> list[tuple[int, ...]]:
+    """Of what the network makes of the example."""
     is_training = source.network.training
     with torch.no_grad():
-        logits = source.network.eval()(source.example)
+        outputs = outputs_of(source.network.eval()(source.example))
     source.network.train(is_training)
-    return tuple(source.example.shape), tuple(logits.shape)
-
-
-def _check_shapes(shapes: Shapes, wanted: Shapes, file: Path) -> None:
-    if shapes != wanted:
-        raise ExportError(
-            f"{file}: the network takes {shapes[0]} and gives {shapes[1]}, and has to take "
-            f"{wanted[0]} and give {wanted[1]}: input and classes of recipe.yaml."
-        )
+    return [tuple(output.shape) for output in outputs]
 
 
 def _told(problem: BaseException) -> str:

@@ -8,9 +8,14 @@ import onnxruntime
 
 from evonas.errors import ExportError
 from evonas.exporters.onnx_graph import INPUT_NAME
+from evonas.networks.problem import Problem
+from evonas.tasks import task_of
+from evonas.tasks.task import in_words
 
 
-def check_onnx(content: bytes, file: Path, input_shape: tuple[int, int, int], classes: int) -> None:
+def check_onnx(
+    content: bytes, file: Path, input_shape: tuple[int, int, int], problem: Problem
+) -> None:
     """Checks that the model takes such images and gives a number for each class.
 
     Args:
@@ -24,14 +29,15 @@ def check_onnx(content: bytes, file: Path, input_shape: tuple[int, int, int], cl
     try:
         onnx.checker.check_model(content)
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-        shape = np.shape(session.run(None, {INPUT_NAME: image})[0])
-    except Exception as problem:  # both libraries have many kinds, without a common one
-        reason = (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+        shapes = [np.shape(output) for output in session.run(None, {INPUT_NAME: image})]
+    except Exception as failure:  # both libraries have many kinds, without a common one
+        reason = (str(failure).strip().splitlines() or [type(failure).__name__])[0]
         raise ExportError(
             f"{file} is no ONNX model that works: {reason} Export the design again."
         ) from None
-    if shape != (1, classes):
+    right = task_of(problem).right_shapes(shapes, problem)
+    if right is not None:
         raise ExportError(
-            f"{file}: of an image the model gives {shape}, and has to give "
-            f"{(1, classes)}: the classes of recipe.yaml. Export the design again."
+            f"{file}: of an image the model gives {in_words(shapes)}, and has to give {right}: the "
+            "classes of recipe.yaml. Export the design again."
         )

@@ -21,6 +21,8 @@ Outputs = tuple["Tensor", ...]  # of a network, in the order of its plan
 Batches = Iterable[tuple[Outputs, "Tensor"]]  # outputs and targets
 Loss = Callable[[Outputs, "Tensor"], "Tensor"]  # of outputs and targets: one number to make small
 
+Shapes = Sequence[tuple[int, ...]]  # of outputs
+
 LOSS = "loss"  # the measure that every task has
 
 
@@ -125,6 +127,10 @@ class Task(ABC):
         """
 
     @abstractmethod
+    def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
+        """What outputs for one image have to be, in words; None: they are, if of these shapes."""
+
+    @abstractmethod
     def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
         """All measures over all batches together; a finite loss only if all outputs are finite."""
 
@@ -146,3 +152,8 @@ class Task(ABC):
 def outputs_of(given: "Tensor | Outputs") -> Outputs:
     """What a network gave, as a tuple also where it has one output."""
     return given if isinstance(given, tuple) else (given,)
+
+
+def in_words(shapes: Shapes) -> str:
+    """Shapes of outputs, for messages."""
+    return ", ".join(map(str, shapes))

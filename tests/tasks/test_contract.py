@@ -152,6 +152,13 @@ def test_targets_of_another_form_are_refused_and_classes_are_counted(name: str) 
 
 
 @each
+def test_the_outputs_of_an_image_have_known_shapes(name: str) -> None:
+    shapes = [(1, *output.shape[1:]) for output in EXAMPLES[name].perfect]
+    assert EACH[name].right_shapes(shapes, problem(name)) is None
+    assert EACH[name].right_shapes([*shapes, (1, 2)], problem(name)) is not None
+
+
+@each
 def test_measures_of_one_name_are_the_same_in_all_tasks(name: str) -> None:
     assert LOSS in EACH[name].measures
     assert EACH[name].main != LOSS

@@ -11,7 +11,7 @@ from evonas.data.frame import Frame
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.classification.predictions import most_likely
-from evonas.tasks.task import LOSS, Batches, Outputs, Score, Task
+from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -98,6 +98,11 @@ class Classification(Task):
         from evonas.tasks.classification.loss import classification_loss
 
         return classification_loss(outputs[0], targets, recipe.label_smoothing, class_weights)
+
+    def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
+        """See `Task.right_shapes`: a logit for each class."""
+        wanted = (1, len(problem.classes))
+        return None if [*shapes] == [wanted] else str(wanted)
 
     def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
         """See `Task.scores`."""

@@ -10,7 +10,7 @@ from evonas.data.dataset import Targets
 from evonas.data.frame import Frame
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
-from evonas.tasks.task import LOSS, Batches, Outputs, Score, Task
+from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -61,6 +61,10 @@ class SeveralLabels(Task):
 
         smooth = targets.lerp(targets.new_full((), 0.5), recipe.label_smoothing)
         return binary_cross_entropy_with_logits(outputs[0], smooth)
+
+    def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
+        wanted = (1, len(problem.classes))
+        return None if [*shapes] == [wanted] else str(wanted)
 
     def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
         import torch
