@@ -54,7 +54,7 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
     yield Check("cores", True, _cores(settings))
     yield _gpu(settings)
     yield _runtimes(settings)
-    if settings.evaluator.name == "train":
+    if settings.evaluator.trains:
         yield _attempt("data", lambda: _data(checked))
         yield _attempt("clock", lambda: _clock(settings))
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +127,7 @@ def _trials(given: Sequence[str], checked: Checked, folder: Path) -> Iterator[Ch
     """Two trials of one epoch, through the executor and the ledger, and what they tell."""
     settings = checked.settings
     own = [f"budget.evaluations={TRIALS}", f"run.folder={folder}", "run.name=trial", "display=none"]
-    if settings.evaluator.name == "train":
+    if settings.evaluator.trains:
         own += ["training.epochs=1", "fidelity.rungs=", "constraints.train_seconds.min=0"]
     try:
         run = search([*given, *own])
@@ -143,7 +143,7 @@ def _trials(given: Sequence[str], checked: Checked, folder: Path) -> Iterator[Ch
         return
     where = f"{settings.evaluator.name} through {settings.executor.name}"
     yield Check("trial", True, f"{len(complete)} trials, {where}, in {duration(run.seconds)}")
-    if settings.evaluator.name == "train":
+    if settings.evaluator.trains:
         yield _speed(checked, run)
     yield Check("estimate", True, _estimate(checked, run))
 
@@ -161,7 +161,7 @@ def _estimate(checked: Checked, run: Run) -> str:
     settings = checked.settings
     outcomes = [outcome for _, outcome in run.trials() if outcome is not None]
     seconds = statistics.mean(outcome.busy_seconds for outcome in outcomes)
-    if settings.evaluator.name == "train":
+    if settings.evaluator.trains:
         epoch_s = _mean(run, "train_seconds")
         side = checked.space.scales["proxy"].resolution_px
         epochs = expected_epochs(settings.fidelity, settings.training, side)

@@ -317,7 +317,7 @@ def halving(
             outcome = Outcome(trial.number, "complete", {"loss": loss})
             if (rung, -loss) > (best[0], -best[1]):
                 best = (rung, loss, float(final[row]))
-        records.add_outcome(rungs.judged(outcome))
+        records.add_outcome(rungs.as_pruned_below_top(outcome))
         yield spent, best[2] - float(final.min())
 
 

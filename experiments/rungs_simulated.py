@@ -155,7 +155,7 @@ def searched(task: tuple[argparse.Namespace, int, bool]) -> tuple[Found, list[fl
         luck = np.random.default_rng([trial.seed, place]).standard_normal()
         accuracy = float(land.accuracies(trial.chromosome)[place] + noise[place] * luck)
         outcome = Outcome(trial.number, "complete", {"accuracy": accuracy})
-        records.add_outcome(promotions.judged(outcome))
+        records.add_outcome(promotions.as_pruned_below_top(outcome))
         epochs = costs[trial.rung]
         is_whole = place == len(rungs) - 1
         trainings.append(Training(epochs, epochs, accuracy if is_whole else None, False))

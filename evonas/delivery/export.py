@@ -79,7 +79,7 @@ def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> tuple[Bl
     """
     blueprint = trial.blueprint
     network = build(blueprint, scale, seed=trial.seed)
-    if scale.name == "proxy" and run.settings.evaluator.name == "train":
+    if scale.name == "proxy" and run.settings.evaluator.trains:
         owner = trial.number if outcome.source is None else outcome.source
         blueprint = run.records.trials[owner].blueprint
         network = build(blueprint, scale, seed=trial.seed)
@@ -90,7 +90,7 @@ def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> tuple[Bl
                 "front and of the best ten are. Export it with --scale full."
             )
         try:
-            weights = read_weights(file, run.records.weights_checksum(owner))
+            weights = read_weights(file, run.records.outcomes[owner].notes.weights_sha256)
             put_weights(network, weights, file)
         except ExportError as problem:
             raise ExportError(

@@ -135,7 +135,7 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
 
 
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
-    is_train = settings.evaluator.name == "train"
+    is_train = settings.evaluator.trains
     measures_latency = is_train and "latency_ms" in taken_measures(settings, run.records.objectives)
     here = device_fingerprint(settings.latency.runtime, settings.latency.precision)
     if measures_latency and run.facts["device"] != here:

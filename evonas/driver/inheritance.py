@@ -1,6 +1,6 @@
 """Whose trained weights a child may begin with, and for how long they are kept."""
 
-from evonas.driver.rungs import levelled
+from evonas.driver.rungs import extrapolated
 from evonas.evolution.memory import fitness_of
 from evonas.pareto import best_first
 from evonas.runs.records import Records
@@ -23,16 +23,24 @@ class Inheritance:
         """The trial whose weights are those of a parent: the first that had finished by then."""
         if not self.is_on:
             return None
-        known = (number for number in trial.parents if self.records.knew(trial.number, number))
+        known = (
+            number
+            for number in trial.parents
+            if self.records.had_finished_before(trial.number, number)
+        )
         parent = next(known, None)
-        return None if parent is None else self.records.owner(self.records.longest(parent))
+        return (
+            None
+            if parent is None
+            else self.records.trained_by(self.records.last_trial_of_design(parent))
+        )
 
     def worth_keeping(self) -> set[int]:
         """Trials whose weights children may ask for: the best of the latest designs."""
         if not self.is_on:
             return set()
-        finished = levelled(self.records.history()).finished
+        finished = extrapolated(self.records.history()).finished
         usable = [own for own in finished if own.fitness is not None][-LOOKED_AT:]
         best = best_first(fitness_of(usable))[:MOST_PARENTS] if usable else ()
-        numbers = [self.records.longest(usable[place].number) for place in best]
-        return {self.records.owner(number) for number in numbers}
+        numbers = [self.records.last_trial_of_design(usable[place].number) for place in best]
+        return {self.records.trained_by(number) for number in numbers}

@@ -13,7 +13,7 @@ def check_limits(settings: Settings, objectives: Iterable[Objective]) -> Iterato
     Bounds of measures are those of trainings: a table may have its accuracy in percent.
     """
     constraints, target = settings.constraints, settings.budget.target
-    if settings.evaluator.name == "train":
+    if settings.evaluator.trains:
         yield from _beyond_bounds("constraints", constraints)
         yield from _beyond_bounds("budget.target", target)
     for name in target:

@@ -1,18 +1,19 @@
 """The loop: propose or promote, submit, record, repeat. All else is a part that it calls."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from evonas import interrupts
-from evonas.driver.filter import Filter
 from evonas.driver.inheritance import Inheritance
+from evonas.driver.latency_screen import LatencyScreen
 from evonas.driver.precision import Precision
 from evonas.driver.preparation import Setup
+from evonas.driver.proxy_filter import ProxyFilter
 from evonas.driver.reuse import Reuse
 from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import SCHEDULES
-from evonas.driver.screen import Screen
 from evonas.driver.stopping import Stopping
 from evonas.executors import Executor
 from evonas.reports.progress import Display
@@ -42,8 +43,8 @@ class Search:
         self.rungs = Rungs(records, self.settings.fidelity)
         self.inheritance = Inheritance(records, self.settings.training, setup.space)
         self.reuse = Reuse(setup.evaluator)
-        self.screen = Screen(records, self.settings, setup.evaluator.bench)
-        self.filter = Filter(records, self.settings.filter, setup.evaluator.bench)
+        self.screen = LatencyScreen(records, self.settings, setup.evaluator.bench)
+        self.filter = ProxyFilter(records, self.settings.filter, setup.evaluator.bench)
         self.precision = Precision(setup.evaluator, ledger)
         self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
         self.waiting: list[Trial] = []  # for an equal training in flight
@@ -113,51 +114,68 @@ class Search:
         infeasible = self.evaluator.infeasible(trial.number, counted)
         if infeasible is not None:
             self._record(infeasible)
-            return
-        key = self.reuse.key(trial)
-        if key in self.in_flight.values():
+        elif (key := self.reuse.key(trial)) in self.in_flight.values():
             self.waiting.append(trial)
-            return
-        paid = self.reuse.training(key)
-        if paid is not None and paid.status == "failed":
-            self._record(replace(paid, number=trial.number, source=paid.number, busy_seconds=0))
-            return
-        source = None if paid is None else paid.number
-        known = {**self.reuse.known(trial.blueprint, paid), **counted}
-        if self.evaluator.is_complete(known):
-            self._record(Outcome(trial.number, "complete", known, source=source))
-            return
-        refused = self.screen.too_slow(trial, known)
-        if refused is None and paid is None:
+        else:
+            self._start_with(trial, counted, key)
+
+    def _start_with(self, trial: Trial, counted: Mapping[str, float], key: str) -> None:
+        """The same of a trial that may be worth a training."""
+        earlier = self.reuse.training(key)
+        known = {**self.reuse.known(trial.blueprint, earlier), **counted}
+        outcome = self._settled(trial, known, earlier)
+        if outcome is None and earlier is None:
             known |= self.filter.scored(trial, known)
-            refused = self.filter.dropped(trial, known)
-        if refused is not None:
-            self._record(refused)
-            return
-        self.in_flight[trial.number] = key
+            outcome = self.filter.dropped(trial, known)
+        if outcome is not None:
+            self._record(outcome)
+        else:
+            self.in_flight[trial.number] = key
+            self._submit(trial, known, earlier)
+
+    def _settled(
+        self, trial: Trial, known: Mapping[str, float], earlier: Outcome | None
+    ) -> Outcome | None:
+        """What is to be said of a trial without a worker; None if it needs one.
+
+        Args:
+            earlier: What came of an equal training.
+        """
+        source = None if earlier is None else earlier.number
+        if earlier is not None and earlier.status == "failed":
+            return replace(earlier, number=trial.number, source=source, busy_seconds=0)
+        if self.evaluator.is_complete(known):
+            return Outcome(trial.number, "complete", known, source=source)
+        return self.screen.too_slow(trial, known)
+
+    def _submit(self, trial: Trial, known: Mapping[str, float], earlier: Outcome | None) -> None:
         self.display.started(trial)
         begins_with = self._begins_with(trial)
-        self.executor.submit(
-            Assignment(
-                trial,
-                known=known,
-                source=source,
-                begins_with=begins_with,
-                weights_checksum=self.records.weights_checksum(begins_with),
-                parent=None if begins_with is None else self.records.trials[begins_with].blueprint,
-                bfloat16=paid is None and self.precision.bfloat16(trial),
-            )
+        records = self.records
+        assignment = Assignment(
+            trial,
+            known=known,
+            source=None if earlier is None else earlier.number,
+            bfloat16=earlier is None and self.precision.bfloat16(trial),
         )
+        if begins_with is not None:
+            assignment = replace(
+                assignment,
+                begins_with=begins_with,
+                weights_checksum=records.outcomes[begins_with].notes.weights_sha256,
+                parent=records.trials[begins_with].blueprint,
+            )
+        self.executor.submit(assignment)
 
     def _begins_with(self, trial: Trial) -> int | None:
         """The trial whose weights it begins with, if they are still there by then."""
         if trial.continues is not None:
-            return self.records.owner(trial.continues)
+            return self.records.trained_by(trial.continues)
         return self.inheritance.parent(trial)
 
     def _record(self, outcome: Outcome) -> None:
         """An outcome becomes durable, and only then counts."""
-        outcome = self.rungs.judged(self.evaluator.checked(outcome))
+        outcome = self.rungs.as_pruned_below_top(self.evaluator.checked(outcome))
         scales = {name: self.evaluator.scale_of(name) for name in outcome.measures}
         self.ledger.add_outcome(outcome, scales)
         self.records.add_outcome(outcome)

@@ -26,7 +26,7 @@ TRANSFER = {"weights", "freeze"}
 def check_recipe_settings(settings: Settings) -> Iterator[str]:
     """What asks for something that a search does not have here, in words."""
     own = settings.training
-    if settings.evaluator.name != "train":
+    if not settings.evaluator.trains:
         return
     is_on_gpu = settings.executor.gpus_per_trial != 0
     if own.cuda_graphs and not is_on_gpu:
@@ -78,7 +78,7 @@ def check_transfer(settings: Settings, space: SearchSpace) -> None:
     is_asked = (
         training.weights is not None or training.freeze or TRANSFER & {*space.template["training"]}
     )
-    if settings.evaluator.name != "train" or not space.has_network or not is_asked:
+    if not settings.evaluator.trains or not space.has_network or not is_asked:
         return
     scale, _ = run_scales(space, settings, None)
     rng = np.random.default_rng(0)

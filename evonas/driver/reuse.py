@@ -14,7 +14,7 @@ class Reuse:
         self._built: dict[str, dict[str, float]] = {}
 
     def remember(self, trial: Trial, outcome: Outcome) -> None:
-        """Notes what this outcome paid for; a failed training is a result like any other."""
+        """Notes what was found out for this outcome; a failed training is a result like any."""
         names = self.evaluator.taken_by("train")
         is_short = outcome.status == "pruned" and all(name in outcome.measures for name in names)
         if not outcome.is_free and (is_short or outcome.status in ("complete", "failed")):
@@ -31,13 +31,17 @@ class Reuse:
         return f"{key}-{trial.rung}" if trial.rung else key
 
     def training(self, key: str) -> Outcome | None:
-        """The outcome that paid for the training with this key, if one did."""
+        """What came of the training with this key, if it was done."""
         return self._trained.get(key)
 
-    def known(self, blueprint: Blueprint, paid: Outcome | None) -> dict[str, float]:
-        """Measures that need not be taken again."""
+    def known(self, blueprint: Blueprint, earlier: Outcome | None) -> dict[str, float]:
+        """Measures that need not be taken again.
+
+        Args:
+            earlier: What came of an equal training.
+        """
         known = dict(self._built.get(self.evaluator.building_key(blueprint), {}))
-        if paid is not None:
+        if earlier is not None:
             names = self.evaluator.taken_by("train")
-            known |= {name: paid.measures[name] for name in names if name in paid.measures}
+            known |= {name: earlier.measures[name] for name in names if name in earlier.measures}
         return known

@@ -41,7 +41,7 @@ def check_rungs(settings: Settings) -> Iterator[str]:
         )
     if settings.schedule != "async":
         yield f"{shown} needs schedule=async, got schedule={settings.schedule}."
-    if settings.evaluator.name != "train":
+    if not settings.evaluator.trains:
         yield f"{shown} needs evaluator=train, got evaluator={settings.evaluator.name}."
 
 
@@ -63,8 +63,8 @@ class Rungs:
         self.top = max(0, len(settings.rungs) - 1)
         self._ranked: dict[int, list[int]] = {}
 
-    def judged(self, outcome: Outcome) -> Outcome:
-        """The outcome, which below the top rung is of a short training only."""
+    def as_pruned_below_top(self, outcome: Outcome) -> Outcome:
+        """Marks a complete outcome of a lower rung as `pruned`."""
         is_below = self.records.trials[outcome.number].rung < self.top
         if outcome.status == "complete" and is_below:
             return replace(outcome, status="pruned")
@@ -78,15 +78,15 @@ class Rungs:
         """
         records = self.records
         for rung in self._downwards():
-            owners = {number: records.owner(number) for number in self._ranking(rung)}
+            trainings = {number: records.trained_by(number) for number in self._ranking(rung)}
             gone_on = {
-                owner: records.promoted[number] in records.outcomes
-                for number, owner in owners.items()
+                training: records.promoted[number] in records.outcomes
+                for number, training in trainings.items()
                 if number in records.promoted
             }
-            due = math.floor(len(set(owners.values())) / self.settings.reduction + 1e-9)
-            for number, owner in owners.items():
-                is_next = gone_on.get(owner, len(gone_on) < due)
+            due = math.floor(len(set(trainings.values())) / self.settings.reduction + 1e-9)
+            for number, training in trainings.items():
+                is_next = gone_on.get(training, len(gone_on) < due)
                 if is_next and number not in records.promoted:
                     return number
         return None
@@ -112,12 +112,12 @@ class Rungs:
         training gives the same.
         """
         records = self.records
-        trial, owner = records.trials[source], records.trials[records.owner(source)]
+        trial, first = records.trials[source], records.trials[records.trained_by(source)]
         return Trial(
             records.next_number,
             trial.chromosome,
             trial.blueprint,
-            owner.seed,
+            first.seed,
             (source,),
             "promotion",
             trial.rung + 1,
@@ -132,7 +132,7 @@ class Rungs:
             for number in self._ranking(rung)[: math.ceil(len(self._ranking(rung)) / 2)]
             if number not in self.records.promoted
         ]
-        return {self.records.owner(number) for number in left[:MOST_CHECKPOINTS]}
+        return {self.records.trained_by(number) for number in left[:MOST_CHECKPOINTS]}
 
     def _downwards(self) -> range:
         """The rungs below the top, the highest first."""
@@ -147,22 +147,22 @@ class Rungs:
         return self._ranked.get(rung, [])
 
 
-class Levels:
-    """`levelled`, into the same list for as long as that only grows (see `trial.Prefix`)."""
+class ExtrapolatedHistory:
+    """`extrapolated`, into the same list for as long as that only grows (see `trial.Prefix`)."""
 
     def __init__(self) -> None:
         self._items: list[Finished] = []
 
     def __call__(self, history: History) -> History:
-        """See `levelled`."""
-        found = levelled(history)
-        if list(found.finished[: len(self._items)]) != self._items:
+        """See `extrapolated`."""
+        whole = extrapolated(history)
+        if list(whole.finished[: len(self._items)]) != self._items:
             self._items = []
-        self._items.extend(found.finished[len(self._items) :])
-        return History(Prefix(self._items), found.in_flight)
+        self._items.extend(whole.finished[len(self._items) :])
+        return History(Prefix(self._items), whole.in_flight)
 
 
-def levelled(history: History) -> History:
+def extrapolated(history: History) -> History:
     """The history as if every design had had one training, and all the same.
 
     A design has the place of its first trial, and number and fitness of its last. Fitness of a

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from evonas.driver.rungs import Levels
+from evonas.driver.rungs import ExtrapolatedHistory
 from evonas.evolution import Evolver, Proposal
 from evonas.runs.records import Records
 
@@ -30,14 +30,14 @@ class AsyncSchedule(Schedule):
 
     def __init__(self, evolver: Evolver, records: Records) -> None:
         super().__init__(evolver, records)
-        self._levelled = Levels()
+        self._extrapolated = ExtrapolatedHistory()
 
     def next(self) -> Next:
         """See `Schedule.next`."""
         records = self.records
         history = records.history()
         if records.pruned:
-            history = self._levelled(history)
+            history = self._extrapolated(history)
         proposal = self.evolver.propose(history, [records.begun])[0]
         return records.next_number, proposal, len(records.outcomes)
 

@@ -20,7 +20,7 @@ class Stopping:
         self.records = records
         self.budget = budget
         self.designs = designs
-        self._looked_at = 0  # feasible trials
+        self._looked_at = 0  # finished trials
         self._is_target_met = False
 
     def reason(self, in_flight: int, seconds: float, free_in_a_row: int) -> str | None:
@@ -48,8 +48,8 @@ class Stopping:
         """True from the first feasible trial on that is within the limits."""
         if not self.budget.target:
             return False
-        fresh = self.records.feasible[self._looked_at :]
-        self._looked_at += len(fresh)
-        found = (self.records.outcomes[number].measures for number in fresh)
-        self._is_target_met |= any(is_within(measures, self.budget.target) for measures in found)
+        for outcome in self.records.since(self._looked_at):
+            self._looked_at += 1
+            is_feasible = outcome.status == "complete" and self.records.fitness(outcome) is not None
+            self._is_target_met |= is_feasible and is_within(outcome.measures, self.budget.target)
         return self._is_target_met

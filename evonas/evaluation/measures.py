@@ -183,7 +183,7 @@ def measure_scale(name: str, measured: str) -> str:
 
 def measure_scales(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     """The scale that each measure describes; nothing for a user's own measures."""
-    if settings.evaluator.name != "train":
+    if not settings.evaluator.trains:
         return dict.fromkeys(names, "")
     return {name: measure_scale(name, settings.measure.scale) for name in names}
 

@@ -1,7 +1,7 @@
 """All trials of a run in memory, and what follows from them: front, best, hypervolume, counts."""
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -159,25 +159,26 @@ class Records:
             return None
         return tuple(o.fitness(outcome.measures[o.name]) for o in self.objectives)
 
-    def knew(self, number: int, other: int) -> bool:
+    def had_finished_before(self, number: int, other: int) -> bool:
         """True if the other trial had finished when this one was proposed."""
         return self._places.get(other, self.seen[number]) < self.seen[number]
 
-    def longest(self, number: int) -> int:
-        """The last trial of this one's design that came to something."""
+    def last_trial_of_design(self, number: int) -> int:
+        """The last trial of this one's design that was measured."""
         further = self.promoted.get(number)
         if further is None or further not in self._past or self._past[further].fitness is None:
             return number
-        return self.longest(further)
+        return self.last_trial_of_design(further)
 
-    def owner(self, number: int) -> int:
-        """The trial that paid for the training of this finished one: its weights are both's."""
+    def trained_by(self, number: int) -> int:
+        """The trial whose training this finished one shares, and its weights: mostly itself."""
         source = self.outcomes[number].source
         return number if source is None else source
 
-    def weights_checksum(self, number: int | None) -> str | None:
-        """Of the weights that a finished trial left; None if that was not noted."""
-        return None if number is None else self.outcomes[number].notes.weights_sha256
+    def since(self, event: int) -> Iterator[Outcome]:
+        """The outcomes from this event on, in the order they finished; the first event is 0."""
+        for finished in self._finished[event:]:
+            yield self.outcomes[finished.number]
 
     def history(self, events: int | None = None) -> History:
         """What an evolver sees after so many finished events (all if None), in their order.
@@ -218,7 +219,7 @@ class Records:
     def worth_keeping(self) -> set[int]:
         """Trials whose weights stay: of the front and of the best, or those they took over."""
         kept = {*self.front, *(number for _, _, number in self._top)}
-        return kept | {self.owner(number) for number in kept}
+        return kept | {self.trained_by(number) for number in kept}
 
     @property
     def knee(self) -> int | None:

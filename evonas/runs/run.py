@@ -200,7 +200,7 @@ def parse_objectives(settings: Settings) -> tuple[Objective, ...]:
     Raises:
         SettingsError: With all problems.
     """
-    is_open = settings.evaluator.name != "train"
+    is_open = not settings.evaluator.trains
     objectives, problems = [], []
     for text in settings.objectives:
         try:

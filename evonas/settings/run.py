@@ -272,6 +272,11 @@ class EvaluatorSettings(Group):
     duration_mean_s: Seconds | None = None
     duration_cv: Annotated[float, Field(ge=0, le=100)] = 1.0
 
+    @property
+    def trains(self) -> bool:
+        """True if designs are networks that are trained and measured by evonas."""
+        return self.name == "train"
+
 
 class Settings(Group):
     """All settings of one run."""

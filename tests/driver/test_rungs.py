@@ -10,7 +10,7 @@ import pytest
 from evonas.blueprint import Blueprint
 from evonas.driver import _work, search
 from evonas.driver.preparation import Setup
-from evonas.driver.rungs import MOST_CHECKPOINTS, Levels, Rungs, levelled
+from evonas.driver.rungs import MOST_CHECKPOINTS, ExtrapolatedHistory, Rungs, extrapolated
 from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.objectives import parse_objective
@@ -57,7 +57,7 @@ class Halving:
         else:
             measures = {"accuracy": accuracy, "macs": macs}
             outcome = Outcome(number, "complete", measures, source=source)
-        self.records.add_outcome(self.rungs.judged(outcome))
+        self.records.add_outcome(self.rungs.as_pruned_below_top(outcome))
         return self
 
 
@@ -185,7 +185,7 @@ def test_a_shared_training_is_gone_on_with_by_its_owner_s_seed() -> None:
     halving = filled(0.5, 0.7).add(0.7, source=1)
     trial = halving.rungs.promotion(2)
     assert (trial.seed, trial.continues, trial.parents) == (1, 2, (2,))
-    assert halving.records.owner(2) == 1
+    assert halving.records.trained_by(2) == 1
 
 
 def test_a_search_ends_with_a_complete_design_if_it_can() -> None:
@@ -236,7 +236,7 @@ def test_a_history_is_levelled_to_its_highest_rung() -> None:
     halving.add(None)
     halving.promote(1, 0.8, 10).promote(2, 0.9, 10).promote(0, 0.55, 10)
     assert [finished.rung for finished in halving.records.history().finished][4:] == [0, 1, 1, 1]
-    level = levelled(halving.records.history())
+    level = extrapolated(halving.records.history())
     assert [finished.number for finished in level.finished] == [7, 5, 6, 3, 4]
     assert [finished.chromosome for finished in level.finished] == [(float(n),) for n in range(5)]
     fitness = [finished.fitness for finished in level.finished]
@@ -244,7 +244,7 @@ def test_a_history_is_levelled_to_its_highest_rung() -> None:
     assert fitness[3] == pytest.approx((0.4 + 0.1, -10))  # the median of 0.05, 0.1 and 0.3
     assert fitness[4] is None
     halving.promote(6, 0.97, 10)
-    fitness = [finished.fitness for finished in levelled(halving.records.history()).finished]
+    fitness = [finished.fitness for finished in extrapolated(halving.records.history()).finished]
     assert fitness[3] == pytest.approx((0.4 + 0.1 + 0.07, -10))
     assert fitness[0] == pytest.approx((0.55 + 0.07, -10))
     assert fitness[2] == (0.97, -10)
@@ -252,37 +252,40 @@ def test_a_history_is_levelled_to_its_highest_rung() -> None:
 
 def test_a_design_that_fails_on_a_higher_rung_has_failed() -> None:
     halving = filled(0.5, 0.7).promote(1, None)
-    assert [one.fitness for one in levelled(halving.records.history()).finished] == [(0.5,), None]
+    assert [one.fitness for one in extrapolated(halving.records.history()).finished] == [
+        (0.5,),
+        None,
+    ]
 
 
 def test_a_promotion_in_flight_is_no_second_design() -> None:
     halving = filled(0.5, 0.7)
     halving.records.add_trial(halving.rungs.promotion(1), 2)
     halving.records.add_trial(Trial(3, (9.0,), Blueprint({}), 0), 2)
-    assert dict(levelled(halving.records.history()).in_flight) == {3: (9.0,)}
+    assert dict(extrapolated(halving.records.history()).in_flight) == {3: (9.0,)}
 
 
 def test_an_evolver_goes_on_reading_while_no_value_has_changed() -> None:
-    levels, halving = Levels(), filled(0.5, 0.7)
+    levels, halving = ExtrapolatedHistory(), filled(0.5, 0.7)
     first = levels(halving.records.history()).finished
     second = levels(halving.add(0.6).records.history()).finished
     third = levels(halving.promote(1, 0.8).records.history()).finished
     assert second.items is first.items  # type: ignore[attr-defined]
     assert third.items is not first.items  # type: ignore[attr-defined]
     assert (len(first), len(second)) == (2, 3)
-    assert third == levelled(halving.records.history()).finished
+    assert third == extrapolated(halving.records.history()).finished
     assert levels(History([Finished(0, (), (1.0,))])).finished == [Finished(0, (), (1.0,))]
 
 
 def test_in_a_long_history_promotions_are_looked_at_together() -> None:
-    levels, halving, lists = Levels(), Halving(), []
+    levels, halving, lists = ExtrapolatedHistory(), Halving(), []
     for number in range(200):
         halving.add((7 * number % 50) / 50)
         if (source := halving.rungs.promotable()) is not None:
             halving.promote(source, (7 * number % 50) / 50 + 0.1)
         history = halving.records.history()
         lists.append(levels(history).finished)
-        assert lists[-1] == levelled(history).finished
+        assert lists[-1] == extrapolated(history).finished
         assert len(lists[-1]) == number + 1
     begun = [id(one.items) for one in lists]  # type: ignore[attr-defined]
     changes = [place for place in range(1, 200) if begun[place] != begun[place - 1]]
@@ -399,7 +402,7 @@ def test_every_trial_follows_from_what_its_proposal_had_seen(name: str) -> None:
         rungs = Rungs(past, run.settings.fidelity)
         assert rungs.promotable() == trial.continues
         if trial.continues is None:
-            again = evolver.propose(levelled(past.history()), [past.begun])[0]
+            again = evolver.propose(extrapolated(past.history()), [past.begun])[0]
             assert (again.chromosome, again.parents) == (trial.chromosome, trial.parents)
         else:
             assert rungs.promotion(trial.continues) == trial

@@ -128,7 +128,7 @@ def test_children_begin_with_their_parents_weights() -> None:
     children = [t for t, _ in run.trials() if t.parents and t.number in details]
     assert len(children) >= 6
     for child in children:
-        parent = run.records.owner(child.parents[0])
+        parent = run.records.trained_by(child.parents[0])
         assert details[child.number]["inherited_from"] == parent
         assert 0 < details[child.number]["inherited_share"] <= 1
     assert all("inherited_from" not in details[t.number] for t, _ in run.trials() if not t.parents)

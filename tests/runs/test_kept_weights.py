@@ -16,8 +16,8 @@ def test_damaged_weights_are_not_exported_and_nothing_is_inherited_from_them(
     run_copy: Path,
 ) -> None:
     run = load_run(run_copy)
-    number = run.records.owner(run.front[0][0].number)
-    file, noted = weights_file(run_copy, number), run.records.weights_checksum(number)
+    number = run.records.trained_by(run.front[0][0].number)
+    file, noted = weights_file(run_copy, number), run.records.outcomes[number].notes.weights_sha256
     assert noted is not None
     assert weights_in(file, noted) is not None
     whole = file.read_bytes()

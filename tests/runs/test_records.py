@@ -112,7 +112,7 @@ def test_the_longest_trial_of_a_design_is_the_last_that_came_to_something() -> N
         records.add_trial(trial, 0)
         measures = {"accuracy": 0.5, "macs": 5.0}
         records.add_outcome(Outcome(number, status, measures))  # type: ignore[arg-type]
-    assert [records.longest(number) for number in range(4)] == [0, 2, 2, 3]
+    assert [records.last_trial_of_design(number) for number in range(4)] == [0, 2, 2, 3]
     assert records.begun == 2
     assert records.counts()["failed"] == 1
     assert records.counts()["pruned"] == 0
@@ -121,7 +121,12 @@ def test_the_longest_trial_of_a_design_is_the_last_that_came_to_something() -> N
 def test_a_trial_knew_those_that_had_finished_when_it_was_proposed() -> None:
     records = records_of((0.8, 10), (0.9, 30), (0.7, 20), order=[1, 0, 2])
     records.add_trial(Trial(3, (3.0,), Blueprint({}), seed=0, parents=(0, 1)), 1)
-    assert [records.knew(3, other) for other in range(4)] == [False, True, False, False]
+    assert [records.had_finished_before(3, other) for other in range(4)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
     inheritance = Inheritance(records, TrainingSettings(inherit=True), load_space("nano"))
     assert inheritance.parent(records.trials[3]) == 1, "the other had no weights yet"
     assert inheritance.parent(records.trials[0]) is None

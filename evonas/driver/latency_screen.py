@@ -1,7 +1,6 @@
 """Leaves out designs that would surely be too slow, by a latency foretold from this run's own."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
 
 from evonas.blueprint import Blueprint
 from evonas.evaluation.bench import Bench
@@ -17,12 +16,14 @@ MOST = 200  # the same: the latest ones, since learning takes their number to th
 GROWTH = 1.1  # learnt anew when there are so many times more of them
 ERRORS = 3  # standard errors that a prediction has to be beyond the limit by
 
+Measured = tuple[Blueprint, float]  # a finished design and its latency in ms
+
 
 def check_screen(settings: Settings) -> Iterator[str]:
     """What is wrong with the settings of the screen, in words."""
     if not settings.latency.predictor:
         return
-    if settings.evaluator.name != "train":
+    if not settings.evaluator.trains:
         yield (
             "latency.predictor=true needs evaluator=train, got evaluator="
             f"{settings.evaluator.name}."
@@ -34,7 +35,7 @@ def check_screen(settings: Settings) -> Iterator[str]:
         )
 
 
-class Screen:
+class LatencyScreen:
     """Watches the records of a run; unless the settings ask for it nothing is left out.
 
     Which designs are depends on what had finished when they were proposed: so a resumed run
@@ -50,8 +51,7 @@ class Screen:
         self.records = records
         self.limit_ms = _limit(settings) if settings.latency.predictor else None
         self._bench = bench
-        self._looked_at = 0  # finished trials
-        self._measured: list[tuple[int, Trial, float]] = []  # place among the finished, latency
+        self._events: list[Measured | None] = []  # one for each finished trial that was looked at
         self._learnt: tuple[int, LatencyPredictor] | None = None  # of so many
 
     def too_slow(self, trial: Trial, known: Mapping[str, float]) -> Outcome | None:
@@ -76,14 +76,15 @@ class Screen:
 
     def _predictor(self, events: int) -> LatencyPredictor | None:
         """What the first so many finished trials teach, if they are enough."""
-        self._look()
-        count = length_to_learn(sum(place < events for place, _, _ in self._measured))
+        self._events += map(self._told, self.records.since(len(self._events)))
+        measured = [event for event in self._events[:events] if event is not None]
+        count = length_to_learn(len(measured))
         if count is None:
             return None
         if self._learnt is None or self._learnt[0] != count:
-            known = self._measured[max(0, count - MOST) : count]
-            plans = [self._plan(trial.blueprint) for _, trial, _ in known]
-            self._learnt = count, LatencyPredictor.learn(plans, [ms for _, _, ms in known])
+            latest = measured[max(0, count - MOST) : count]
+            plans = [self._plan(design) for design, _ in latest]
+            self._learnt = count, LatencyPredictor.learn(plans, [ms for _, ms in latest])
         return self._learnt[1]
 
     def _plan(self, design: Blueprint) -> Plan:
@@ -91,15 +92,12 @@ class Screen:
         assert bench is not None, "what has a latency can be put on the bench"
         return bench.deployed_plan()
 
-    def _look(self) -> None:
-        """Notes the latencies of what has finished since the last look."""
-        fresh = islice(self.records.outcomes.values(), self._looked_at, None)
-        for place, outcome in enumerate(fresh, start=self._looked_at):
-            trial = self.records.trials[outcome.number]
-            is_new = outcome.source is None and trial.continues is None
-            if is_new and outcome.measures.get(MEASURE, 0) > 0:
-                self._measured.append((place, trial, outcome.measures[MEASURE]))
-        self._looked_at = len(self.records.outcomes)
+    def _told(self, outcome: Outcome) -> Measured | None:
+        """Repeats, promotions and what has no latency tell nothing."""
+        trial = self.records.trials[outcome.number]
+        is_new = outcome.source is None and trial.continues is None
+        ms = outcome.measures.get(MEASURE, 0.0)
+        return (trial.blueprint, ms) if is_new and ms > 0 else None
 
 
 def length_to_learn(measured: int) -> int | None:

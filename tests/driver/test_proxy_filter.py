@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from evonas.blueprint import Blueprint
-from evonas.driver.filter import (
+from evonas.driver.loop import trial_seed
+from evonas.driver.proxy_filter import (
     FEWEST,
     LATEST,
-    Filter,
+    ProxyFilter,
     Scored,
     check_filter,
     is_among_worst,
     is_trusted,
     rank_correlation,
 )
-from evonas.driver.loop import trial_seed
 from evonas.errors import BuildError
 from evonas.evaluation.objectives import parse_objective
 from evonas.runs.records import Records
@@ -38,7 +38,7 @@ class Search:
         self.asked: list[int] = []
         self.scores: dict[int, float] = {}
         self.numbers: dict[int, int] = {}  # of trials, by their seeds
-        self.filter = Filter(self.records, settings, self.on_the_bench)
+        self.filter = ProxyFilter(self.records, settings, self.on_the_bench)
 
     def on_the_bench(self, design: Blueprint, seed: int) -> Any:
         return SimpleNamespace(take=lambda measure: self.score(self.numbers[seed], measure))
@@ -116,7 +116,7 @@ def test_what_was_left_out_tells_nothing_of_a_cheap_objective() -> None:
     for outcome in outcomes:
         records.add_trial(Trial(outcome.number, (), Blueprint({}), 0), outcome.number)
         records.add_outcome(outcome)
-    seen = Filter(records, ALL_OF_THE_WORST, lambda design, seed: None)._seen(len(outcomes))
+    seen = ProxyFilter(records, ALL_OF_THE_WORST, lambda design, seed: None)._seen(len(outcomes))
     assert seen[-1] == Scored(FEWEST, 0.5, None)
     assert seen[0] == Scored(0, 0.0, 0.0)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.driver.screen import FEWEST, Screen, check_screen, length_to_learn
+from evonas.driver.latency_screen import FEWEST, LatencyScreen, check_screen, length_to_learn
 from evonas.evaluation.objectives import parse_objective
 from evonas.models import count
 from evonas.networks.plan import Plan
@@ -35,8 +35,8 @@ class Search:
         self.rng = np.random.default_rng(0)
         self.typical = np.median([count(self.plan(self.design())).macs for _ in range(40)])
 
-    def screen(self) -> Screen:
-        return Screen(self.records, self.settings, self.on_the_bench)
+    def screen(self) -> LatencyScreen:
+        return LatencyScreen(self.records, self.settings, self.on_the_bench)
 
     def design(self) -> Blueprint:
         return self.space.decode(self.space.sample(self.rng))

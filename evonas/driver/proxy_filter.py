@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -32,7 +31,7 @@ def check_filter(settings: Settings) -> Iterator[str]:
         return
     if own.proxy not in SCORES:
         yield f"filter.proxy: {unknown_name(SCORES, own.proxy, 'score')}"
-    if settings.evaluator.name != "train":
+    if not settings.evaluator.trains:
         yield (
             f"filter.proxy={own.proxy} needs evaluator=train, got evaluator="
             f"{settings.evaluator.name}."
@@ -48,7 +47,7 @@ class Scored:
     fitness: float | None
 
 
-class Filter:
+class ProxyFilter:
     """Watches the records of a run; without a proxy in the settings everything is trained.
 
     Whether a trial is trained depends on its number, seed and score and on what had finished when
@@ -105,8 +104,7 @@ class Filter:
 
     def _seen(self, events: int) -> list[Scored]:
         """What so many finished trials tell, by number."""
-        outcomes = self.records.outcomes.values()
-        self._events += map(self._told, islice(outcomes, len(self._events), None))
+        self._events += map(self._told, self.records.since(len(self._events)))
         told = [event for event in self._events[:events] if event is not None]
         return sorted(told, key=lambda scored: scored.number)
 
