@@ -184,7 +184,7 @@ class Search:
         self.free_in_a_row = self.free_in_a_row + 1 if outcome.is_free else 0
         by_number = self.settings.schedule == "generational"
         if self.records.freeze_reference_point(self.settings.reference_point, by_number):
-            self.ledger.write_meta({"reference_point": self.records.reference_point})
+            self.ledger.write_meta({"reference_point": self.records.volume.reference_point})
         self._keep_weights()
         self.display.finished(outcome, self.records)
         again, self.waiting = self.waiting, []

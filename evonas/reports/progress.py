@@ -115,8 +115,8 @@ class Display(Shown):
             measures = records.outcomes[records.best].measures
             pieces.append(f"best {objective_value(objective, measures[objective.name])}")
         pieces.append(f"front {len(records.front)}")
-        if records.hypervolume is not None:
-            pieces.append(f"hypervolume {records.hypervolume:.4g}")
+        if records.volume.value is not None:
+            pieces.append(f"hypervolume {records.volume.value:.4g}")
         return pieces + self.pace()
 
     def pace(self) -> list[str]:

@@ -16,7 +16,7 @@ def run_summary(run: Run) -> dict[str, Any]:
     records = run.records
     best = None if records.best is None else run.pair(records.best)
     names = [objective.name for objective in records.objectives]
-    point = records.reference_point
+    point = records.volume.reference_point
     return {
         "run": run.name,
         "status": run.status,
@@ -33,7 +33,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "front": [_front_member(run, *pair) for pair in run.front],
         "best": None if best is None else _measured(*best),
         "knee": records.knee,
-        "hypervolume": records.hypervolume,
+        "hypervolume": records.volume.value,
         "reference_point": None if point is None else dict(zip(names, point, strict=True)),
         "seconds": run.seconds,
         "utilisation": run.utilisation,

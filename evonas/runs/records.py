@@ -10,6 +10,7 @@ from evonas.evaluation.constraints import excess, violations
 from evonas.evaluation.measures import is_trained
 from evonas.evaluation.objectives import Objective
 from evonas.runs.archive import Archive
+from evonas.runs.hypervolume import Fitness, Hypervolume
 from evonas.settings import Limits
 from evonas.trial import (
     Chromosome,
@@ -19,8 +20,6 @@ from evonas.trial import (
     Prefix,
     Trial,
 )
-
-Fitness = tuple[float, ...]
 
 TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 REFERENCE_TRIALS = 12  # complete trials that fix the reference point
@@ -56,11 +55,9 @@ class Records:
         self._unfinished: dict[int, Trial] = {}
         self._designs: set[Chromosome] = set()
         self._archive = Archive(len(self.objectives))
+        self.volume = Hypervolume(self.objectives, self._archive)
         self._top: list[tuple[float, int, int]] = []  # -first objective, place, number
-        self._entered: list[tuple[int, Fitness]] = []  # evaluations by then, and what was new
-        self._enlarged_at = 0  # evaluations when the hypervolume last grew
         self._counts = dict.fromkeys(COUNTED, 0)
-        self._reference_point: tuple[float, ...] | None = None
 
     def add_trial(self, trial: Trial, seen: int) -> None:
         """A proposal, and how many finished events it had seen."""
@@ -125,9 +122,7 @@ class Records:
         del self._top[TOP_KEPT:]
         self.feasible.append(number)
         if self._archive.add(number, fitness):
-            self._entered.append((self.evaluations, fitness))
-            if self._is_enlarging(fitness):
-                self._enlarged_at = self.evaluations
+            self.volume.entered(fitness, self.evaluations)
 
     def _extend_by_number(self) -> None:
         while (number := len(self._by_number)) in self._past:
@@ -227,17 +222,6 @@ class Records:
         front = self.front
         return front[pareto.knee(self.fitness_matrix(front))] if front else None
 
-    @property
-    def reference_point(self) -> tuple[float, ...] | None:
-        """Where the hypervolume starts, in measures' own units; None until that is fixed."""
-        return self._reference_point
-
-    @reference_point.setter
-    def reference_point(self, point: tuple[float, ...]) -> None:
-        self._reference_point = point
-        enlarging = (at for at, fitness in reversed(self._entered) if self._is_enlarging(fitness))
-        self._enlarged_at = next(enlarging, 0)
-
     def freeze_reference_point(self, given: Mapping[str, float], by_number: bool = False) -> bool:
         """Fixes the reference point once enough trials are complete; True if it did.
 
@@ -246,20 +230,14 @@ class Records:
         """
         numbers = self._feasible_by_number if by_number else self.feasible
         missing = [o for o in self.objectives if o.name not in given]
-        if self.reference_point is not None or (missing and len(numbers) < REFERENCE_TRIALS):
+        if self.volume.reference_point is not None or (missing and len(numbers) < REFERENCE_TRIALS):
             return False
         worst = self.fitness_matrix(numbers[:REFERENCE_TRIALS]).min(0, initial=np.inf)
-        self.reference_point = tuple(
+        self.volume.reference_point = tuple(
             float(given.get(o.name, o.fitness(float(value))))  # fitness is its own inverse
             for o, value in zip(self.objectives, worst, strict=True)
         )
         return True
-
-    @property
-    def hypervolume(self) -> float | None:
-        """Of the front over the reference point; None until that is fixed."""
-        reference = self._reference
-        return None if reference is None else self._archive.hypervolume(np.array(reference))
 
     @property
     def stagnant(self) -> int:
@@ -270,22 +248,7 @@ class Records:
         """
         if self.pruned and not self.feasible:
             return 0
-        return self.evaluations - self._enlarged_at
-
-    def _is_enlarging(self, fitness: Fitness) -> bool:
-        """True if the hypervolume grew when these values joined the front."""
-        reference = self._reference
-        if reference is None or len(self.objectives) == 1:
-            return True
-        return all(own > worst for own, worst in zip(fitness, reference, strict=True))
-
-    @property
-    def _reference(self) -> Fitness | None:
-        """The reference point, larger is better."""
-        if self.reference_point is None:
-            return None
-        pairs = zip(self.objectives, self.reference_point, strict=True)
-        return tuple(objective.fitness(value) for objective, value in pairs)
+        return self.evaluations - self.volume.grown_at
 
     def counts(self) -> dict[str, int]:
         """Trials by what became of them; `cached` ones took their training from another."""

@@ -181,7 +181,7 @@ def _read(folder: Path, ledger: Ledger, space: SearchSpace | None) -> Run:
     for trial in records.trials.values():
         _check_kin(trial, records)
     if facts.get("reference_point"):
-        records.reference_point = tuple(facts["reference_point"])
+        records.volume.reference_point = tuple(facts["reference_point"])
     return Run(folder, settings, space, records, facts, ledger.sessions())
 
 

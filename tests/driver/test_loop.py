@@ -243,9 +243,9 @@ def test_the_reference_point_is_fixed_so_hypervolume_only_grows() -> None:
     volumes: list[float] = []
     for evaluations in (12, 20, 30):
         run = search(settings(budget={"evaluations": evaluations}), toy)
-        assert run.records.hypervolume is not None
-        volumes.append(run.records.hypervolume)
-        assert run.records.reference_point == tuple(
+        assert run.records.volume.value is not None
+        volumes.append(run.records.volume.value)
+        assert run.records.volume.reference_point == tuple(
             extreme(o.measures[name] for _, o in run.trials()[:12] if o)
             for name, extreme in (("score", min), ("cost", max))
         )
@@ -255,7 +255,7 @@ def test_the_reference_point_is_fixed_so_hypervolume_only_grows() -> None:
 def test_a_given_reference_point_counts() -> None:
     words = settings(budget={"evaluations": 3}, reference_point={"score": 0, "cost": 100})
     run = search(words, toy)
-    assert run.records.reference_point == (0, 100)
+    assert run.records.volume.reference_point == (0, 100)
 
 
 def test_the_facade_offers_the_same_search() -> None:

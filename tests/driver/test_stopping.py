@@ -62,7 +62,7 @@ def test_of_one_objective_the_best_must_improve() -> None:
 
 def test_of_two_objectives_the_hypervolume_must_grow() -> None:
     records = records_of(names=("score:max", "cost:min"))
-    records.reference_point = (0.0, 10.0)
+    records.volume.reference_point = (0.0, 10.0)
     add(records, 5.0, 5.0)
     add(records, 6.0, 10.0)  # on the front, but nothing above the reference point
     add(records, 4.0, 6.0)

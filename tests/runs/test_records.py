@@ -38,7 +38,7 @@ def test_the_front_is_ordered_and_the_best_is_its_first() -> None:
 
 def test_without_a_complete_trial_there_is_nothing() -> None:
     records = records_of(None, None)
-    assert (records.front, records.best, records.knee, records.hypervolume) == (
+    assert (records.front, records.best, records.knee, records.volume.value) == (
         [],
         None,
         None,
@@ -79,7 +79,7 @@ def test_the_reference_point_by_number_does_not_depend_on_who_finished_first() -
         records.add_outcome(Outcome(number, "complete", measures))
         frozen = records.freeze_reference_point({}, by_number=True)
         assert frozen == (number == 10)
-    assert records.reference_point == points[11]
+    assert records.volume.reference_point == points[11]
 
 
 def test_history_shows_finished_events_and_what_was_in_flight_then() -> None:
