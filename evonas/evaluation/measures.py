@@ -80,8 +80,8 @@ def parameters(bench: "Bench") -> float:
 
 
 def size_mib(bench: "Bench") -> float:
-    """Parameters as 32-bit numbers, in MiB."""
-    return bench.count.parameters * 4 / 2**20
+    """Parameters in numbers of the plan's bits, in MiB."""
+    return bench.count.parameters * bench.plan(bench.kit.measured).bits / 8 / 2**20
 
 
 def peak_memory_mib(bench: "Bench") -> float:

@@ -10,7 +10,6 @@ from evonas.models import Network
 from evonas.models.trace import BINARY, NORMS, POINTWISE, Trace, trace
 from evonas.networks.plan import Plan
 
-BYTES = 4  # of a 32-bit number
 IN_PLACE = {*POINTWISE, *NORMS, *BINARY}
 
 
@@ -31,19 +30,21 @@ def peak_memory_bytes(plan: Plan) -> int:
     the other in the network's own order. A map, the image too, lives from the operation that makes
     it to the last that reads it, so that while an operation runs what it reads and what it makes
     are there together; but norms, activations, sums and products write over a map of the size of
-    their result, if nobody reads that later. All numbers have 32 bits. Not counted: buffers
+    their result, if nobody reads that later. Numbers have the plan's bits. Not counted: buffers
     inside of a library's convolutions, its own code, and what an allocator wastes.
     """
     with torch.device("meta"):
         network = Network(plan)
-    return network_memory_bytes(network, plan.input_shape)
+    return network_memory_bytes(network, plan.input_shape, plan.bits)
 
 
-def network_memory_bytes(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
+def network_memory_bytes(
+    network: nn.Module, input_shape: tuple[int, int, int], bits: int = 32
+) -> int:
     """The same of any network on the meta device."""
     traced = trace(network, (1, *input_shape), device="meta")
     weights = sum(each.numel() for each in (*network.parameters(), *network.buffers()))
-    return BYTES * (weights + peak_elements(traced.given[0].numel(), *_moves(traced)))
+    return (weights + peak_elements(traced.given[0].numel(), *_moves(traced))) * bits // 8
 
 
 def peak_elements(given: int, moves: Sequence[Move], *outputs: int) -> int:

@@ -1,5 +1,6 @@
 """One design on the bench: nothing is worked out twice, and what is measured is what is shipped."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,12 +9,13 @@ import pytest
 from conftest import QUICK
 from torch import nn
 
+from evonas.blueprint import plan_network
 from evonas.driver.preparation import check, set_up
 from evonas.evaluation import bench as bench_module
 from evonas.evaluation.bench import Bench
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.exporters.forms import FORMS
-from evonas.models import count, plan_network
+from evonas.models import count
 from evonas.settings import Words
 from evonas.trial import Assignment, Trial
 
@@ -76,6 +78,18 @@ def test_what_is_timed_is_the_model_that_is_shipped(
     assert all((each if reads_onnx else each[0]) is model for each in timed)
     assert reads_onnx or timed[0][1] == shape
     assert isinstance(artefact.network, nn.Module)
+
+
+def test_size_and_memory_follow_the_bits_of_the_plan(
+    evaluator: TrainEvaluator, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("size_mib", "peak_memory_mib")
+    whole = [evaluator.bench(trial.blueprint).take(name) for name in names]
+    monkeypatch.setattr(
+        bench_module, "plan_network", lambda *given: replace(plan_network(*given), bits=8)
+    )
+    small = [evaluator.bench(trial.blueprint).take(name) for name in names]
+    assert small == [value / 4 for value in whole]
 
 
 def test_equal_artefacts_have_equal_keys(evaluator: TrainEvaluator, trial: Trial) -> None:
