@@ -31,21 +31,30 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Beginning:
+    """A finished trial whose weights initialise another training, if they were kept.
+
+    They are taken only if they are those of the checksum, where that was noted.
+    """
+
+    number: int
+    design: Blueprint
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Assignment:
     """A trial as a worker gets it, with what the driver knows about it.
 
     `known` holds measures that need not be taken again (counted beforehand, or of an equal
-    training); `source` is the trial that an equal training was taken from. `begins_with` is the
-    trial whose weights initialise the training, if they were kept and are those of
-    `weights_checksum`; `parent` is its design. `bfloat16` is what `training.amp=auto` means for it.
+    training); `source` is the trial that an equal training was taken from. `bfloat16` is what
+    `training.amp=auto` means for it.
     """
 
     trial: Trial
     known: Mapping[str, float] = field(default_factory=dict)
     source: int | None = None
-    begins_with: int | None = None
-    weights_checksum: str | None = None
-    parent: Blueprint | None = None
+    beginning: Beginning | None = None
     bfloat16: bool = False
 
     @property

@@ -20,7 +20,7 @@ from evonas.reports.progress import Display
 from evonas.runs.folder import has_weights, keep_weights
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
-from evonas.trial import Assignment, Outcome, Trial
+from evonas.trial import Assignment, Beginning, Outcome, Trial
 
 PROMOTING = (None, "evaluations", "space exhausted")  # ends that let promotions go on
 
@@ -150,22 +150,21 @@ class Search:
 
     def _submit(self, trial: Trial, known: Mapping[str, float], earlier: Outcome | None) -> None:
         self.display.started(trial)
-        begins_with = self._begins_with(trial)
-        records = self.records
         assignment = Assignment(
             trial,
             known=known,
             source=None if earlier is None else earlier.number,
+            beginning=self._beginning(trial),
             bfloat16=earlier is None and self.precision.bfloat16(trial),
         )
-        if begins_with is not None:
-            assignment = replace(
-                assignment,
-                begins_with=begins_with,
-                weights_checksum=records.outcomes[begins_with].notes.weights_sha256,
-                parent=records.trials[begins_with].blueprint,
-            )
         self.executor.submit(assignment)
+
+    def _beginning(self, trial: Trial) -> Beginning | None:
+        number = self._begins_with(trial)
+        if number is None:
+            return None
+        notes = self.records.outcomes[number].notes
+        return Beginning(number, self.records.trials[number].blueprint, notes.weights_sha256)
 
     def _begins_with(self, trial: Trial) -> int | None:
         """The trial whose weights it begins with, if they are still there by then."""

@@ -106,25 +106,26 @@ def _begun(kit: Kit, network: nn.Module, assignment: Assignment) -> _Begun:
     inherit those of a parent. Where they are gone or damaged, the training is done from its
     beginning: for a promotion that comes to the same.
     """
-    trial, source = assignment.trial, assignment.begins_with
+    trial, beginning = assignment.trial, assignment.beginning
     recipe, fidelity = kit.recipe(trial.blueprint), kit.settings.fidelity
     segments = segments_of(fidelity, recipe, trial.rung, trial.seed, kit.proxy.resolution_px)
-    if begins_anew(fidelity, recipe, trial.rung):
+    if beginning is None or begins_anew(fidelity, recipe, trial.rung):
         return _Begun(segments)
-    file = kit.trials / str(source) / WEIGHTS
-    state = weights_in(file, assignment.weights_checksum)
+    file = kit.trials / str(beginning.number) / WEIGHTS
+    state = weights_in(file, beginning.weights_sha256)
     if state is None:
-        return _Begun(segments, source if file.exists() else None)
+        return _Begun(segments, beginning.number if file.exists() else None)
     if trial.continues is not None:
         network.load_state_dict(state)
         return _Begun(segments[-1:])
     if not recipe.inherit:
         return _Begun(segments)
-    assert assignment.parent is not None, "who begins with weights knows whose they are"
     with torch.device("meta"):
-        parent = Network(plan_network(assignment.parent, kit.proxy))
+        parent = Network(plan_network(beginning.design, kit.proxy))
     share = inherit(network, parent, state)
-    return _Begun(segments, inherited={"inherited_from": source, "inherited_share": share})
+    return _Begun(
+        segments, inherited={"inherited_from": beginning.number, "inherited_share": share}
+    )
 
 
 def _folder(kit: Kit, number: int) -> Path:
