@@ -39,7 +39,7 @@ def test_a_design_is_trained_at_most_once(
     evaluator: TrainEvaluator, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Assignment] = []
-    training = SimpleNamespace(scores=SimpleNamespace(accuracy=0.5, loss=1.5), seconds=2.0)
+    training = SimpleNamespace(scores={"accuracy": 0.5, "loss": 1.5}, seconds=2.0)
     monkeypatch.setattr(
         bench_module, "trained", lambda kit, assignment: given.append(assignment) or training
     )
