@@ -1,4 +1,4 @@
-"""Whether evonas writes the ONNX graph of every network itself, without one of torch's exporters.
+"""Whether evonas writes the ONNX graph of every network itself, without torch's exporter.
 
 Each published network, and random designs of every space, at proxy and full scale in turn, are
 built without weights and written for any number of images. `left_to_torch` lists

@@ -42,7 +42,7 @@ def command(function: Callable[Parameters, None]) -> Callable[Parameters, None]:
     def wrapped(*arguments: Parameters.args, **options: Parameters.kwargs) -> None:
         alone = documents_alone() if options.get("json") else nullcontext()
         try:
-            with alone:
+            with alone, interrupts.handled():  # which a main of ours has done already
                 function(*arguments, **options)
         except EvonasError as error:
             if not interrupts.came():  # or else it tells what the signal did to a library

@@ -21,7 +21,7 @@ from evonas.exporters.onnx_graph import (
 
 MOST_BYTES = 2**31 - 2**20  # of a protocol buffer, with room for the graph
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "onnx_model", "traced_onnx"]
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "onnx_model"]
 
 
 def onnx_model(
@@ -29,8 +29,8 @@ def onnx_model(
 ) -> bytes:
     """A serialised ONNX model, in about ten milliseconds.
 
-    Written by evonas where it can; else by torch's exporters, which take from a tenth of a second
-    to minutes. ONNX Runtime makes the same optimised graph of either.
+    Written by evonas where it can, as all shipped spaces and published networks can be
+    (`experiments/exporters_cover.py`); else by torch's exporter, in seconds or minutes.
 
     Args:
         batch: The number of images; None takes any number.
@@ -47,39 +47,11 @@ def onnx_model(
     try:
         return onnx_graph(network, input_shape, batch)
     except NotExpressible:
-        if batch is None:
-            return _dynamo_onnx(network, input_shape, batch)
-        return traced_onnx(network, input_shape, batch)
+        return torch_onnx(network, input_shape, batch)
 
 
-def traced_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int = 1) -> bytes:
-    """A serialised ONNX model by torch's TorchScript exporter.
-
-    It is several times faster than its successor and due to be removed; where it is gone, or
-    cannot express the network, the successor steps in.
-    """
-    network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    images = torch.zeros(batch, *input_shape)
-    buffer = io.BytesIO()
-    try:
-        with _quiet(), torch.no_grad():
-            torch.onnx.export(
-                network,
-                (images,),
-                buffer,  # type: ignore[arg-type]
-                dynamo=False,
-                opset_version=OPSET,
-                input_names=[INPUT_NAME],
-                output_names=list(output_names(network)),
-                do_constant_folding=True,
-            )
-    except (TypeError, ValueError, RuntimeError, torch.onnx.OnnxExporterError):
-        return _dynamo_onnx(network, input_shape, batch)
-    return buffer.getvalue()
-
-
-def _dynamo_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int | None) -> bytes:
-    """A serialised ONNX model by torch's current exporter; takes seconds, or minutes."""
+def torch_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: int | None) -> bytes:
+    """A serialised ONNX model by torch's exporter."""
     network = network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     # Two images, because the exporter takes a dimension of one for a constant.
     images = torch.zeros(batch or 2, *input_shape)
@@ -101,10 +73,7 @@ def _dynamo_onnx(network: nn.Module, input_shape: tuple[int, int, int], batch: i
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Both exporters warn of things that no user of ours can act on."""
-    if hasattr(torch._C, "_jit_set_onnx_log_output_stream"):
-        # The old one prints graphs it cannot express, from C++, and standard output is for results.
-        torch._C._jit_set_onnx_log_output_stream("stderr")
+    """The exporter warns of things that no user of ours can act on."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,6 +1,6 @@
 """A network as an ONNX graph, written node by node from its trace: milliseconds, not tenths of one.
 
-What `CONVERSIONS` lacks is left to torch's own exporters (`exporters.onnx`).
+What `CONVERSIONS` lacks is left to torch's own exporter (`exporters.onnx`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
