@@ -8,7 +8,8 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -58,8 +59,8 @@ class _Collected:
 
     def take(self, name: str, module: ModuleType) -> None:
         """Takes the definition of `name` in `module`, and first of all what that names."""
-        text = inspect.getsource(module)
-        for node in ast.parse(text).body:
+        lines, statements = _read(module)
+        for node in statements:
             if isinstance(node, ast.ImportFrom | ast.Import):
                 self._follow_import(node, name)
             elif name in _defined_names(node) and (module.__name__, name) not in self._taken:
@@ -67,9 +68,7 @@ class _Collected:
                 for used in _used_names(node):
                     if used != name:
                         self.take(used, module)
-                definition = ast.get_source_segment(text, node)
-                assert definition is not None, "a definition read from a file has a source"
-                self.definitions.append(definition)
+                self.definitions.append(_segment(lines, node))
 
     def _follow_import(self, node: ast.Import | ast.ImportFrom, name: str) -> None:
         for alias in node.names:
@@ -81,6 +80,19 @@ class _Collected:
                 self.imports.add(f"from {node.module} import {alias.name}")
             else:
                 self.imports.add(f"import {alias.name}")
+
+
+@cache
+def _read(module: ModuleType) -> tuple[Sequence[str], Sequence[ast.stmt]]:
+    """A module's lines and its statements, read once: a network names hundreds of things."""
+    text = inspect.getsource(module)
+    return text.splitlines(), ast.parse(text).body
+
+
+def _segment(lines: Sequence[str], node: ast.stmt) -> str:
+    """The source of a statement that begins its line."""
+    *whole, last = lines[node.lineno - 1 : node.end_lineno]
+    return "\n".join([*whole, last.encode()[: node.end_col_offset].decode()])
 
 
 def _defined_names(node: ast.stmt) -> list[str]:
