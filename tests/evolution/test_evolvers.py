@@ -42,7 +42,7 @@ def many(name: str) -> int:
     return 30 if name in ("tpe", "nsga2") else 80
 
 
-# Optuna's Gaussian process takes seconds a proposal: see test_baselines.
+# Optuna's Gaussian process takes seconds a proposal: see test_optuna_study.
 @pytest.mark.parametrize("name", [name for name in EVOLVERS if name != "gp"])
 class TestEveryEvolver:
     def test_proposes_the_same_from_the_same_history(self, name: str) -> None:

@@ -148,7 +148,7 @@ class TestLocalWorkersToldOfAGpu:
 RAY_WITH_A_GPU = """
 from pathlib import Path
 import ray
-from test_sharing import *
+from test_local_executor import *
 
 ray.init(address="local", num_cpus=2, num_gpus=1, include_dashboard=False, log_to_driver=False)
 for name, share, check in (
