@@ -206,9 +206,15 @@ PARTS: Mapping[str, Part] = {
         ("tests/evaluation/test_proxies.py",),
     ),
     "data set": Part(
-        "from evonas.data import DATA_SETS; assert 'novel' in DATA_SETS",
+        "from evonas.data.readers import DATA_SETS; assert 'novel' in DATA_SETS",
         again("evonas.data.synthetic", "read_synthetic", "read_novel"),
-        {("DATA_SETS", "data/readers.py"): '"novel": Reader(read_novel, "new", ("synthetic",))'},
+        {
+            ("DATA_SETS", "data/readers.py"): '"novel": Reader(read_novel, "new", ("synthetic",))',
+            ("", "README.md"): (
+                "synthetic.*` says |\n",
+                "synthetic.*` says |\n| `novel` | new |\n",
+            ),
+        },
         {"data/readers.py": "from evonas.data.novel import read_novel"},
         ("tests/data/test_readers.py",),
     ),
@@ -218,7 +224,7 @@ PARTS: Mapping[str, Part] = {
         {
             ("ERASERS", "tasks/variation/erasing.py"): '"novel": lambda *given: novel(*given)',
             RECIPE: ("    cutout: Part = 0.0\n", "    cutout: Part = 0.0\n    novel: Part = 0.0\n"),
-            ("CHANGES", "tests/training/test_trainer.py"): '{"novel": 0.5}',
+            ("CHANGES", "tests/training/test_trainer.py"): '{"novel": 0.4}',
             ("", "README.md"): ("`cutout` (", "`novel` (0), `cutout` ("),
         },
         contracts=("tests/training/test_trainer.py", "tests/test_readme.py"),
@@ -259,7 +265,10 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-FOLLOWED_ELSEWHERE: Mapping[str, str] = {}
+FOLLOWED_ELSEWHERE: Mapping[str, str] = {
+    "task": "tasks/test_new_task.py",
+    "setting": "test_readme.py",
+}
 
 
 def rows() -> dict[str, tuple[str, str]]:
@@ -384,7 +393,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "-m",
         "",
         "-k",
-        "novel or listed or every_setting",
+        "novel or listed or every_set",
         "-p",
         "no:cacheprovider",
     ]
