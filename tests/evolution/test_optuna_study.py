@@ -106,7 +106,8 @@ def test_an_extended_history_equals_a_rebuilt_one(name: str, fitness, space: Sea
 @pytest.mark.parametrize("name", BASELINES)
 def test_proposes_the_same_in_a_new_process(name: str, space: SearchSpace, tmp_path: Path) -> None:
     script = (
-        "import json, sys, pathlib; sys.path.insert(0, sys.argv[1])\nimport test_optuna_study as t\n"
+        "import json, sys, pathlib; sys.path.insert(0, sys.argv[1])\n"
+        "import test_optuna_study as t\n"
         "space = t.load(pathlib.Path(sys.argv[3]))\n"
         "asked = t.make(sys.argv[2], space).propose(t.busy(space), [31, 32])\n"
         "print(json.dumps([[p.chromosome, p.parents, p.operator] for p in asked]))"
