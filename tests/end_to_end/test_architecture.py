@@ -248,6 +248,12 @@ PARTS: Mapping[str, Part] = {
         {"evolution/__init__.py": "from evonas.evolution.novel_evolver import NovelEvolver"},
         ("tests/evolution/test_evolvers.py",),
     ),
+    "form of an exported model": Part(
+        "from evonas.exporters.forms import FORMS; assert 'novel' in FORMS",
+        again("evonas.exporters.onnx", "onnx_model", "novel"),
+        {("FORMS", "exporters/forms.py"): '"novel": Form("novel.onnx", novel, onnx_agreement)'},
+        {"exporters/forms.py": "from evonas.exporters.novel import novel"},
+    ),
     "executor": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'executor=novel']).front",
         derived("evonas.executors.inline_executor", "InlineExecutor", "NovelExecutor"),
