@@ -66,42 +66,26 @@ def _joined(fields: frozenset[Field]) -> Field | None:
     return height, width
 
 
-class Fields:
-    """What each tensor of a forward pass sees that is a map of such an extent.
+def seen(trace: Trace) -> list[Field | None]:
+    """What the outputs of a network see of its inputs; None: all of them.
 
     Means of whole maps see everything. They are no maps, and what they scale is not counted to
     see more by it, so that a field is that of the path of convolutions.
     """
-
-    def __init__(self) -> None:
-        self._fields: dict[torch.Tensor, Field] = {}  # holds them: an id belongs to one tensor
-
-    def __getitem__(self, maps: torch.Tensor) -> Field | None:
-        return self._fields.get(maps)
-
-    def __setitem__(self, maps: torch.Tensor, field: Field) -> None:
-        self._fields[maps] = field
-
-    def follow(self, step: Step) -> None:
-        """Notes what the result of a step sees."""
-        window = WINDOWS.get(step.operation)
-        if window is not None:
-            field = behind(window(step.arguments), self[step.reads[0]])
-        else:
-            sides = step.result.shape[-2:]
-            field = joined(self[maps] for maps in step.reads if maps.shape[-2:] == sides)
-        if field is not None and step.result.dim() >= 4:
-            self[step.result] = field
-
-
-def seen(trace: Trace) -> list[Field | None]:
-    """What the outputs of a network see of its inputs."""
-    fields = Fields()
-    for maps in trace.given:
-        fields[maps] = PIXEL
+    fields: dict[torch.Tensor, Field] = dict.fromkeys(trace.given, PIXEL)
     for step in trace.steps:
-        fields.follow(step)
-    return [fields[output] for output in trace.outputs]
+        field = _seen_by(step, fields)
+        if field is not None and step.result.dim() >= 4:
+            fields[step.result] = field
+    return [fields.get(output) for output in trace.outputs]
+
+
+def _seen_by(step: Step, fields: Mapping[torch.Tensor, Field]) -> Field | None:
+    window = WINDOWS.get(step.operation)
+    if window is not None:
+        return behind(window(step.arguments), fields.get(step.reads[0]))
+    sides = step.result.shape[-2:]
+    return joined(fields.get(maps) for maps in step.reads if maps.shape[-2:] == sides)
 
 
 def _window(kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Span:
