@@ -85,6 +85,7 @@ def _retrained(
     assert recipe.data is not None, "changed_recipe insists on a data set"
     blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
     network = folder.source().network
+    _check_roles(network, folder)
     if folder.has_edited_recipe:
         display.line(
             f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now."
@@ -118,6 +119,16 @@ def _retrained(
     (folder.path / CHECKPOINT).unlink(missing_ok=True)
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
     return {**result, "folder": str(folder.path), "files": model_files(folder.path) + logs}
+
+
+def _check_roles(network: nn.Module, folder: ModelFolder) -> None:
+    """Modules say by `role` what they are since networks say their `outputs`."""
+    if not folder.is_trusted and not hasattr(network, "outputs"):
+        raise ExportError(
+            f"{folder.path / SOURCE} is of an earlier evonas. Its blocks do not say that they are "
+            "blocks, so heuristics of the recipe would pass them by. Export the design again, or "
+            "train it as it is by --trust."
+        )
 
 
 def _test_scores(scores: Mapping[str, float], problem: Problem) -> dict[str, float]:

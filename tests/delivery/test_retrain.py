@@ -1,5 +1,6 @@
 """Retraining of a model folder, with all that a long training may ask for."""
 
+import json
 import shlex
 import shutil
 import signal
@@ -15,11 +16,12 @@ from conftest import EVONAS
 from torch import nn
 
 from evonas.blueprint import Blueprint
-from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.model_folder import CHECKSUMS, ModelFolder
 from evonas.delivery.model_writer import Model, write_model
 from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
 from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
+from evonas.key import checksum
 from evonas.models import build
 from evonas.reports.epochs import EpochLines
 from evonas.settings import DataSettings, TrainingSettings
@@ -197,3 +199,15 @@ def test_a_retraining_that_is_interrupted_says_the_command_that_goes_on(model: P
     assert process.returncode == 130
     words = shlex.join(["evonas", *call[1:]])
     assert said == f"Stopped. Finished epochs are kept. Go on by: {words}"
+
+
+def test_a_model_of_an_earlier_version_is_trained_only_if_that_is_meant(model: Path) -> None:
+    source = (model / "model.py").read_text().replace('    outputs = ("head",)\n', "")
+    (model / "model.py").write_text(source)
+    checks = json.loads((model / "check.json").read_text())
+    checks[CHECKSUMS]["model.py"] = checksum(source.encode())
+    (model / "check.json").write_text(json.dumps(checks))
+    words = ["data.subset=100", "training.epochs=1"]
+    with pytest.raises(ExportError, match="is of an earlier evonas"):
+        retrain(model, words)
+    assert retrain(model, words, trust=True)["epochs"] == 1
