@@ -5,7 +5,8 @@
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from evonas.blueprint import Blueprint
 from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
-from evonas.errors import RunError
+from evonas.errors import FileError, RunError, WorkFailed
 from evonas.evaluation.objectives import taken_measures
 from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
+from evonas.files import EXHAUSTED, refusal
 from evonas.hardware.device import device_fingerprint, usable_cores
 from evonas.key import key_of
 from evonas.reports.data import data_lines
@@ -53,8 +55,8 @@ def search(
     given = [] if isinstance(settings, Mapping) else list(settings)
     with interrupts.held():
         folder = new_run_folder(checked.settings, given, checked.document.values, checked.facts)
-        _say_how_to_go_on(folder)
-    with RunLock(folder):
+        interrupts.say(_how_to_go_on(folder))
+    with _telling_how_to_go_on(folder), RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
         return _work(set_up(checked, folder, checked.facts), ledger)
 
@@ -122,8 +124,8 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
     """
     given = list(given)
     run = load_run(folder)  # a missing run must not leave a lock behind
-    _say_how_to_go_on(folder)
-    with RunLock(folder):
+    interrupts.say(_how_to_go_on(folder))
+    with _telling_how_to_go_on(folder), RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
         run = read_run(folder, ledger)
         settings = resumed_settings(run.settings, given)
@@ -159,9 +161,22 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
     return checked
 
 
-def _say_how_to_go_on(folder: Path) -> None:
+def _how_to_go_on(folder: Path) -> str:
     name = printable(folder.name if folder == run_path(RunSettings(), folder.name) else str(folder))
-    interrupts.say(f"Nothing that finished is lost. Go on by: evonas resume {name}")
+    return f"Nothing that finished is lost. Go on by: evonas resume {name}"
+
+
+@contextmanager
+def _telling_how_to_go_on(folder: Path) -> Iterator[None]:
+    """If something breaks down in the midst of the work, its message says how to go on."""
+    try:
+        yield
+    except WorkFailed as failure:
+        raise type(failure)([*failure.problems, _how_to_go_on(folder)]) from None
+    except OSError as problem:
+        if problem.errno not in EXHAUSTED:
+            raise
+        raise FileError([*refusal(problem).problems, _how_to_go_on(folder)]) from None
 
 
 def _is_same(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> bool:

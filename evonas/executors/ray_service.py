@@ -186,7 +186,7 @@ def _speaks_grpc(connection: socket.socket) -> bool:
 
 
 def _died(how: str) -> str:
-    return f"Ray broke down: {how}. Nothing that finished is lost."
+    return f"Ray broke down: {how}."
 
 
 @contextmanager

@@ -47,7 +47,9 @@ def test_a_search_whose_disk_gets_full_stops_and_goes_on_once_there_is_room(disk
     words = [*COUNTED, "executor=inline", "display=plain", "budget.evaluations=60"]
     done = typed("search", *words, f"run.folder={disk}", "run.name=full")
     assert done.returncode == 1
-    assert f"{disk}/full/run.db cannot be written: " in done.stderr.splitlines()[-1]
+    *_, reason, further = done.stderr.splitlines()
+    assert f"{disk}/full/run.db cannot be written: " in reason
+    assert further == f"Nothing that finished is lost. Go on by: evonas resume {disk}/full"
     assert "Traceback" not in done.stderr
     before = {t.number: o for t, o in evonas.load_run(disk / "full").trials() if o is not None}
     mount("-o", "remount,size=4m", str(disk))
