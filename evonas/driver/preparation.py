@@ -104,9 +104,7 @@ def check(
     problems = _Problems(said)
     _check_parts(settings, problems)
     function = _function(settings, function, problems)
-    settings = _with_objectives(settings)
-    objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
-    settings = _with_epochs(_with_selection(settings, len(objectives)))
+    settings, objectives = _completed(settings, problems)
     problems.messages += _contradictions(settings, objectives)
     document = document or problems.attempt(lambda: read_space(settings.space))
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
@@ -141,6 +139,13 @@ def _check_parts(settings: Settings, problems: _Problems) -> None:
     problems.attempt(lambda: pick(EVALUATORS, settings.evaluator.name, "evaluator"))
     if settings.evaluator.trains:
         problems.attempt(lambda: check_runtime(settings.latency))
+
+
+def _completed(settings: Settings, problems: _Problems) -> tuple[Settings, tuple[Objective, ...]]:
+    """Settings with defaults that depend on others, and the objectives that they name."""
+    settings = _with_objectives(settings)
+    objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
+    return _with_epochs(_with_selection(settings, len(objectives))), objectives
 
 
 def _function(
