@@ -253,6 +253,7 @@ PARTS: Mapping[str, Part] = {
         again("evonas.exporters.onnx", "onnx_model", "novel"),
         {("FORMS", "exporters/forms.py"): '"novel": Form("novel.onnx", novel, onnx_agreement)'},
         {"exporters/forms.py": "from evonas.exporters.novel import novel"},
+        ("tests/contracts/test_forms.py",),
     ),
     "executor": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'executor=novel']).front",

@@ -12,10 +12,9 @@ from scipy.stats import spearmanr
 
 from evonas.evolution import PygadEvolver
 from evonas.evolution import learner as module
-from evonas.evolution.features import Features
-from evonas.evolution.learner import FEWEST, Learner
+from evonas.evolution.learner import FEWEST
 from evonas.evolution.memory import Memory
-from evonas.evolution.surrogate import OBJECTIVES, REPEATING, UNSCREENED, Surrogate
+from evonas.evolution.surrogate import REPEATING, UNSCREENED, Surrogate
 from evonas.pareto import best_first
 from evonas.settings import EvolverSettings
 from evonas.space import SearchSpace, load_space
@@ -232,18 +231,6 @@ class TestChoice:
         values = np.array([two(child) for child in children])
         dominating = (values > values[chosen]).all(1).sum()
         assert dominating < 10
-
-    def test_of_a_long_history_the_best_and_the_newest_count(self, space: SearchSpace) -> None:
-        trials = finished(draws(space, 50, 0), toy)
-        learner = Learner(Features(space), trials, OBJECTIVES)
-        kept = learner._seen(50, 20)
-        numbers = [trial.number for trial in kept]
-        assert numbers == sorted(set(numbers))
-        assert len(numbers) == 20
-        best = sorted(trials, key=toy_of, reverse=True)[:10]
-        rest = [trial for trial in trials if trial not in best][-10:]
-        assert set(numbers) == {trial.number for trial in (*best, *rest)}
-        assert learner._seen(50, 50) == trials
 
 
 class TestExpected:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.models import Count, Network, build, count, count_layers, network_macs
+from evonas.models import Count, Network, build, count, count_layers
 from evonas.models.count import output_shapes
 from evonas.models.modules import MODULES
 from evonas.networks.plan import Plan
@@ -56,12 +56,6 @@ def test_macs_grow_with_the_square_of_the_resolution_and_parameters_do_not() -> 
     classifier = 1280 * 1000
     assert large.macs - classifier == 4 * (small.macs - classifier)
     assert large.parameters == small.parameters
-
-
-def test_counting_leaves_the_default_device_alone() -> None:
-    found = preset("lenet5")
-    count(plan_network(found.blueprint, found.scale))
-    assert nn.Linear(1, 1).weight.device.type == "cpu"
 
 
 def naive_count(plan: Plan) -> Count:
@@ -129,20 +123,6 @@ def test_layers_are_called_as_their_weights_and_hold_all_of_them() -> None:
             assert sum(p.numel() for p in module.parameters()) == layer.count.parameters
         assert sum((layer.count for layer in layers), start=Count(0, 0)) == naive_count(plan)
         assert [layers[-1].maps.shape] == output_shapes(plan) == [(found.scale.classes,)]
-
-
-def test_functions_are_counted_as_their_modules_are() -> None:
-    class Twice(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.kernels = nn.Parameter(torch.ones(6, 2, 3, 3))
-            self.linear = nn.Parameter(torch.ones(5, 6))
-
-        def forward(self, maps: torch.Tensor) -> torch.Tensor:
-            maps = nn.functional.conv2d(maps, self.kernels, stride=2, padding=1, groups=2)
-            return nn.functional.linear(maps.mean((2, 3)), self.linear)
-
-    assert network_macs(Twice(), (4, 8, 8)) == 6 * 2 * 9 * 4 * 4 + 5 * 6
 
 
 def test_drop_path_costs_nothing() -> None:

@@ -11,29 +11,15 @@ from safetensors.torch import save_file
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.errors import SpaceError
 from evonas.exporters.onnx import onnx_model
 from evonas.exporters.onnx_graph import onnx_graph
 from evonas.exporters.source import network_source
 from evonas.models import Network, build, count
-from evonas.models.chain_layers import (
-    LocalResponseNorm,
-    PoolPyramid,
-    Row,
-    SpaceToDepth,
-    SpatialAttention,
-    Sum,
-    WeightedSum,
-)
-from evonas.models.layers import ChannelShuffle, LpPool, PyramidFeatures
 from evonas.networks import Scale
 from evonas.networks.chain.layer_words import DEFAULTS
 from evonas.networks.chain.plan import JOINS, LAYERS
 from evonas.presets import preset
 from evonas.settings import TrainingSettings
-from evonas.space import SearchSpace
-from evonas.space.check import check_space
-from evonas.space.load import load_space_file
 from evonas.training.parts import parts
 from evonas.training.precision import network_family
 from evonas.training.transfer import prepare
@@ -147,94 +133,6 @@ def test_parts_are_named_after_entries_and_end_with_the_head() -> None:
     assert "layer_2.0.0.weight" in network.state_dict()
 
 
-def test_an_lp_pool_is_the_mean_for_1_and_nearly_the_maximum_for_large_powers() -> None:
-    given = images(2, 3, 8, 8).relu()
-    torch.testing.assert_close(LpPool(1, 2, 2)(given), nn.AvgPool2d(2)(given))
-    largest = nn.MaxPool2d(2)(given)
-    torch.testing.assert_close(LpPool(20, 2, 2)(given), largest, rtol=0.07, atol=0.02)
-    root = LpPool(2, 2, 2)(torch.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]))
-    assert root.item() == pytest.approx(2.5)
-
-
-def test_an_lp_pool_of_zeros_has_a_finite_slope() -> None:
-    given = torch.zeros(1, 1, 4, 4, requires_grad=True)
-    LpPool(3, 2, 2)(given).sum().backward()
-    assert given.grad is not None
-    assert given.grad.isfinite().all()
-
-
-@pytest.mark.parametrize("size", [1, 4, 5])
-def test_lrn_is_what_torch_computes(size: int) -> None:
-    given = images(2, 7, 3, 3)
-    wanted = nn.LocalResponseNorm(size, alpha=0.3, beta=0.6, k=2)(given)
-    torch.testing.assert_close(LocalResponseNorm(size, 0.3, 0.6, 2)(given), wanted)
-
-
-@pytest.mark.parametrize("sides", [(13, 13), (7, 10), (3, 2)])
-def test_pyramid_features_are_adaptive_maxima(sides: tuple[int, int]) -> None:
-    given = images(2, 3, *sides)
-    levels = [nn.functional.adaptive_max_pool2d(given, bins).flatten(1) for bins in (1, 2, 4)]
-    assert torch.equal(PyramidFeatures([1, 2, 4])(given), torch.cat(levels, 1))
-
-
-def test_a_pyramid_of_pools_keeps_the_map_as_its_last_channels() -> None:
-    given = images(1, 2, 15, 15)
-    out = PoolPyramid([5, 9, 13])(given)
-    assert out.shape == (1, 8, 15, 15)
-    assert torch.equal(out[:, 6:], given)
-    assert torch.equal(out[:, :2], nn.MaxPool2d(13, 1, 6)(given))
-
-
-def test_space_to_depth_moves_the_pixels_of_a_square_into_channels() -> None:
-    given = torch.arange(16.0).reshape(1, 1, 4, 4)
-    out = SpaceToDepth(2)(given)
-    assert out[0, :, 0, 0].tolist() == [0, 1, 4, 5]
-    two = SpaceToDepth(2)(torch.cat([given, given + 100], 1))
-    assert two[0, :4, 0, 0].tolist() == [0, 100, 1, 101]
-
-
-def test_a_channel_shuffle_deals_channels_out() -> None:
-    given = torch.arange(6.0).reshape(1, 6, 1, 1)
-    assert ChannelShuffle(2)(given).flatten().tolist() == [0, 3, 1, 4, 2, 5]
-
-
-@pytest.mark.parametrize(("kind", "gates"), [("pooled", 1), ("pointwise", 4)])
-def test_spatial_attention_gates_pixels(kind: str, gates: int) -> None:
-    attention = SpatialAttention(4, kind)
-    given = images(2, 4, 9, 9).abs() + 0.1
-    ratios = attention(given) / given
-    assert ((ratios > 0) & (ratios < 1)).all()
-    assert attention.convolution.out_channels == gates
-    if kind == "pooled":
-        torch.testing.assert_close(ratios, ratios[:, :1].expand_as(ratios))
-
-
-def test_a_sum_scales_what_is_no_identity() -> None:
-    twice = nn.Conv2d(2, 2, 1, bias=False)
-    nn.init.dirac_(twice.weight)
-    given = images(1, 2, 3, 3)
-    total = Sum([Row([]), Row([twice])], scale=0.17)(given)
-    torch.testing.assert_close(total, 1.17 * given)
-
-
-@pytest.mark.parametrize(
-    ("weights", "values", "wanted"),
-    [
-        ("fast", (3.0, 1.0), 4 / 4.0001),
-        ("fast", (-1.0, 1.0), 1 / 1.0001),
-        ("softmax", (5.0, -2.0), 1.0),
-        ("free", (3.0, 1.0), 4.0),
-    ],
-)
-def test_weights_of_a_sum_are_kept_in_bounds(
-    weights: str, values: tuple[float, float], wanted: float
-) -> None:
-    # arXiv 1911.09070, section 3.3: here both terms are the same maps
-    total = WeightedSum([Row([]), Row([])], weights)
-    total.weights.values.data = torch.tensor(values)
-    torch.testing.assert_close(total(torch.ones(1, 1, 2, 2)), torch.full((1, 1, 2, 2), wanted))
-
-
 def test_both_weights_of_a_sum_are_trained() -> None:
     network = build(of(CONV, OF_EACH_WORD["weighted_sum"][0]), SCALE, seed=0)
     network(images(4, *SCALE.input_shape)).square().sum().backward()
@@ -325,83 +223,3 @@ def test_training_knows_a_chain_by_its_parts() -> None:
         for name in ("xception", "inception_resnet_v1")
     }
     assert families == {"xception": "depthwise", "inception_resnet_v1": "plain"}
-
-
-SPACE = """\
-scales:
-  proxy: {resolution_px: 16, width: 0.5}
-  full: {resolution_px: 32}
-network:
-  builder: chain
-  activation: relu
-  layers:
-    - {times: {int: [1, 3]}, layers: [{conv: {choice: [8, 16]}, kernel: {choice: [3, 5]}}]}
-    - {concat: [[], [{conv: 8, kernel: 1}, {max_pool: 3, stride: 1, padding: same}]]}
-    - {max_pool: 2, stride: {choice: [1, 2]}}
-  head: [{global_pool: average}, {linear: classes}]
-"""
-
-
-def space(folder: Path, old: str = "", new: str = "") -> SearchSpace:
-    assert SPACE.count(old) == 1 or not old, f"{old} is not one place"
-    file = folder / "tiny.yaml"
-    file.write_text(SPACE.replace(old, new) if old else SPACE, encoding="utf-8")
-    return load_space_file(file)
-
-
-def test_a_space_of_chains_passes_and_its_ends_build(tmp_path: Path) -> None:
-    sound = space(tmp_path)
-    check_space(sound)
-    for number in (-9.0, 9.0):
-        blueprint = sound.decode([number] * len(sound.genes))
-        build(blueprint, sound.scales["proxy"])(images(2, 3, 16, 16))
-        assert sound.decode(sound.encode(blueprint)) == blueprint
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "problem"),
-    [
-        (
-            "[{conv: 8, kernel: 1}, {max",
-            "[{conv: 8}, {max",
-            "network.layers.1.concat.1.0 (line 9): the key kernel is missing.",
-        ),
-        (
-            "{conv: 8, kernel: 1}",
-            "{cnov: 8, kernel: 1}",
-            'There is no layer called "cnov". Did you',
-        ),
-        (
-            "kernel: 1}",
-            "kernel: 1, strid: 2}",
-            'there is no key "strid" here. Did you mean "stride"',
-        ),
-        (
-            "kernel: 1}",
-            "kernel: 0}",
-            "0 is no extent. Write pixels from 1 to 1024, as in 3 or [1, 7].",
-        ),
-        ("[3, 5]", "[3, 4]", "4 has an even side, and padding same needs odd ones."),
-        ("padding: same", "padding: full", "full is no extent. Write pixels from 0 to 1024"),
-        ("[8, 16]", "[8, 0]", "0 is not a number of channels. Write a whole number of at least 1,"),
-        ("{int: [1, 3]}", "0", "0 is not a number of repetitions."),
-        ("global_pool: average", "global_pool: mean", 'There is no global_pool called "mean".'),
-        ("[[], [{conv: 8", "[5, [{conv: 8", "network.layers.1.concat.0 (line 9): 5 is no list of"),
-        (
-            "head: [{global_pool: average}, ",
-            "head: [flatten, ",
-            "flatten is no layer. Write one as",
-        ),
-        ("{linear: classes}]", "{linear: classes, scale: 2}]", 'there is no key "scale" here.'),
-        (
-            "  head: [{global_pool: average}, {linear: classes}]",
-            "  head: []",
-            "write a list with at",
-        ),
-        ("resolution_px: 32", "resolution_px: 1", "the smallest that works is 2 px."),
-    ],
-)
-def test_what_is_wrong_in_a_space_is_told(old: str, new: str, problem: str, tmp_path: Path) -> None:
-    with pytest.raises(SpaceError) as failure:
-        check_space(space(tmp_path, old, new))
-    assert problem in str(failure.value)
