@@ -120,11 +120,12 @@ def typed(*words: str) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def _no_modules_of_the_test() -> Iterator[None]:
     """Forgets what was imported from the current folder: the next test has another `mine`."""
-    path, here = [*sys.path], str(Path.cwd())
+    path, here, known = [*sys.path], str(Path.cwd()), {*sys.modules}
     yield
     sys.path[:] = path
-    for name, module in [*sys.modules.items()]:
-        if (getattr(module, "__file__", None) or "").startswith(here):
+    for name in sys.modules.keys() - known:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if file.startswith(here) and not file.startswith(str(REPOSITORY)):
             del sys.modules[name]
 
 
