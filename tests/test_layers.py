@@ -185,3 +185,12 @@ def test_a_large_folder_has_a_reason_in_the_page_on_architecture() -> None:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         if len(files) > 15:
             assert f"`{folder.relative_to(PACKAGE)}/` (" in page, folder
+
+
+def test_the_page_on_architecture_has_the_floors_in_their_order() -> None:
+    page = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page.partition("| floor | what it holds |\n")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    floors = [set(re.findall(r"`(\w+)`", cell)) for cell in cells]
+    assert floors == LAYERS[1 : len(floors) + 1]
+    assert "errors" in LAYERS[-1], "the last row stands for all that is below"
