@@ -59,7 +59,7 @@ def test_maps_that_are_concatenated_are_there_twice() -> None:
 
 def test_a_map_that_nobody_reads_lives_while_it_is_made() -> None:
     moves = [Move((0,), 1, 50), Move((0,), 2, 5), Move((2,), 3, 5)]
-    assert peak_elements(10, moves, output=3) == 60
+    assert peak_elements(10, moves, 3) == 60
 
 
 def test_mobilenet_v2_peaks_at_its_first_depthwise_convolution_of_stride_2() -> None:
