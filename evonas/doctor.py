@@ -23,8 +23,8 @@ from evonas.hardware.latency import clock_noise
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.reports.data import data_lines
 from evonas.reports.format import duration, number
-from evonas.runs.folder import DATABASE
 from evonas.runs.run import Run
+from evonas.runs.run_folder import DATABASE
 from evonas.settings import Settings, Words
 from evonas.trial import Outcome
 

@@ -14,7 +14,7 @@ from evonas.delivery.card import card
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import json_text
 from evonas.delivery.predict import predict
-from evonas.delivery.recipe import recipe_text
+from evonas.delivery.recipe_file import recipe_text
 from evonas.errors import EvonasError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, ONNX, SOURCE, WEIGHTS
 from evonas.models import initialise

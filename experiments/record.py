@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evonas.runs.folder import environment
+from evonas.runs.run_folder import environment
 
 RECORDS = Path(__file__).resolve().parent / "records"
 

@@ -30,7 +30,7 @@ from evonas.files import write_atomically
 from evonas.key import key_of
 from evonas.models import build
 from evonas.runs import Run
-from evonas.runs.folder import environment
+from evonas.runs.run_folder import environment
 from evonas.settings import FidelitySettings, TrainingSettings, Words
 from evonas.training import evaluate
 from evonas.trial import Assignment, Chromosome, Outcome, Trial

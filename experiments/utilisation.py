@@ -35,9 +35,9 @@ from evonas.evolution.pygad_evolver import PygadEvolver
 from evonas.executors.packing import Place
 from evonas.executors.virtual_executor import VirtualExecutor
 from evonas.reports.progress import SilentDisplay
-from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
+from evonas.runs.run_folder import IN_MEMORY
 from evonas.settings import Words
 from evonas.trial import Assignment, Finished, History, Outcome
 

@@ -15,7 +15,7 @@ from evonas.networks import Scale, tidied
 from evonas.networks.chain.layer_words import DEFAULTS
 from evonas.networks.scale import LARGEST
 from evonas.networks.stages.blocks import BLOCKS
-from evonas.networks.values import LARGEST_MULTIPLE, MOST_CHANNELS, MOST_LAYERS, MOST_PIXELS
+from evonas.networks.value_rules import LARGEST_MULTIPLE, MOST_CHANNELS, MOST_LAYERS, MOST_PIXELS
 from evonas.presets import presets
 from evonas.settings import EvolverSettings, Group, Settings, TrainingSettings
 from evonas.space import document, known_spaces

@@ -81,7 +81,7 @@ def documents_alone() -> Iterator[None]:
 def say(values: Any, as_json: bool, table: Callable[[Any, Any], None]) -> None:
     """Prints plain values as JSON, or by the function that makes a table of them."""
     if as_json:
-        from evonas.runs.folder import as_json as text
+        from evonas.runs.run_folder import as_json as text
 
         documents.append(text(values))
         return

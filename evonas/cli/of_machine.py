@@ -15,7 +15,7 @@ def doctor(words: Words = None, json: Json = False) -> None:
     from dataclasses import asdict
 
     from evonas.doctor import Check, examine
-    from evonas.reports.doctor import print_checks
+    from evonas.reports.doctor_lines import print_checks
 
     if_stopped("Nothing is left behind. Look again by:")
     found: list[Check] = []

@@ -32,7 +32,7 @@ def latency(
     full.resolution_px and full.width. Torch's runtimes run model.py of the folder.
     """
     from evonas.delivery.measure import latency_summary
-    from evonas.reports.latency import print_latency
+    from evonas.reports.latency_table import print_latency
 
     say(latency_summary(model, words or [], trust), json, print_latency)
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.data.arrays import Pairs, source_of
+from evonas.data.data_files import each, given_folder, read_bytes
 from evonas.data.dataset import Source
-from evonas.data.files import each, given_folder, read_bytes
 from evonas.data.plain_pickle import read_plain_pickle
 from evonas.errors import DataError
 from evonas.settings import DataSettings

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from evonas.data.data_files import irregular
 from evonas.data.dataset import Images
-from evonas.data.files import irregular
 from evonas.data.frame import Fit, Frame, frame_of
 from evonas.data.image import image_to_array
 from evonas.errors import ImageError

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.files import read_bytes
+from evonas.data.data_files import read_bytes
 from evonas.errors import DataError
 
 GZIP = b"\x1f\x8b"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evonas.data.arrays import Pairs, source_of
+from evonas.data.data_files import each, given_folder
 from evonas.data.dataset import Source
-from evonas.data.files import each, given_folder
 from evonas.data.idx import IMAGES, LABELS, read_idx
 from evonas.errors import DataError
 from evonas.settings import DataSettings

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.files import read_bytes
+from evonas.data.data_files import read_bytes
 from evonas.errors import DataError
 
 # By these are arrays made, in pickles of old and of new versions of numpy and Python.

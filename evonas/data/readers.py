@@ -7,7 +7,7 @@ from pathlib import Path
 from evonas.data.cifar10 import read_cifar10
 from evonas.data.dataset import Source
 from evonas.data.digits import read_digits
-from evonas.data.folder import left_out_of_folder, read_folder
+from evonas.data.image_folder import left_out_of_folder, read_folder
 from evonas.data.layout import is_image_name
 from evonas.data.mnist import read_fashion_mnist, read_mnist
 from evonas.data.npz import read_npz

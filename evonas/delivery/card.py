@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.delivery.recipe import Recipe
+from evonas.delivery.recipe_file import Recipe
 from evonas.exporters.file_names import CHECK, RECIPE, SOURCE
 from evonas.tasks import task_of, test_scores
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.delivery.documents import parsed_document, parsed_json
-from evonas.delivery.recipe import Recipe, parsed_recipe
+from evonas.delivery.recipe_file import Recipe, parsed_recipe
 from evonas.delivery.replacement import finish
 from evonas.errors import ExportError
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS

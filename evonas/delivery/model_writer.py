@@ -11,7 +11,7 @@ from torch import nn
 
 from evonas.delivery.card import card
 from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
-from evonas.delivery.recipe import Recipe, recipe_text
+from evonas.delivery.recipe_file import Recipe, recipe_text
 from evonas.delivery.replacement import replacing
 from evonas.errors import ExportError
 from evonas.exporters.agreement import outputs_of

@@ -8,12 +8,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from evonas.data.data_files import each
 from evonas.data.decode import read_framed
-from evonas.data.files import each
-from evonas.data.folder import image_files
 from evonas.data.frame import Fit, Frame
+from evonas.data.image_folder import image_files
 from evonas.delivery.model_folder import ModelFolder
-from evonas.delivery.recipe import InputSettings, parsed_recipe
+from evonas.delivery.recipe_file import InputSettings, parsed_recipe
 from evonas.errors import DataError, ExportError
 from evonas.exporters.file_names import ONNX, RECIPE
 from evonas.exporters.onnx import INPUT_NAME

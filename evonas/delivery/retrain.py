@@ -13,7 +13,7 @@ from evonas.data.dataset import Dataset, Split
 from evonas.data.readers import DATA_SETS
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
-from evonas.delivery.recipe import Recipe
+from evonas.delivery.recipe_file import Recipe
 from evonas.delivery.replacement import held
 from evonas.errors import ExportError, SettingsError, TrialFailure
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE

@@ -26,10 +26,17 @@ from evonas.key import key_of
 from evonas.reports.data import data_lines
 from evonas.reports.escape import printable
 from evonas.reports.progress import make_display
-from evonas.runs.folder import DATABASE, IN_MEMORY, SPACE, new_run_folder, run_path, write_config
 from evonas.runs.ledger import Ledger
 from evonas.runs.lock import RunLock
 from evonas.runs.run import Run, load_run, read_run
+from evonas.runs.run_folder import (
+    DATABASE,
+    IN_MEMORY,
+    SPACE,
+    new_run_folder,
+    run_path,
+    write_config,
+)
 from evonas.settings import RunSettings, Settings, Words
 from evonas.space.document import document_of, read_space, read_space_file
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from evonas import interrupts
-from evonas.driver.inheritance import Inheritance
 from evonas.driver.latency_screen import LatencyScreen
-from evonas.driver.precision import Precision
+from evonas.driver.parents import Inheritance
+from evonas.driver.precision_decisions import Precision
 from evonas.driver.preparation import Setup
 from evonas.driver.proxy_filter import ProxyFilter
 from evonas.driver.reuse import Reuse
@@ -17,9 +17,9 @@ from evonas.driver.schedules import SCHEDULES
 from evonas.driver.stopping import Stopping
 from evonas.executors import Executor
 from evonas.reports.progress import Display
-from evonas.runs.folder import has_weights, keep_weights
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
+from evonas.runs.run_folder import has_weights, keep_weights
 from evonas.trial import Assignment, Beginning, Outcome, Trial
 
 PROMOTING = (None, "evaluations", "space exhausted")  # ends that let promotions go on

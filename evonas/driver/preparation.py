@@ -10,11 +10,11 @@ from evonas.blueprint import plan_network
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
-from evonas.driver.evaluator import check_evaluator, check_measures, named_table
+from evonas.driver.evaluator_check import check_evaluator, check_measures, named_table
 from evonas.driver.latency_screen import check_screen
 from evonas.driver.limits import check_limits
 from evonas.driver.proxy_filter import check_filter
-from evonas.driver.recipe import check_recipe_settings, check_task, check_transfer
+from evonas.driver.recipe_check import check_recipe_settings, check_task, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.start import start_chromosomes
 from evonas.errors import EvonasError, SettingsError, SpaceError
@@ -36,9 +36,9 @@ from evonas.settings import ExecutorSettings, Settings, Words
 from evonas.space.check import check_space
 from evonas.space.document import SpaceDocument, read_space
 from evonas.space.load import space_of
-from evonas.space.recipe import check_recipe
 from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
+from evonas.space.training_section import check_recipe
 from evonas.tasks import TASKS
 from evonas.trial import Chromosome
 

@@ -17,8 +17,8 @@ from evonas.settings import Settings, Words
 from evonas.space import SearchSpace, load_space
 from evonas.space.check import check_space
 from evonas.space.gene import Gene
-from evonas.space.recipe import check_recipe
 from evonas.space.run_scales import run_scales
+from evonas.space.training_section import check_recipe
 
 SAMPLE = 50  # designs that the figures are from: with 100, mobile_cells takes two seconds longer
 SAMPLE_SEED = 0

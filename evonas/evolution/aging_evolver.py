@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from evonas.evolution.evolver import ATTEMPTS, Evolver, Proposal
-from evonas.evolution.memory import fitness_of
+from evonas.evolution.read_history import fitness_of
 from evonas.pareto import best_first
 from evonas.space.gene import Gene
 from evonas.trial import Chromosome, Finished, History

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from evonas.evolution.memory import Memory
+from evonas.evolution.read_history import Memory
 from evonas.settings import EvolverSettings
 from evonas.space.search_space import SearchSpace
 from evonas.trial import Chromosome, History

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evonas.evolution.evolver import ATTEMPTS, Evolver, Proposal, Seen
-from evonas.evolution.memory import Memory, ruled_fitness_of
 from evonas.evolution.operators import BEST_ONLY, Operators
+from evonas.evolution.read_history import Memory, ruled_fitness_of
 from evonas.evolution.spread import spread_designs
 from evonas.evolution.surrogate import Surrogate
 from evonas.trial import Chromosome, Finished, History

@@ -19,7 +19,7 @@ from evonas.evolution.acquisition import (
 )
 from evonas.evolution.features import Array, Features
 from evonas.evolution.learner import FEWEST, Learner, Lesson, Posterior
-from evonas.evolution.memory import Memory, excess_of, fitness_of
+from evonas.evolution.read_history import Memory, excess_of, fitness_of
 from evonas.space.search_space import SearchSpace
 from evonas.trial import Chromosome, Finished
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from evonas.networks.names import ACTIVATIONS, INITIALISATIONS, NORMS
-from evonas.networks.values import (
+from evonas.networks.value_rules import (
     Alleles,
     MayBeMissing,
     Problem,

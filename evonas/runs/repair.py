@@ -15,10 +15,10 @@ from typing import Any
 
 from evonas.errors import RunError
 from evonas.files import make_folder, new_folder, told
-from evonas.runs.folder import DATABASE, SETTINGS, SPACE
 from evonas.runs.ledger import SIGNS, Ledger, copied
 from evonas.runs.rows import outcome_of, outcome_row, session_row, trial_of, trial_row
 from evonas.runs.run import load_run
+from evonas.runs.run_folder import DATABASE, SETTINGS, SPACE
 from evonas.runs.schema import CHECKED_SINCE, KEYS, SCHEMA_VERSION, is_sound, sound_facts
 from evonas.settings import Settings
 from evonas.space.document import space_name

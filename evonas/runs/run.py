@@ -6,10 +6,10 @@ from typing import Any
 
 from evonas.errors import RunError, SettingsError
 from evonas.evaluation.objectives import Objective, parse_objective
-from evonas.runs.folder import DATABASE, SPACE
 from evonas.runs.ledger import Damaged, Ledger, damage_told
 from evonas.runs.lock import is_locked
 from evonas.runs.records import Records
+from evonas.runs.run_folder import DATABASE, SPACE
 from evonas.settings import Settings
 from evonas.space import Scale, SearchSpace
 from evonas.space.document import space_name

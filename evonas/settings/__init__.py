@@ -1,6 +1,7 @@
 """Every setting of a run, its default and its meaning; words and files that set them."""
 
-from evonas.settings.run import (
+from evonas.settings.fields import Group, Limits
+from evonas.settings.run_settings import (
     CHANGEABLE_ON_RESUME,
     BudgetSettings,
     DataSettings,
@@ -18,7 +19,6 @@ from evonas.settings.run import (
     SyntheticSettings,
 )
 from evonas.settings.training import TrainingSettings
-from evonas.settings.values import Group, Limits
 from evonas.settings.words import Words, parse_limits, validate
 
 __all__ = [

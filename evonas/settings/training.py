@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from evonas.settings.values import (
+from evonas.settings.fields import (
     Count,
     DataPath,
     Group,

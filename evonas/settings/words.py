@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from evonas.errors import SettingsError
 from evonas.registry import did_you_mean
-from evonas.settings.run import Settings
-from evonas.settings.values import FileWord, Group, Limits
+from evonas.settings.fields import FileWord, Group, Limits
+from evonas.settings.run_settings import Settings
 from evonas.yaml_file import read_yaml
 
 Nested = dict[str, Any]

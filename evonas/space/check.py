@@ -7,7 +7,7 @@ from evonas.errors import BuildError, SpaceError
 from evonas.networks import GRAMMARS, Scale, scaled
 from evonas.networks.rules import AnyNames, Rules
 from evonas.networks.stages.blocks import BLOCKS
-from evonas.networks.values import MayBeMissing, Problem
+from evonas.networks.value_rules import MayBeMissing, Problem
 from evonas.registry import did_you_mean, unknown_name
 from evonas.space.document import told_once
 from evonas.space.gene import Gene, KeyPath

@@ -9,7 +9,7 @@ from typing import Any
 
 from evonas.errors import SpaceError
 from evonas.registry import did_you_mean, unknown_name
-from evonas.settings.values import SPACE_PART, is_space_path
+from evonas.settings.fields import SPACE_PART, is_space_path
 from evonas.space.gene import KeyPath, dotted, is_gene
 from evonas.yaml_file import DEEPEST, read_yaml
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from evonas.files import write_atomically
-from evonas.training.progress import Progress
+from evonas.training.training_progress import Progress
 
 NETWORK, STATE = "network.", "state."
 

@@ -27,11 +27,11 @@ from evonas.training.callbacks import check_finite, is_stopped_early, plateau_fa
 from evonas.training.logs import opened_logs
 from evonas.training.optimizers import make_optimizer, restore, set_rate, state_of
 from evonas.training.precision import in_bfloat16
-from evonas.training.progress import Progress
+from evonas.training.rate_schedules import rate_factor
 from evonas.training.rates import peak_rate
 from evonas.training.regularisation import Regularisation, regularised
-from evonas.training.schedules import rate_factor
 from evonas.training.scoring import evaluate
+from evonas.training.training_progress import Progress
 from evonas.training.transfer import frozen_to_eval
 
 LOOK_EVERY = 100  # steps; a look at the loss makes a GPU wait

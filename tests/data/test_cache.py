@@ -124,7 +124,7 @@ def test_an_unknown_data_set_is_told(decoded: Path) -> None:
 
 READ = """
 import sys
-from evonas.data import folder
+from evonas.data import image_folder as folder
 from evonas.data.cache import load_data
 from evonas.settings import DataSettings
 print("ready", flush=True)

@@ -15,7 +15,7 @@ from torch import nn
 
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
-from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
+from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.delivery.replacement import READY, STAGED, held, is_free
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import (

@@ -13,7 +13,7 @@ from conftest import typed
 from PIL import Image
 
 from evonas.delivery.predict import BATCH, batches, predict
-from evonas.delivery.recipe import InputSettings
+from evonas.delivery.recipe_file import InputSettings
 from evonas.errors import DataError, ExportError
 from evonas.tasks import TASKS
 from evonas.yaml_file import read_yaml, write_yaml

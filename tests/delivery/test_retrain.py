@@ -18,7 +18,7 @@ from torch import nn
 from evonas.blueprint import Blueprint
 from evonas.delivery.model_folder import CHECKSUMS, ModelFolder
 from evonas.delivery.model_writer import Model, write_model
-from evonas.delivery.recipe import InputSettings, OriginSettings, Recipe
+from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
 from evonas.key import checksum

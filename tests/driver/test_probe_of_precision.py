@@ -6,11 +6,11 @@ import pytest
 from conftest import QUICK
 
 from evonas.driver import resume, search
-from evonas.driver.precision import FACT, Precision
+from evonas.driver.precision_decisions import FACT, Precision
 from evonas.driver.preparation import check, set_up
 from evonas.evaluation.evaluator import Evaluator
-from evonas.runs.folder import IN_MEMORY
 from evonas.runs.ledger import Ledger
+from evonas.runs.run_folder import IN_MEMORY
 from evonas.settings import Words
 from evonas.training import precision
 from evonas.trial import Assignment, Trial

@@ -265,7 +265,10 @@ PARTS: Mapping[str, Part] = {
         "from evonas.settings import LatencySettings; LatencySettings(runtime='novel')",
         lines={
             ("RUNTIMES", "hardware/runtimes.py"): '"novel": TorchRuntime("cpu")',
-            ("LatencySettings", "settings/run.py"): ('"tensorrt"\n', '"tensorrt", "novel"\n'),
+            ("LatencySettings", "settings/run_settings.py"): (
+                '"tensorrt"\n',
+                '"tensorrt", "novel"\n',
+            ),
         },
         contracts=("tests/hardware/test_runtimes.py",),
     ),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from evonas.evaluation.constraints import excess, is_within
 from evonas.evolution import Evolver, PygadEvolver
-from evonas.evolution.memory import Memory, ruled_fitness_of
+from evonas.evolution.read_history import Memory, ruled_fitness_of
 from evonas.pareto import best_first
 from evonas.settings import EvolverSettings, Limits
 from evonas.space import SearchSpace

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.evolution import PygadEvolver
-from evonas.evolution.memory import Memory, fitness_of
+from evonas.evolution.read_history import Memory, fitness_of
 from evonas.pareto import best_first, ranks
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
@@ -170,7 +170,7 @@ def test_a_proposal_without_a_surrogate_costs_no_more_after_2000_designs_than_af
     items: list[Finished] = []
     sorted_ones: list[int] = []
     monkeypatch.setattr(
-        "evonas.evolution.memory.best_first",
+        "evonas.evolution.read_history.best_first",
         lambda fitness: sorted_ones.append(len(fitness)) or best_first(fitness),
     )
     costs = []

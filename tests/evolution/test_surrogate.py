@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 from evonas.evolution import PygadEvolver
 from evonas.evolution import learner as module
 from evonas.evolution.learner import FEWEST
-from evonas.evolution.memory import Memory
+from evonas.evolution.read_history import Memory
 from evonas.evolution.surrogate import REPEATING, UNSCREENED, Surrogate
 from evonas.pareto import best_first
 from evonas.settings import EvolverSettings

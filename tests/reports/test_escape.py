@@ -14,7 +14,7 @@ from rich.text import Text
 from evonas.doctor import Check
 from evonas.reports.console import PlainConsole
 from evonas.reports.csv_file import write_csv
-from evonas.reports.doctor import print_checks
+from evonas.reports.doctor_lines import print_checks
 from evonas.reports.escape import csv_cell, printable, printable_lines
 from evonas.reports.models import print_predictions
 

@@ -8,7 +8,7 @@ from evonas.delivery.export import export
 from evonas.errors import ExportError
 from evonas.evaluation.segments import weights_in
 from evonas.runs import load_run
-from evonas.runs.folder import weights_file
+from evonas.runs.run_folder import weights_file
 
 
 @pytest.mark.slow

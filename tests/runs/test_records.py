@@ -1,7 +1,7 @@
 """What follows from the records: who is on the front, what is kept, where hypervolume starts."""
 
 from evonas.blueprint import Blueprint
-from evonas.driver.inheritance import Inheritance
+from evonas.driver.parents import Inheritance
 from evonas.evaluation.objectives import parse_objective
 from evonas.runs.records import Records
 from evonas.settings import Limits, TrainingSettings

@@ -12,7 +12,7 @@ from evonas.models import build
 from evonas.settings import TrainingSettings
 from evonas.space import SearchSpace, known_parts, known_spaces, load_part, load_space
 from evonas.space.check import check_space
-from evonas.space.recipe import check_recipe
+from evonas.space.training_section import check_recipe
 from evonas.training.rates import USUAL_RATE, peak_rate
 
 FIXED = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"

@@ -17,7 +17,7 @@ from evonas.tasks.task import Outputs
 from evonas.training import train
 from evonas.training.auxiliary import PREFIX, attached
 from evonas.training.parts import parts
-from evonas.training.progress import Progress
+from evonas.training.training_progress import Progress
 from evonas.training.transfer import prepare
 
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)

@@ -7,7 +7,7 @@ from evonas.networks.cells.graph import COMBINES
 from evonas.networks.cells.operations import OPERATIONS
 from evonas.networks.cells.section import GIVEN, MASK, UNUSED, state_name
 from evonas.networks.rules import COMMON, DROP_PATH, AnyNames, Rules
-from evonas.networks.values import (
+from evonas.networks.value_rules import (
     Alleles,
     MayBeMissing,
     Problem,

@@ -19,7 +19,7 @@ from evonas.networks.chain.layer_words import (
     sides,
 )
 from evonas.networks.names import ACTIVATIONS, NORMS
-from evonas.networks.values import (
+from evonas.networks.value_rules import (
     MOST_LAYERS,
     MOST_PIXELS,
     Alleles,

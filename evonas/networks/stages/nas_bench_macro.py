@@ -12,7 +12,7 @@ from evonas.networks.scale import Scale
 from evonas.networks.stages import section
 from evonas.networks.stages.plan import plan_stages
 from evonas.networks.stages.section import IDENTITY
-from evonas.networks.values import one_of
+from evonas.networks.value_rules import one_of
 
 STEM = {"channels": 32, "kernel": 3, "stride": 1}
 SHAPES = tuple((64, stride) for stride in (2, 1))

@@ -7,7 +7,7 @@ from evonas.networks.names import ACTIVATIONS
 from evonas.networks.rules import COMMON, DROP_PATH, Rules
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.stages.section import ORDERS, SKIPS
-from evonas.networks.values import (
+from evonas.networks.value_rules import (
     MOST_LAYERS,
     MOST_PIXELS,
     Alleles,

@@ -1,7 +1,7 @@
 """Whose trained weights a child may begin with, and for how long they are kept."""
 
 from evonas.driver.rungs import extrapolated
-from evonas.evolution.memory import fitness_of
+from evonas.evolution.read_history import fitness_of
 from evonas.pareto import best_first
 from evonas.runs.records import Records
 from evonas.settings import TrainingSettings

@@ -6,8 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from evonas.settings.training import TrainingSettings
-from evonas.settings.values import (
+from evonas.settings.fields import (
     Count,
     DataPath,
     Factor,
@@ -27,6 +26,7 @@ from evonas.settings.values import (
     split_commas,
     whole_number,
 )
+from evonas.settings.training import TrainingSettings
 
 
 class SyntheticSettings(Group):

@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.settings import TrainingSettings
-from evonas.training.schedules import SCHEDULES, cosine, one_cycle, rate_factor, step, warmup_share
+from evonas.training.rate_schedules import (
+    SCHEDULES,
+    cosine,
+    one_cycle,
+    rate_factor,
+    step,
+    warmup_share,
+)
 
 schedules = pytest.mark.parametrize("name", SCHEDULES)
 

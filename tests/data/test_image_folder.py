@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evonas.data import folder as folder_reader
+from evonas.data import image_folder as folder_reader
 from evonas.data.dataset import Source
 from evonas.data.image import image_to_array
 from evonas.errors import DataError

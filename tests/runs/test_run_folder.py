@@ -12,7 +12,7 @@ import pytest
 from conftest import EVONAS, typed
 
 from evonas.errors import FileError, RunError
-from evonas.runs.folder import new_run_folder, run_folders, write_config
+from evonas.runs.run_folder import new_run_folder, run_folders, write_config
 from evonas.settings import RunSettings, Settings
 from evonas.yaml_file import read_yaml, write_yaml
 
