@@ -162,6 +162,14 @@ def test_the_facade_offers_exactly_what_it_says() -> None:
         _ = evonas.nothing
 
 
+OF_EACH_GRAMMAR = {"section.py", "rules.py", "plan.py"}
+
+
+def test_files_have_names_of_their_own() -> None:
+    names = [path.name for path in modules() if path.name != "__init__.py"]
+    assert {name for name in names if names.count(name) > 1} == OF_EACH_GRAMMAR
+
+
 LONG = 150  # lines
 
 
