@@ -255,6 +255,33 @@ PARTS: Mapping[str, Part] = {
         {"exporters/forms.py": "from evonas.exporters.novel import novel"},
         ("tests/contracts/test_forms.py",),
     ),
+    "evaluator": Part(
+        "import evonas\n"
+        "words = ['space=nano', 'executor=inline', 'display=none', 'budget.evaluations=2']\n"
+        "assert evonas.search([*words, 'evaluator=novel', 'objectives=v:min']).front",
+        derived("evonas.evaluation.python_evaluator", "PythonEvaluator", "NovelEvaluator"),
+        {
+            ("EVALUATORS", "evaluation/evaluators.py"): '"novel": NovelEvaluator',
+            ("_evaluator", "driver/preparation.py"): (
+                "    if checked.lookup is not None:\n",
+                '    if settings.evaluator.name == "novel":\n'
+                '        return NovelEvaluator(settings, objectives, lambda design: {"v": 1.0})\n'
+                "    if checked.lookup is not None:\n",
+            ),
+        },
+        dict.fromkeys(
+            ("evaluation/evaluators.py", "driver/preparation.py"),
+            "from evonas.evaluation.novel_evaluator import NovelEvaluator",
+        ),
+    ),
+    "command": Part(
+        "from typer.testing import CliRunner\n"
+        "from evonas.cli.app import app\n"
+        "assert CliRunner().invoke(app, ['novel']).stdout == 'new\\n'",
+        '\n\ndef novel() -> None:\n    """Something new."""\n    print("new")\n',
+        {("COMMANDS", "cli/app.py"): "novel"},
+        {"cli/app.py": "from evonas.cli.of_machine import novel"},
+    ),
     "executor": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'executor=novel']).front",
         derived("evonas.executors.inline_executor", "InlineExecutor", "NovelExecutor"),
@@ -441,7 +468,7 @@ def test_every_file_and_table_of_the_page_is_there() -> None:
     for row in ROWS:
         for table, place in places_of(row):
             text = (REPOSITORY / in_tree(place)).read_text(encoding="utf-8")
-            assert re.search(rf"^(class )?{table}\b", text, re.MULTILINE), (row, table, place)
+            assert re.search(rf"^((class|def) )?{table}\b", text, re.MULTILINE), (row, table, place)
     before_the_example = PAGE.partition("## An operation")[0]
     for path in re.findall(
         r"`((?:evonas|docs|tests|experiments|search_spaces)/[\w/.]+)`", before_the_example
