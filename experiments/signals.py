@@ -36,7 +36,9 @@ EXECUTORS = ("inline", "local", "ray", "own")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MARK = "EVONAS_SIGNALS_CASE"  # in the environment of every process of a case
 WITHIN_S = 10.0
+SOONEST_S = 0.05
 STACKS = ("Traceback", "***", "StackTrace", "Exception ignored", "logging.cc", "(unknown)")
+DEFAULTS = ["env", "--default-signal"]  # a shell that starts this in the background ignores some
 CALL = [sys.executable, "-m", "evonas", "search"]
 FUNCTION = """
 import hashlib, json, os, time
@@ -94,7 +96,7 @@ def started(executor: str, call: Sequence[str], folder: Path, mark: str) -> subp
     program = [sys.executable, str(folder / "program.py")] if executor == "own" else CALL
     with open(folder / "stderr", "w") as errors:
         driver = subprocess.Popen(
-            [*program, *call],
+            [*DEFAULTS, *program, *call],
             env={**os.environ, **found, "WEIGH_S": "0.2"},
             cwd=folder,
             stdout=subprocess.PIPE,
@@ -191,7 +193,7 @@ def case(executor: str, number: int, longest_s: float) -> dict[str, Any]:
     kind, is_group = rng.choice(SIGNALS), rng.random() < 0.5
     moment = rng.uniform(0, longest_s)
     result = interrupted_at(moment, executor, number, kind, is_group)
-    while executor == "own" and result["finished"] and result["code"] != 130:
+    while executor == "own" and result["finished"] and result["code"] != 130 and moment > SOONEST_S:
         moment /= 2
         result = interrupted_at(moment, executor, number, kind, is_group)
     return result
@@ -293,8 +295,6 @@ def main() -> None:
     given.add_argument("--at-once", type=int, default=2)
     given.add_argument("--cases", type=Path, help="a file with a line for each case")
     asked = given.parse_args()
-    for number in SIGNALS:  # a shell that starts this in the background has some ignored
-        signal.signal(number, signal.default_int_handler)
     with TemporaryDirectory() as folder:
         (Path(folder) / "weighing.py").write_text(FUNCTION)
         sys.path.insert(0, folder)  # for the resumes of this process
