@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import pytest
 # Of this process and those it starts: two of pytest's workers fill two cores, and threads that wait
 # for each other spin. Set before anything loads torch or numpy.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# A shell that starts the tests in the background has it ignored, for them and what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EVONAS = Path(sys.executable).with_name("evonas")

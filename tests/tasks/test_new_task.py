@@ -37,9 +37,9 @@ WORDS = [
 
 
 @pytest.fixture
-def tree(working_folder: Path) -> Path:
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package in which the task is a folder and a line, and its reader likewise."""
-    tree = working_folder / "tree"
+    tree = tmp_path_factory.mktemp("tree")  # a typed command forgets modules of its own folder
     for folder in ("evonas", "search_spaces"):
         shutil.copytree(REPOSITORY / folder, tree / folder)
     shutil.copytree(FIXTURE, tree / "evonas/tasks/several_labels")
