@@ -1,6 +1,7 @@
 """A network as data: parts of layers that read each other. Built, counted and written from this."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,12 +13,12 @@ IMAGES = "images"  # what the first part reads
 ENCODER = json.JSONEncoder(default=lambda layer: layer.to_dict())
 
 
-class _Written:
+class _Written(ABC):
     """Equal to what is written alike, and hashed by that."""
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """Plain values: lists, numbers, words."""
-        raise NotImplementedError
 
     @cached_property
     def key(self) -> str:
