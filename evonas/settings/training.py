@@ -46,6 +46,15 @@ class TrainingSettings(Group):
     `mixup` and `cutmix` are shares of batches, with weights from Beta(alpha, alpha).
     `progressive` is the share of the side that a training begins with; it grows in three steps.
 
+    Detection alone: `mosaic` is the share of images that four make up, until `close_mosaic`: so
+    many epochs before the end, or below 1 that share of the training. `crop` cuts a part that still
+    overlaps with the boxes (share of images), `expand` lays the image on a larger canvas,
+    `interpolate` resizes by another interpolation, `multi_scale` draws the side of each batch
+    from 1 - x to 1 + x times the usual. `assigner` says which points learn a box, `box_loss` and
+    `class_loss` how, and `box`, `cls`, `dfl` are the gains of box, class and distribution. `nms`
+    says how boxes of one thing become one, of an overlap above `nms_iou`, and `confidence` is the
+    least score that a prediction tells.
+
     Regularisation: `dropout` before the classifier, `spatial_dropout` of whole maps and
     `drop_block` of squares behind blocks, `drop_connect` of the classifier's weights, `drop_path`
     of blocks that are skipped around: `local` by sample and block, `global` one depth for all.
@@ -57,6 +66,8 @@ class TrainingSettings(Group):
     convolutional layers are drawn anew; `freeze` that many parts from the input, or `all` but
     the classifier; `layer_decay` multiplies the rate of each part before the last. `inherit`
     begins with the parent's weights.
+
+    `clip_gradients` is the largest norm of all gradients together; 0 is no limit.
 
     `patience` epochs without a better loss end a training, `plateau` epochs lower its rate by
     ten. `amp` computes in bfloat16 where that is faster (`auto`). `compile` and `cuda_graphs`
@@ -82,10 +93,11 @@ class TrainingSettings(Group):
     lrf: NotNegative = 0.01
     momentum: Part = 0.8
     weight_decay: NotNegative = 5e-4
-    schedule: Literal["one_cycle", "cosine", "step"] = "one_cycle"
+    schedule: Literal["one_cycle", "cosine", "step", "constant"] = "one_cycle"
     warmup_epochs: NotNegative | None = None
     label_smoothing: Part = 0.1
     ema: Part = 0.0
+    clip_gradients: NotNegative = 0.0
     initialisation: Literal["auto", "he", "xavier", "lecun"] | None = None
     residual_init: Annotated[float, Field(gt=0, le=1)] = 0.2
     shift_init: NotNegative = 1.0
@@ -112,6 +124,23 @@ class TrainingSettings(Group):
     cutmix: Probability = 0.0
     cutmix_alpha: Positive = 1.0
     progressive: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    mosaic: Probability = 0.0
+    close_mosaic: NotNegative = 0.2
+    crop: Probability = 0.0
+    expand: Probability = 0.0
+    interpolate: Probability = 0.0
+    multi_scale: Part = 0.0
+
+    assigner: Literal["tal", "simota", "centre"] = "tal"
+    box_loss: Literal["iou", "giou", "diou", "ciou"] = "ciou"
+    class_loss: Literal["bce", "focal", "varifocal"] = "bce"
+    box: NotNegative = 7.5
+    cls: NotNegative = 0.5
+    dfl: NotNegative = 1.5
+    nms: Literal["nms", "diou", "soft", "none"] = "nms"
+    nms_iou: Annotated[float, Field(gt=0, le=1)] = 0.65
+    confidence: Probability = 0.25
 
     dropout: Part = 0.0
     spatial_dropout: Part = 0.0

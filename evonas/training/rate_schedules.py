@@ -38,10 +38,16 @@ def step(progress: float, warmup_share: float, last: float) -> float:
     return factor * min(1.0, progress / warmup_share if warmup_share else 1.0)
 
 
+def constant(progress: float, warmup_share: float, last: float) -> float:
+    """Linear up to 1, where it stays; `last` does not count."""
+    return min(1.0, progress / warmup_share if warmup_share else 1.0)
+
+
 SCHEDULES: Mapping[str, Callable[[float, float, float], float]] = {
     "one_cycle": one_cycle,
     "cosine": cosine,
     "step": step,
+    "constant": constant,
 }
 
 
