@@ -106,6 +106,15 @@ def set_rate(optimizer: Optimizer, rate: float) -> None:
         group["lr"] = rate * group["lr_scale"]
 
 
+def clip_gradients(optimizer: Optimizer, largest: float) -> None:
+    """Shortens all gradients together to this norm, if it is above 0 and they are longer.
+
+    After arXiv 1211.5063, algorithm 1.
+    """
+    if largest > 0:
+        nn.utils.clip_grad_norm_(_parameters(optimizer), largest, foreach=True)
+
+
 def state_of(optimizer: Optimizer) -> dict[str, torch.Tensor]:
     """What the optimiser remembers, by names with the parameter's number; live tensors."""
     return {

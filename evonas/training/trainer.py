@@ -25,7 +25,13 @@ from evonas.training.averaging import Average
 from evonas.training.batches import Batches, resident_batches
 from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
 from evonas.training.logs import opened_logs
-from evonas.training.optimizers import make_optimizer, restore, set_rate, state_of
+from evonas.training.optimizers import (
+    clip_gradients,
+    make_optimizer,
+    restore,
+    set_rate,
+    state_of,
+)
 from evonas.training.precision import in_bfloat16
 from evonas.training.rate_schedules import rate_factor
 from evonas.training.rates import peak_rate
@@ -203,6 +209,7 @@ class _Training:
             set_rate(self.optimizer, peak * rate_factor(self.batches.recipe, done))
             self.regularisation.at(done)
             total += self.step(*batch)
+            clip_gradients(self.optimizer, self.batches.recipe.clip_gradients)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(epoch * len(self.batches) + number)

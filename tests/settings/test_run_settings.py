@@ -119,7 +119,7 @@ def test_settings_survive_their_own_file(config: Path) -> None:
         (
             "training.epoch=3",
             'training.epoch=3: training has no key "epoch". Did you mean "epochs"? '
-            "Known: amp, auxiliary, auxiliary_heads, batch_size,",
+            "Known: amp, assigner, auxiliary, auxiliary_heads, batch_size,",
         ),
         ("seed=3", 'seed=3: a run has no key "seed". Did you mean "run.seed"?'),
         (
@@ -209,7 +209,7 @@ def test_one_group_can_be_validated_alone() -> None:
     wrong_value, unknown_key = sorted(failure.value.problems)
     assert wrong_value == "recipe.yaml, lr0: input should be greater than 0, got -1."
     assert unknown_key.startswith(
-        'recipe.yaml: there is no key "epoch". Did you mean "epochs"? Known: amp, auxiliary, '
+        'recipe.yaml: there is no key "epoch". Did you mean "epochs"? Known: amp, assigner, '
     )
 
 

@@ -21,6 +21,11 @@ FIXED = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"
 OF_THE_RUN = {"epochs", "patience", "plateau", "weights", "freeze", "reset_last"}
 OF_THE_RUN |= {"layer_decay", "inherit", "amp", "compile", "cuda_graphs", "log", "auxiliary_heads"}
 
+# What has no meaning for classes, and what detectors alone are usually trained with.
+OF_DETECTORS = {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
+OF_DETECTORS |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
+OF_DETECTORS |= {"nms", "nms_iou", "confidence", "clip_gradients"}
+
 
 @pytest.fixture(scope="module")
 def part() -> SearchSpace:
@@ -48,7 +53,7 @@ def test_it_is_listed_behind_the_spaces() -> None:
 def test_every_setting_of_the_recipe_is_searched_or_belongs_to_the_run(part: SearchSpace) -> None:
     genes = {str(gene.key_path[-1]) for gene in part.genes}
     assert genes.isdisjoint(OF_THE_RUN)
-    assert genes | OF_THE_RUN | {"lr0"} == set(TrainingSettings.model_fields)
+    assert genes | OF_THE_RUN | OF_DETECTORS | {"lr0"} == set(TrainingSettings.model_fields)
 
 
 @pytest.mark.parametrize("name", known_spaces())

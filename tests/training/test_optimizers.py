@@ -6,7 +6,14 @@ from torch import nn
 
 from evonas.settings import TrainingSettings
 from evonas.training.muon import matrices, orthogonalised
-from evonas.training.optimizers import OPTIMIZERS, make_optimizer, restore, set_rate, state_of
+from evonas.training.optimizers import (
+    OPTIMIZERS,
+    clip_gradients,
+    make_optimizer,
+    restore,
+    set_rate,
+    state_of,
+)
 from evonas.training.rates import USUAL_RATE
 
 
@@ -160,3 +167,16 @@ def test_a_step_of_muon_is_torchs_for_matrices_and_adamws_for_the_rest() -> None
     assert (network[0].weight.flatten(1) - matrix).norm() < 0.03 * step
     torch.optim.AdamW([other[7].weight], lr=0.001, weight_decay=0.1).step()
     torch.testing.assert_close(network[7].weight, other[7].weight)
+
+
+@pytest.mark.parametrize(("largest", "norm"), [(0.5, 0.5), (0.0, 6.0), (10.0, 6.0)])
+def test_gradients_are_shortened_together_to_the_largest_norm(largest: float, norm: float) -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    weights, bias, other = network.parameters()
+    weights.grad, bias.grad = torch.full((2, 2), 2.0), torch.tensor([2.0, 4.0])
+    directions = torch.cat([weights.grad.flatten(), bias.grad]) / 6
+    other.requires_grad = False
+    clip_gradients(make_optimizer(network, recipe("sgd")), largest)
+    shortened = torch.cat([weights.grad.flatten(), bias.grad])
+    assert shortened.norm().item() == pytest.approx(norm, rel=1e-4)
+    assert torch.allclose(shortened, norm * directions, rtol=1e-4)

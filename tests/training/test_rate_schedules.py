@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from evonas.settings import TrainingSettings
 from evonas.training.rate_schedules import (
     SCHEDULES,
+    constant,
     cosine,
     one_cycle,
     rate_factor,
@@ -40,6 +41,11 @@ def test_steps_divide_by_ten(progress: float, factor: float) -> None:
     assert step(progress, warmup_share=0.2, last=0.5) == pytest.approx(factor)
 
 
+@pytest.mark.parametrize(("progress", "factor"), [(0, 0), (0.1, 0.5), (0.2, 1), (0.6, 1), (1, 1)])
+def test_a_constant_rate_stays_after_the_warm_up(progress: float, factor: float) -> None:
+    assert constant(progress, warmup_share=0.2, last=0.1) == pytest.approx(factor)
+
+
 @schedules
 def test_without_warm_up_a_schedule_starts_at_its_peak(name: str) -> None:
     assert SCHEDULES[name](0, 0, 0.01) == 1
@@ -55,7 +61,7 @@ def test_without_warm_up_a_schedule_starts_at_its_peak(name: str) -> None:
 def test_the_factor_rises_to_1_and_falls_to_the_last(
     name: str, steps: list[float], warmup_share: float, last: float
 ) -> None:
-    lowest = 0.01 if name == "step" else last
+    lowest = {"step": 0.01, "constant": 1.0}.get(name, last)
     earlier, later = (SCHEDULES[name](step, warmup_share, last) for step in steps)
     assert 0 <= earlier <= 1
     if steps[1] <= warmup_share:
