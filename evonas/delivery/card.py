@@ -5,6 +5,7 @@ from typing import Any
 
 from evonas.delivery.recipe_file import Recipe
 from evonas.exporters.file_names import CHECK, RECIPE, SOURCE
+from evonas.reports.epochs import told_epochs
 from evonas.tasks import task_of, test_scores
 
 USE = """## Use
@@ -80,7 +81,7 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
         return [
             f"**Test {main}**{also} on {training['test_images']} "
             f"images of {training['data']} that neither search nor training saw, after "
-            f"{training['epochs']} epochs on {training['images']} images."
+            f"{told_epochs(training)} on {training['images']} images."
         ]
     if recipe.origin.scale == "full":
         return [

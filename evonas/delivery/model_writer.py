@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Model:
     """What a model folder is written from; the other files follow from it.
 
     `facts` are measures, scales and genes of the search. Of a retraining, `training` is what came
-    of it and `source` is model.py, which stays as it was.
+    of it, `source` is model.py, which stays as it was, and `also` has other files by name.
     """
 
     recipe: Recipe
@@ -53,6 +53,7 @@ class Model:
     network: nn.Module
     training: Mapping[str, Any] | None = None
     source: bytes | None = None
+    also: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str, Any]:
@@ -71,6 +72,7 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
             RECIPE: recipe_text(model.recipe).encode(),
             FACTS: json_text(model.facts),
             WEIGHTS: weights_of(network),
+            **model.also,
         }
         if model.source is not None:
             contents[SOURCE] = model.source
@@ -89,6 +91,8 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
         contents[CARD] = card(model.recipe, model.facts, checks, model.training).encode()
         for name, content in contents.items():
             write_atomically(staged / name, content)
+    for name in {*FILES} - {*contents}:  # of an earlier retraining
+        (folder / name).unlink(missing_ok=True)
     return checks
 
 

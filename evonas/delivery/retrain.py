@@ -8,18 +8,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from evonas.data.cache import data_key, load_data
-from evonas.data.dataset import Dataset, Split
+from evonas.data.cache import load_data
+from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
+from evonas.delivery.final_training import FinalTraining
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe_file import Recipe
 from evonas.delivery.replacement import held
-from evonas.errors import ExportError, SettingsError, TrialFailure
+from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
 from evonas.hardware.latency import measured_latency
-from evonas.key import checksum, key_of
 from evonas.models import network_macs
 from evonas.networks.problem import Problem
 from evonas.registry import pick
@@ -27,20 +27,11 @@ from evonas.reports.epochs import Epochs
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
 from evonas.tasks import task_of
 from evonas.tasks.task import LOSS
-from evonas.training import (
-    Progress,
-    evaluate,
-    is_worth_a_probe,
-    load_checkpoint,
-    save_checkpoint,
-    train,
-)
-from evonas.training.job import begin, gains_from_bfloat16
+from evonas.training import evaluate
+from evonas.training.job import begin
 from evonas.training.logs import CSV_FILE
-from evonas.training.rates import peak_rate
 
 NEEDED = (SOURCE, BLUEPRINT, FACTS)
-CHECKPOINT = "checkpoint.safetensors"
 MACS_WORTH_THREADS = 20e6
 CHANGEABLE = ("data", "training")
 
@@ -52,6 +43,9 @@ def retrain(
     display: Epochs | None = None,
 ) -> dict[str, Any]:
     """Trains model.py on all images but the test ones, then scores it on those.
+
+    With `training.keep=best` it learns from the training images alone, and the weights are those of
+    the epoch that did best on the validation images; last.safetensors holds those of the last one.
 
     Goes on from the checkpoint of a retraining that was stopped, if network, recipe and data are
     the same. When it is done, all files in the folder are replaced, all together; until then they
@@ -98,12 +92,14 @@ def _retrained(
     shape = recipe.input.shape
     torch.set_num_threads(_threads(network, shape))
     _begin(recipe, blueprint, network, display)
-    progress = _train(folder, recipe, data, network, device, display)
+    training = FinalTraining(folder, recipe, data, device, display)
+    progress = training.run(network)
     scores = evaluate(network, data.test, data.problem, device)
     result = {
         **_test_scores(scores, data.problem),
         "test_images": len(data.test),
-        "images": len(data.development),
+        "images": len(training.images),
+        **training.best_epoch(progress),
         "data": recipe.data.name,
         "epochs": progress.epochs_done,
         "bfloat16": progress.bfloat16,
@@ -113,10 +109,10 @@ def _retrained(
     recipe = _with_input(recipe, data)
     write_model(
         folder.path,
-        Model(recipe, blueprint, facts, network, result, folder.read(SOURCE)),
+        Model(recipe, blueprint, facts, network, result, folder.read(SOURCE), training.kept),
         lambda network, files: measured_latency(network, files, shape, LatencySettings()),
     )
-    (folder.path / CHECKPOINT).unlink(missing_ok=True)
+    training.clear()
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
     return {**result, "folder": str(folder.path), "files": model_files(folder.path) + logs}
 
@@ -191,70 +187,6 @@ def _with_input(recipe: Recipe, data: Dataset) -> Recipe:
     return recipe.model_copy(update={"input": inputs, "classes": problem.classes})
 
 
-def _train(
-    folder: ModelFolder,
-    recipe: Recipe,
-    data: Dataset,
-    network: nn.Module,
-    device: torch.device,
-    display: Epochs,
-) -> Progress:
-    assert recipe.data is not None, "a retraining has data"
-    file, key = folder.path / CHECKPOINT, _training_key(folder, recipe)
-    progress = load_checkpoint(file, network, key)
-    if progress is not None:
-        display.line(f"Going on after epoch {progress.epochs_done}.")
-    elif file.exists():
-        display.line(f"{file} is damaged or of another training, which begins anew.")
-    images = data.development
-    bfloat16 = progress is None and _bfloat16(recipe, network, images, data.problem, device)
-
-    def after_epoch(progress: Progress) -> None:
-        save_checkpoint(file, network, progress, key)
-        display.finished(progress.epochs_done, progress.curve[-1])
-
-    try:
-        display.begin(recipe.training.epochs, progress.epochs_done if progress else 0)
-        with display:
-            return train(
-                network,
-                images,
-                data.problem,
-                recipe.training,
-                recipe.seed,
-                device,
-                progress,
-                after_epoch,
-                is_balanced=recipe.data.class_weights == "balanced",
-                bfloat16=bfloat16,
-                log_folder=folder.path,
-            )
-    except TrialFailure as failure:
-        file.unlink(missing_ok=True)
-        raise ExportError(
-            f"The training diverged: {failure}. "
-            f"Lower the learning rate, which is {peak_rate(recipe.training):g}: "
-            f"training.lr0={peak_rate(recipe.training) / 3:.2g}."
-        ) from None
-
-
-def _training_key(folder: ModelFolder, recipe: Recipe) -> str:
-    """Of all that the weights depend on."""
-    assert recipe.data is not None, "a retraining has data"
-    weights = recipe.training.weights
-    return key_of(
-        [
-            checksum(folder.read(SOURCE)),
-            checksum(folder.read(BLUEPRINT)),
-            recipe.training.model_dump(mode="json", exclude={"log"}),
-            None if weights is None else checksum(weights.read_bytes()),
-            data_key(recipe.data),
-            recipe.input.resolution_px,
-            recipe.seed,
-        ]
-    )
-
-
 def _begin(
     recipe: Recipe, blueprint: Mapping[str, Any], network: nn.Module, display: Epochs
 ) -> None:
@@ -263,20 +195,3 @@ def _begin(
     taken = begin(network, recipe.training, recipe.seed, designed)
     if recipe.training.weights is not None:
         display.line(f"{recipe.training.weights}: {taken}.")
-
-
-def _bfloat16(
-    recipe: Recipe,
-    network: nn.Module,
-    images: Split,
-    problem: Problem,
-    device: torch.device,
-) -> bool:
-    """Whether to compute in bfloat16, timed on a first batch if the recipe leaves it open."""
-    if recipe.training.amp != "auto":
-        return False
-    count, channels, height, width = images.images.shape
-    macs = network_macs(network, (channels, height, width))
-    if not is_worth_a_probe(recipe.training, count, macs):
-        return False
-    return gains_from_bfloat16(network, recipe.training, images, problem, device)

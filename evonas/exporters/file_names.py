@@ -4,4 +4,5 @@ BLUEPRINT, RECIPE, SOURCE = "blueprint.json", "recipe.yaml", "model.py"
 WEIGHTS, ONNX, CHECK, CARD = "weights.safetensors", "model.onnx", "check.json", "README.md"
 FACTS = "search.json"  # measures of the search, with their scales, and genes
 TRAINING = "training.json"  # what came of a retraining, once there was one
-FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD, TRAINING)
+LAST = "last.safetensors"  # of a retraining that kept its best epoch
+FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD, TRAINING, LAST)

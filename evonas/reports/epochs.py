@@ -1,6 +1,7 @@
 """What a long training shows while it works: nothing, or lines on standard error."""
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -57,3 +58,9 @@ class EpochLines(Epochs):
     def _tell(self, text: str) -> None:
         self.ticker.told()
         tell(text)
+
+
+def told_epochs(result: Mapping[str, Any]) -> str:
+    """How long the training of a retraining's result was, and which of its epochs was kept."""
+    best = result.get("best_epoch")
+    return f"{result['epochs']} epochs" + (f", of which the {best}. is kept," if best else "")

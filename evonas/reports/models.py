@@ -11,6 +11,7 @@ from evonas.blueprint import plan_network
 from evonas.errors import BuildError
 from evonas.models import LayerCount, count, count_layers
 from evonas.presets import Preset
+from evonas.reports.epochs import told_epochs
 from evonas.reports.escape import printable
 from evonas.reports.format import duration, measure, number
 from evonas.space import Scale
@@ -139,7 +140,7 @@ def print_retrain(result: dict[str, Any], console: Console) -> None:
     """The scores on the test images, which are looked at only here."""
     console.print(
         f"Test {', '.join(test_scores(result))}, on {result['test_images']} images, after "
-        f"{result['epochs']} epochs in {duration(result['seconds'])}. "
+        f"{told_epochs(result)} in {duration(result['seconds'])}. "
         f"Weights, ONNX and card are in {result['folder']}.",
         soft_wrap=True,
     )

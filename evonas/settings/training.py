@@ -69,6 +69,8 @@ class TrainingSettings(Group):
 
     `clip_gradients` is the largest norm of all gradients together; 0 is no limit.
 
+    A retraining with `keep=best` learns from the training images alone and keeps the epoch that
+    does best on the validation images; `last` learns from both. A search keeps the last epoch.
     `patience` epochs without a better loss end a training, `plateau` epochs lower its rate by
     ten. `amp` computes in bfloat16 where that is faster (`auto`). `compile` and `cuda_graphs`
     are for long trainings, and on a GPU. `log` writes curves.
@@ -103,6 +105,7 @@ class TrainingSettings(Group):
     shift_init: NotNegative = 1.0
     gate_init: NotNegative = 2.0
     patience: Count | None = None
+    keep: Literal["last", "best"] = "last"
     plateau: Count | None = None
 
     translate: Part = 0.0

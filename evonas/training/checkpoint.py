@@ -30,6 +30,7 @@ def save_checkpoint(file: Path, network: nn.Module, progress: Progress, key: str
         "curve": progress.curve,
         "validation_curve": progress.validation_curve,
         "bfloat16": progress.bfloat16,
+        "validation_scores": progress.validation_scores,
     }
     text = json.dumps(facts)
     metadata = {"training": text, "sha256": _checksum(text, plain)}
@@ -63,6 +64,7 @@ def load_checkpoint(file: Path, network: nn.Module, key: str) -> Progress | None
         facts["curve"],
         facts["validation_curve"],
         facts["bfloat16"],
+        facts.get("validation_scores", []),
     )
 
 

@@ -103,8 +103,10 @@ def train(
             row = training.epoch(progress, seed)
             if validation is not None:
                 scores = evaluate(network, validation, problem, device)
+                main = task_of(problem).main
                 progress.validation_curve.append(scores[LOSS])
-                told = (LOSS, task_of(problem).main)
+                progress.validation_scores.append(scores[main])
+                told = (LOSS, main)
                 row |= {f"validation_{name}": scores[name] for name in told}
             log(progress.epochs_done, row | {"seconds": time.perf_counter() - start})
             if after_epoch is not None:

@@ -9,9 +9,10 @@ import torch
 class Progress:
     """Enough to go on from, together with the network's weights.
 
-    `curve` is the mean training loss of each epoch, `validation_curve` the loss on validation
-    images where there are any. `state` holds what optimiser and averaging remember, by name.
-    `bfloat16` is what the training began to compute in, and so goes on in.
+    `curve` is the mean training loss of each epoch. Where there are validation images,
+    `validation_curve` is the loss there and `validation_scores` the task's main measure. `state`
+    holds what optimiser and averaging remember, by name. `bfloat16` is what the training began to
+    compute in, and so goes on in.
     """
 
     epochs_done: int = 0
@@ -19,6 +20,7 @@ class Progress:
     curve: list[float] = field(default_factory=list)
     validation_curve: list[float] = field(default_factory=list)
     bfloat16: bool = False
+    validation_scores: list[float] = field(default_factory=list)
 
     @property
     def loss_sum(self) -> float:

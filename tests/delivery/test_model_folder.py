@@ -22,6 +22,7 @@ from evonas.exporters.file_names import (
     BLUEPRINT,
     FACTS,
     FILES,
+    LAST,
     ONNX,
     RECIPE,
     SOURCE,
@@ -35,7 +36,7 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
-WRITTEN = {*FILES} - {TRAINING}  # by an export
+WRITTEN = {*FILES} - {TRAINING, LAST}  # by an export
 
 
 def model(seed: int) -> Model:

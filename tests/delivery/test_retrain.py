@@ -16,11 +16,13 @@ from conftest import EVONAS
 from torch import nn
 
 from evonas.blueprint import Blueprint
+from evonas.delivery.final_training import BEST, CHECKPOINT
 from evonas.delivery.model_folder import CHECKSUMS, ModelFolder
 from evonas.delivery.model_writer import Model, write_model
 from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
-from evonas.delivery.retrain import CHECKPOINT, changed_recipe, retrain
+from evonas.delivery.retrain import changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
+from evonas.exporters.file_names import LAST
 from evonas.key import checksum
 from evonas.models import build
 from evonas.reports.epochs import EpochLines
@@ -82,7 +84,7 @@ class Stopped(Exception):
 
 def stop_after(epoch: int, patch: pytest.MonkeyPatch) -> None:
     """Lets a retraining end like a killed one, behind the checkpoint of this epoch."""
-    from evonas.delivery import retrain as room
+    from evonas.delivery import final_training as room
 
     def save(file: Path, network: nn.Module, progress: Any, key: str) -> None:
         real(file, network, progress, key)
@@ -112,6 +114,34 @@ def test_a_stopped_retraining_goes_on_as_if_it_never_stopped(
     one, two = weights_of(model), weights_of(other)
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert len((other / "training.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_the_best_epoch_by_validation_images_is_kept_beside_the_last(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(model, "other"))
+    # From the third epoch on the network forgets.
+    words = [*WORDS, "training.keep=best", "training.schedule=constant", "training.lr0=3"]
+    words += ["training.warmup_epochs=3", "training.epochs=5", "data.validation_share=0.5"]
+    whole = retrain(model, words)
+    assert whole["best_epoch"] < whole["epochs"] == 5
+    assert 0 < whole["validation_accuracy"] <= 1
+    last = safetensors.torch.load_file(model / LAST)
+    assert any(not torch.equal(last[name], kept) for name, kept in weights_of(model).items())
+    with monkeypatch.context() as patch:
+        stop_after(whole["best_epoch"], patch)
+        with pytest.raises(Stopped):
+            retrain(other, words)
+    again = retrain(other, words)
+    assert again["best_epoch"] == whole["best_epoch"]
+    assert (other / "weights.safetensors").read_bytes() == (
+        model / "weights.safetensors"
+    ).read_bytes()
+    assert not (other / BEST).exists()
+    assert str(other / LAST) in again["files"]
+    retrain(other, [*WORDS, "training.keep=last"])
+    assert not (other / LAST).exists()
 
 
 @pytest.mark.slow
