@@ -81,6 +81,8 @@ def _content(reader: Reader, settings: DataSettings) -> Iterator[Any]:
             yield "without damaged images"
     if "synthetic" in reader.settings:
         yield settings.synthetic.model_dump()
+    if "shapes" in reader.settings:
+        yield settings.shapes.model_dump()
 
 
 def _files(reader: Reader, root: Path) -> list[Path]:

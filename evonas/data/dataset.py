@@ -62,7 +62,9 @@ class Dataset:
         """Training and validation images together: what a final training may use."""
         parts = (self.train, self.validation)
         images = np.concatenate([part.images for part in parts])
-        return Split(images, np.concatenate([part.targets for part in parts]))
+        targets = np.concatenate([part.targets for part in parts])
+        groups = [part.groups for part in parts if part.groups is not None]
+        return Split(images, targets, np.concatenate(groups) if groups else None)
 
     @property
     def parts(self) -> tuple[Split, Split, Split]:

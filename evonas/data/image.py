@@ -7,6 +7,7 @@ from PIL import Image
 from evonas.data.dataset import Images
 from evonas.data.frame import Fit, frame_of
 
+BARS = 114  # level of the bars beside a letterboxed picture, as most detectors have it
 # Modes that Pillow converts to these only, and from these to any.
 PLAIN = {"La": "LA", "LAB": "RGB", "RGBa": "RGBA"}
 
@@ -15,14 +16,24 @@ def image_to_array(
     image: Image.Image, resolution_px: int, channels: int, fit: Fit = "crop"
 ) -> Images:
     """The picture's square at the resolution, as (channels, height, width) of 0..255."""
-    frame = frame_of(image.size, fit)
-    corners = (frame.left, frame.top, frame.left + frame.side, frame.top + frame.side)
-    square = image if image.width == image.height else image.crop(corners)
-    opaque = _opaque(square, "L" if channels == 1 else "RGB")
-    resized = opaque.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
+    square = _square(image, "L" if channels == 1 else "RGB", fit)
+    resized = square.resize((resolution_px, resolution_px), Image.Resampling.BILINEAR)
     return np.ascontiguousarray(
         np.asarray(resized).reshape(resolution_px, resolution_px, -1).transpose(2, 0, 1)
     )
+
+
+def _square(image: Image.Image, mode: str, fit: Fit) -> Image.Image:
+    """What the frame holds of the picture, in the mode; grey beyond the picture's edges."""
+    if image.width == image.height:
+        return _opaque(image, mode)
+    frame = frame_of(image.size, fit)
+    if fit == "crop":
+        corners = (frame.left, frame.top, frame.left + frame.side, frame.top + frame.side)
+        return _opaque(image.crop(corners), mode)
+    square = Image.new(mode, (frame.side, frame.side), BARS if mode == "L" else (BARS,) * 3)
+    square.paste(_opaque(image, mode), (-frame.left, -frame.top))
+    return square
 
 
 def _opaque(image: Image.Image, mode: str) -> Image.Image:

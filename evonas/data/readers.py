@@ -11,6 +11,7 @@ from evonas.data.image_folder import left_out_of_folder, read_folder
 from evonas.data.layout import is_image_name
 from evonas.data.mnist import read_fashion_mnist, read_mnist
 from evonas.data.npz import read_npz
+from evonas.data.shapes import read_shapes
 from evonas.data.synthetic import read_synthetic
 from evonas.settings import DataSettings
 
@@ -67,5 +68,11 @@ DATA_SETS: Mapping[str, Reader] = {
     ),
     "synthetic": Reader(
         read_synthetic, "made up from a seed, as `data.synthetic.*` says", ("synthetic",)
+    ),
+    "shapes": Reader(
+        read_shapes,
+        "pictures with boxes round shapes, drawn from a seed, as `data.shapes.*` says",
+        ("shapes",),
+        task="detection",
     ),
 }

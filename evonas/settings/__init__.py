@@ -16,6 +16,7 @@ from evonas.settings.run_settings import (
     RewardSettings,
     RunSettings,
     Settings,
+    ShapesSettings,
     SyntheticSettings,
 )
 from evonas.settings.training import TrainingSettings
@@ -38,6 +39,7 @@ __all__ = [
     "RewardSettings",
     "RunSettings",
     "Settings",
+    "ShapesSettings",
     "SyntheticSettings",
     "TrainingSettings",
     "Words",

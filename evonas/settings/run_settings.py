@@ -43,21 +43,40 @@ class SyntheticSettings(Group):
     seed: Seed = 0
 
 
+class ShapesSettings(Group):
+    """The pictures that `data=shapes` draws, the same ones for the same `seed`.
+
+    `images` counts those of all parts together, `classes` the shapes that are drawn. A share
+    `empty` of the pictures has no shape, others have up to `most`. `resolution_px` is their own
+    side, before they are resized for a network.
+    """
+
+    images: Annotated[int, Field(ge=1, le=10**6)] = 600
+    classes: Annotated[int, Field(ge=1, le=8)] = 4
+    most: Annotated[int, Field(ge=1, le=100)] = 5
+    empty: Annotated[float, Field(ge=0, le=0.9)] = 0.1
+    resolution_px: Annotated[int, Field(ge=32, le=1024)] = 128
+    seed: Seed = 0
+
+
 class DataSettings(Group):
     """Which images; `path` for sets that lie in a folder or a file.
 
-    Damaged images of a folder are an error, or with `skip_damaged` left out. With
-    `class_weights=balanced` all classes count the same in the training loss, however many images
-    they have.
+    `format` is how a folder of `data=detection` is labelled, if more than one fits. Damaged images
+    of a folder, and those whose labels cannot be read, are an error, or with `skip_damaged` left
+    out. With `class_weights=balanced` all classes count the same in the training loss, however
+    many images they have.
     """
 
     name: str = "digits"
     path: DataPath | None = None
+    format: Literal["auto", "yolo", "coco", "voc"] = "auto"
     validation_share: Share = 0.4
     subset: Count | None = None
     skip_damaged: bool = False
     class_weights: Literal["none", "balanced"] = "none"
     synthetic: SyntheticSettings = SyntheticSettings()
+    shapes: ShapesSettings = ShapesSettings()
 
 
 LONGEST_NAME = 100

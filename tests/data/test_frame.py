@@ -8,7 +8,7 @@ from evonas.data.frame import Fit
 from evonas.data.image import image_to_array
 
 
-@pytest.mark.parametrize(("fit", "rows"), [("crop", [9, 9, 9, 9]), ("letterbox", [0, 9, 9, 0])])
+@pytest.mark.parametrize(("fit", "rows"), [("crop", [9, 9, 9, 9]), ("letterbox", [114, 9, 9, 114])])
 @pytest.mark.parametrize("is_tall", [False, True])
 def test_a_letterbox_shows_all_of_a_picture_between_bars(
     fit: Fit, rows: list[int], is_tall: bool

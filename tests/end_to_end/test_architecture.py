@@ -211,8 +211,8 @@ PARTS: Mapping[str, Part] = {
         {
             ("DATA_SETS", "data/readers.py"): '"novel": Reader(read_novel, "new", ("synthetic",))',
             ("", "README.md"): (
-                "synthetic.*` says |\n",
-                "synthetic.*` says |\n| `novel` | new |\n",
+                "shapes.*` says |\n",
+                "shapes.*` says |\n| `novel` | new |\n",
             ),
         },
         {"data/readers.py": "from evonas.data.novel import read_novel"},
