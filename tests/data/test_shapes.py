@@ -65,12 +65,16 @@ def test_a_shape_fills_its_box(shape: tuple) -> None:
 def test_what_is_drawn_lies_in_the_boxes() -> None:
     """Most of a box has the colour of its middle: all of a square, pi / 4 of a circle."""
     data = drawn(classes=2, most=1, empty=0.0)
+    shares: tuple[list[float], ...] = ([], [])
     for image, ((label, *corners),) in zip(data.train.images, data.train.targets, strict=True):
         left, top, right, bottom = np.round(corners).astype(int)
         middle = image[:, (top + bottom) // 2, (left + right) // 2].astype(int)
         own = image[:, top:bottom, left:right].astype(int)
         alike = (abs(own - middle[:, None, None]) < 60).all(0)
-        assert alike.mean() > (0.8 if label else 0.6)
+        shares[int(label)].append(alike.mean())
+    circle, square = map(np.mean, shares)
+    assert circle == pytest.approx(np.pi / 4, abs=0.1)
+    assert square > 0.9
 
 
 def test_the_seed_says_which() -> None:
