@@ -74,10 +74,12 @@ def lesions(task: Task) -> dict[str, float]:
         blocks = {name: block for name, block in blocks.items() if keeps_shape(block)}
         cut_skips(network)
     train(network, data.train, data.problem, settings.training, task.seed)
-    accuracies = {"": evaluate(network, data.test, data.problem)["accuracy"]}
+    accuracies = {"": evaluate(network, data.test, data.problem, settings.training)["accuracy"]}
     for name in blocks:
         with without(network, name):
-            accuracies[name] = evaluate(network, data.test, data.problem)["accuracy"]
+            accuracies[name] = evaluate(network, data.test, data.problem, settings.training)[
+                "accuracy"
+            ]
     return accuracies
 
 

@@ -218,7 +218,7 @@ def accuracy(subject: Subject, seconds: int, data: Dataset, seeds: int) -> dict[
         start = time.process_time()
         net = trained(blueprint, words, split, data, seed, subject.bfloat16)
         spent.append(round(time.process_time() - start, 1))
-        found.append(evaluate(net, data.test, data.problem)["accuracy"])
+        found.append(evaluate(net, data.test, data.problem, words)["accuracy"])
     return {
         "accuracy": round(statistics.mean(found), 4),
         "each": found,

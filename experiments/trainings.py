@@ -227,7 +227,8 @@ def _test_accuracy(evaluator: TrainEvaluator, trial: Trial) -> float:
     network = build(trial.blueprint, evaluator.proxy, trial.seed)
     network.load_state_dict(weights_in(evaluator.trials / str(trial.number) / WEIGHTS) or {})
     data = load_data(evaluator.settings.data, evaluator.proxy.resolution_px)
-    return evaluate(network, data.test, data.problem, torch.device("cpu"))["accuracy"]
+    recipe = evaluator.settings.training
+    return evaluate(network, data.test, data.problem, recipe, torch.device("cpu"))["accuracy"]
 
 
 def best_within(trainings: Sequence[Training], limit: float, cost: str) -> float | None:

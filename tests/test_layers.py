@@ -52,6 +52,7 @@ HOMES = {
     "rich": {"cli", "reports"},
     "sklearn": {"data/digits.py"},
     "pandas": {"runs/run.py"},
+    "faster_coco_eval": {"tasks/detection/average_precision.py"},
 }
 NEVER = {"torchvision", "timm", "pickle", "dill", "cloudpickle", "joblib"}
 TORCHLESS = [

@@ -50,7 +50,8 @@ def predict(
     task, found = task_of(recipe.problem), []
     for pictures, frames in batches(files, recipe.input, task.fit):
         outputs = session.run(None, {INPUT_NAME: pictures})
-        found += task.predictions(outputs, frames, recipe.problem)
+        side_px = recipe.input.resolution_px
+        found += task.predictions(outputs, frames, side_px, recipe.problem, recipe.training)
     return [{"image": str(file), **own} for file, own in zip(files, found, strict=True)]
 
 

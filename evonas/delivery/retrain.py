@@ -94,7 +94,7 @@ def _retrained(
     _begin(recipe, blueprint, network, display)
     training = FinalTraining(folder, recipe, data, device, display)
     progress = training.run(network)
-    scores = evaluate(network, data.test, data.problem, device)
+    scores = evaluate(network, data.test, data.problem, recipe.training, device)
     result = {
         **_test_scores(scores, data.problem),
         "test_images": len(data.test),

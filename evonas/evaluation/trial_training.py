@@ -62,12 +62,13 @@ def trained(kit: Kit, assignment: Assignment) -> Trained:
     trial = assignment.trial
     design = trial.blueprint
     network = build(design, kit.proxy)
-    begin(network, kit.recipe(design), trial.seed, design.network.get("initialisation"))
+    recipe = kit.recipe(design)
+    begin(network, recipe, trial.seed, design.network.get("initialisation"))
     begun = _begun(kit, network, assignment)
     for segment in begun.segments:
         progress = _train(kit, network, segment, assignment)
     data = kit.data(segment.resolution_px, segment.percent)
-    scores = evaluate(network, data.validation, data.problem, kit.device)
+    scores = evaluate(network, data.validation, data.problem, recipe, kit.device)
     checksum = write_weights(_folder(kit, trial.number), network)
     if not math.isfinite(scores[LOSS]):
         raise TrialFailure("diverged", f"the validation loss is {scores[LOSS]}")

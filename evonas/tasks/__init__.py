@@ -9,10 +9,12 @@ from typing import Any
 from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.tasks.classification import Classification
+from evonas.tasks.detection import Detection
 from evonas.tasks.task import Task
 
 TASKS: Mapping[str, Task] = {
     "classification": Classification(),
+    "detection": Detection(),
 }
 
 

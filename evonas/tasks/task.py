@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
@@ -49,6 +50,10 @@ class Task(ABC):
     Attributes:
         measures: What `scores` gives, the main one first. A measure of one name is the same in
             all tasks that have it; all have `loss`.
+        data: The data set for where none is named: one that runs anywhere.
+        recipe: What a training of this task does where nobody says.
+        settings: Training settings that this task knows and others may not: a task that does not
+            have one here which any other has refuses it.
         unequal_classes: What to do about them, in a sentence or two.
         fit: How a picture of any size becomes a square.
         tolerance: The largest difference between the outputs of a network and those of the forms
@@ -56,6 +61,9 @@ class Task(ABC):
     """
 
     measures: Mapping[str, Score]
+    data: str
+    recipe: Mapping[str, Any] = MappingProxyType({})
+    settings: frozenset[str] = frozenset()
     unequal_classes: str
     fit: Fit = "crop"
     tolerance: float = 1e-4
@@ -131,17 +139,32 @@ class Task(ABC):
         """What outputs for one image have to be, in words; None: they are, if of these shapes."""
 
     @abstractmethod
-    def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
+    def scores(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> dict[str, float]:
         """All measures over all batches together; a finite loss only if all outputs are finite."""
+
+    def table(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> list[dict[str, Any]]:
+        """Scores of each class, a row each, where the task has such; values are plain or None."""
+        return []
 
     @abstractmethod
     def predictions(
-        self, outputs: Sequence[NDArray[Any]], frames: Sequence[Frame], problem: Problem
+        self,
+        outputs: Sequence[NDArray[Any]],
+        frames: Sequence[Frame],
+        side_px: int,
+        problem: Problem,
+        recipe: TrainingSettings,
     ) -> list[dict[str, Any]]:
         """What the outputs say of each image, as plain values in words.
 
         Args:
+            outputs: Of the deployed network.
             frames: Which squares of the pictures the images are.
+            side_px: The side of the images.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ from torch import nn
 from evonas.data.dataset import Split
 from evonas.errors import TrialFailure
 from evonas.networks.problem import Problem
+from evonas.settings import TrainingSettings
 from evonas.tasks import task_of
 from evonas.tasks.normalisation import normalised
 from evonas.tasks.task import LOSS, Outputs, outputs_of
@@ -18,7 +19,11 @@ BATCH = 256
 
 @torch.no_grad()
 def evaluate(
-    network: nn.Module, split: Split, problem: Problem, device: torch.device | None = None
+    network: nn.Module,
+    split: Split,
+    problem: Problem,
+    recipe: TrainingSettings,
+    device: torch.device | None = None,
 ) -> dict[str, float]:
     """All measures of the task on a split, in evaluation mode, in float32.
 
@@ -26,7 +31,7 @@ def evaluate(
         TrialFailure: The network gives something that is not finite (`diverged`).
     """
     outputs = _outputs(network.eval(), split, problem, device or torch.device("cpu"))
-    scores = task_of(problem).scores(outputs, problem)
+    scores = task_of(problem).scores(outputs, problem, recipe)
     if not math.isfinite(scores[LOSS]):
         raise TrialFailure("diverged", "the trained network gives values that are not finite")
     return scores

@@ -102,7 +102,7 @@ def train(
             start = time.perf_counter()
             row = training.epoch(progress, seed)
             if validation is not None:
-                scores = evaluate(network, validation, problem, device)
+                scores = evaluate(network, validation, problem, recipe, device)
                 main = task_of(problem).main
                 progress.validation_curve.append(scores[LOSS])
                 progress.validation_scores.append(scores[main])

@@ -1,5 +1,6 @@
 """What every task keeps, those of evonas and one that is written in these tests."""
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -24,15 +25,40 @@ BATCH = 14
 
 @dataclass(frozen=True)
 class Example:
-    """Targets of a batch, and the outputs of a network that knows them."""
+    """Targets of a batch, and the outputs of a network that knows them.
+
+    `constants` are the numbers of outputs that are no image's; the rest are each image's own.
+    """
 
     targets: torch.Tensor
     perfect: Outputs
+    constants: tuple[int, ...] = ()
+    deployed: Outputs | None = None
 
 
 LABELS = torch.arange(BATCH) % len(CLASSES)
 ONE_HOT = torch.eye(len(CLASSES))[LABELS]
+STRIDES = (1.0, 3.0, 7.0)  # whole ones, so that the distribution of a perfect network is certain
+
+
+def detector() -> Example:
+    """A box in each image, of all three sizes, and one point that knows it."""
+    reach = 8 * torch.tensor(STRIDES)[torch.arange(BATCH) % 3, None]
+    boxes = torch.cat([80 - reach, 80 - reach, 80 + reach, 80 + reach], 1)
+    targets = torch.cat([LABELS[:, None].float(), boxes], 1)[:, None]
+    bins = torch.eye(8)[(reach / 8).long()].expand(-1, 4, -1).reshape(BATCH, 1, -1)
+    priors = torch.tensor([[[80.0, 80, 8, 8]]])
+    logits = 40 * ONE_HOT[:, None] - 20
+    return Example(
+        targets,
+        (boxes[:, None], logits, 40 * bins, priors),
+        (3,),
+        (boxes[:, None], logits.sigmoid()),
+    )
+
+
 EXAMPLES = {
+    "detection": detector(),
     "classification": Example(LABELS, (20 * ONE_HOT,)),
     "several_labels": Example(ONE_HOT, (40 * ONE_HOT - 20,)),
 }
@@ -50,10 +76,12 @@ def images() -> torch.Tensor:
 
 def scores(task: Task, name: str, outputs: Outputs) -> dict[str, float]:
     """Over two batches."""
-    parts = [part.split(BATCH // 2) for part in (*outputs, EXAMPLES[name].targets)]
-    return task.scores(
-        ((tuple(own[:-1]), own[-1]) for own in zip(*parts, strict=True)), problem(name)
-    )
+    halves = [
+        [output] * 2 if len(output) == 1 else output.split(BATCH // 2)
+        for output in (*outputs, EXAMPLES[name].targets)
+    ]
+    batches = ((tuple(own[:-1]), own[-1]) for own in zip(*halves, strict=True))
+    return task.scores(batches, problem(name), PLAIN)
 
 
 def wrong(name: str) -> Outputs:
@@ -64,11 +92,12 @@ def wrong(name: str) -> Outputs:
 @each
 def test_the_loss_is_a_finite_number_that_every_output_learns_from(name: str) -> None:
     outputs = tuple(output.clone().requires_grad_(True) for output in wrong(name))
+    learning = [o for n, o in enumerate(outputs) if n not in EXAMPLES[name].constants]
     for recipe in (PLAIN, TrainingSettings(label_smoothing=0.1)):
         loss = EACH[name].loss(outputs, EXAMPLES[name].targets, recipe)
         assert loss.shape == ()
         assert loss.isfinite()
-        for gradient in torch.autograd.grad(loss, outputs):
+        for gradient in torch.autograd.grad(loss, learning):
             assert gradient.isfinite().all()
             assert gradient.any()
 
@@ -94,7 +123,7 @@ def test_who_knows_the_targets_loses_least_and_scores_best(name: str) -> None:
 @each
 def test_scores_are_of_all_batches_together_and_tell_what_is_not_finite(name: str) -> None:
     task, targets = EACH[name], EXAMPLES[name].targets
-    at_once = task.scores([(wrong(name), targets)], problem(name))
+    at_once = task.scores([(wrong(name), targets)], problem(name), PLAIN)
     assert scores(task, name, wrong(name)) == pytest.approx(at_once)
     broken = tuple(output * math.nan for output in wrong(name))
     assert not math.isfinite(scores(task, name, broken)[LOSS])
@@ -109,7 +138,7 @@ def test_a_recipe_without_heuristics_normalises_and_draws_nothing(name: str) -> 
     assert made.shape == images().shape
     assert made.dtype == torch.float32
     assert made.mean().abs() < 1
-    assert torch.equal(kept, targets)
+    assert torch.equal(kept[..., : targets.shape[-1]] if targets.dim() == 3 else kept, targets)
 
 
 @each
@@ -131,15 +160,16 @@ def test_varied_targets_are_still_those_of_the_loss(name: str) -> None:
 
 @each
 def test_predictions_are_words_and_rows_have_the_same_columns(name: str) -> None:
-    outputs = [output.numpy() for output in EXAMPLES[name].perfect]
+    example = EXAMPLES[name]
+    outputs = [output.numpy() for output in example.deployed or example.perfect]
     frames = [Frame(0, 0, 12)] * BATCH
-    predictions = EACH[name].predictions(outputs, frames, problem(name))
+    predictions = EACH[name].predictions(outputs, frames, 12, problem(name), PLAIN)
     assert len(predictions) == BATCH
     for index, prediction in enumerate(predictions):
-        assert CLASSES[index % len(CLASSES)] in prediction.values()
-        assert all(
-            set(row) == set(EACH[name].rows(prediction)[0]) for row in EACH[name].rows(prediction)
-        )
+        rows = EACH[name].rows(prediction)
+        assert CLASSES[index % len(CLASSES)] in {str(v) for row in rows for v in row.values()}
+        assert all(set(row) == set(rows[0]) for row in rows)
+        json.dumps(prediction, allow_nan=False)
 
 
 @each

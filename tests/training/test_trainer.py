@@ -229,8 +229,10 @@ def test_a_network_learns_a_few_digits(digits: Dataset) -> None:
     curve = train(network, digits.train, digits.problem, recipe, seed=0).curve
     assert len(curve) == 15
     assert curve[-1] < curve[0] / 2
-    assert evaluate(network, digits.train, digits.problem)["accuracy"] > 0.95
-    assert evaluate(network, digits.validation, digits.problem)["accuracy"] > 0.7
+    assert evaluate(network, digits.train, digits.problem, TrainingSettings())["accuracy"] > 0.95
+    assert (
+        evaluate(network, digits.validation, digits.problem, TrainingSettings())["accuracy"] > 0.7
+    )
 
 
 @pytest.mark.parametrize("batch_size", [120, 10_000])
@@ -284,7 +286,7 @@ def test_logits_that_are_not_finite_are_a_failure_of_the_design(digits: Dataset)
     network = fresh_network()
     nn.init.constant_(list(network.parameters())[-1], math.nan)
     with pytest.raises(TrialFailure, match="not finite") as failure:
-        evaluate(network, digits.validation, digits.problem)
+        evaluate(network, digits.validation, digits.problem, TrainingSettings())
     assert failure.value.kind == "diverged"
 
 
@@ -298,7 +300,7 @@ class Certain(nn.Module):
 def test_scores_are_means_over_all_images_of_all_batches() -> None:
     labels = np.array([0] * 450 + [1] * 150)
     split = Split(np.zeros((600, 1, 2, 2), np.uint8), labels)
-    scores = evaluate(Certain(), split, a_problem(2, (0.0,), (1.0,)))
+    scores = evaluate(Certain(), split, a_problem(2, (0.0,), (1.0,)), TrainingSettings())
     assert scores["accuracy"] == 0.75
     expected = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert scores["loss"] == pytest.approx(expected, rel=1e-5)
@@ -307,7 +309,7 @@ def test_scores_are_means_over_all_images_of_all_batches() -> None:
 def test_scoring_leaves_the_network_as_it_was(digits: Dataset) -> None:
     network = fresh_network()
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    evaluate(network, digits.validation, digits.problem)
+    evaluate(network, digits.validation, digits.problem, TrainingSettings())
     assert equal(before, network.state_dict())
 
 

@@ -34,6 +34,7 @@ class Classification(Task):
         "top5_accuracy": Score("maximise", bounds=(0, 1)),
         LOSS: Score("minimise"),
     }
+    data = "digits"
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "
         "data.class_weights=balanced."
@@ -104,14 +105,21 @@ class Classification(Task):
         wanted = (1, len(problem.classes))
         return None if [*shapes] == [wanted] else str(wanted)
 
-    def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
+    def scores(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> dict[str, float]:
         """See `Task.scores`."""
         from evonas.tasks.classification.scores import classification_scores
 
         return classification_scores(batches)
 
     def predictions(
-        self, outputs: Sequence[NDArray[Any]], frames: Sequence[Frame], problem: Problem
+        self,
+        outputs: Sequence[NDArray[Any]],
+        frames: Sequence[Frame],
+        side_px: int,
+        problem: Problem,
+        recipe: TrainingSettings,
     ) -> list[dict[str, Any]]:
         """See `Task.predictions`: the most likely class, and the probabilities of all."""
         return most_likely(outputs[0], problem.classes)

@@ -91,7 +91,7 @@ def test_a_rare_class_is_learnt_when_it_counts_as_much(words: dict[str, float]) 
         network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
         recipe = TrainingSettings(epochs=8, batch_size=34, lr0=0.05, auxiliary=0, **words)
         train(network, unequal(), MIDDLE, recipe, 0, is_balanced=is_balanced)
-        found[is_balanced] = evaluate(network, unequal(), MIDDLE)
+        found[is_balanced] = evaluate(network, unequal(), MIDDLE, recipe)
     assert found[False]["accuracy"] > 0.97
     assert found[False]["balanced_accuracy"] < 0.8
     assert found[True]["balanced_accuracy"] > 0.8

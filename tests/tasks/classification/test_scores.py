@@ -5,14 +5,17 @@ import pytest
 import torch
 from conftest import a_problem
 
+from evonas.settings import TrainingSettings
 from evonas.tasks import TASKS
+
+PLAIN = TrainingSettings()
 
 
 def scored(logits: torch.Tensor, labels: list[int]) -> dict[str, float]:
     """In batches of 256."""
     problem = a_problem(logits.shape[1], (0.0,), (1.0,))
     pairs = zip(logits.split(256), torch.tensor(labels).split(256), strict=True)
-    return TASKS["classification"].scores((((part,), own) for part, own in pairs), problem)
+    return TASKS["classification"].scores((((part,), own) for part, own in pairs), problem, PLAIN)
 
 
 @pytest.mark.parametrize(

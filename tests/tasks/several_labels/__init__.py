@@ -23,6 +23,7 @@ class SeveralLabels(Task):
         "f1": Score("maximise", "F1", bounds=(0, 1)),
         LOSS: Score("minimise"),
     }
+    data = "bars"
     unequal_classes = "F1 counts them alike."
     fit = "letterbox"
 
@@ -66,7 +67,9 @@ class SeveralLabels(Task):
         wanted = (1, len(problem.classes))
         return None if [*shapes] == [wanted] else str(wanted)
 
-    def scores(self, batches: Batches, problem: Problem) -> dict[str, float]:
+    def scores(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> dict[str, float]:
         import torch
         from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -78,7 +81,12 @@ class SeveralLabels(Task):
         return {"f1": float(hits / (chosen.sum() + there.sum())), LOSS: float(loss)}
 
     def predictions(
-        self, outputs: Sequence[NDArray[Any]], frames: Sequence[Frame], problem: Problem
+        self,
+        outputs: Sequence[NDArray[Any]],
+        frames: Sequence[Frame],
+        side_px: int,
+        problem: Problem,
+        recipe: TrainingSettings,
     ) -> list[dict[str, Any]]:
         return [
             {

@@ -1,0 +1,144 @@
+"""Boxes of things, each with its class."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evonas.data.dataset import Targets
+from evonas.data.frame import Frame
+from evonas.networks.problem import Problem
+from evonas.settings import TrainingSettings
+from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+COLUMNS = 5  # of a label: class, x1, y1, x2, y2
+SHARE = (0.0, 1.0)
+
+
+class Detection(Task):
+    """Targets are float32 (images, most boxes, 5): class, x1, y1, x2, y2 in px of the square.
+
+    Class -1 fills up. A sixth column weighs labels in a training. A network in training gives
+    `boxes` (batch, points, 4) in px, `logits` (batch, points, classes), `distances` (batch, points,
+    4 x bins), raw, and `priors` (1, points, 4): centre, width and height of each point's cell in
+    px. With a one-to-one branch these are its outputs, and `boxes`, `logits` and `distances` of the
+    other follow. Deployed, it gives `boxes` and `scores`, the probabilities.
+
+    `map50_95` is COCO's mean average precision, over IoUs of .50 to .95, `map50` and `map75` at one
+    IoU, and `map_small` (below 32² px), `map_medium` and `map_large` (above 96² px) those of boxes
+    of a size, in px of the square that the network sees; 0 where no box has it. They look at boxes
+    with a score of .001 or more, of which an image has 300 at most, and 100 of a class. `precision`
+    and `recall` are at an IoU of .5, of each class where its F1 is best, and the mean of these.
+    `loss` is that of the usual assigner, losses and gains, whatever the recipe has.
+    """
+
+    measures: Mapping[str, Score] = {
+        "map50_95": Score("maximise", "mAP50-95", bounds=SHARE),
+        "map50": Score("maximise", "mAP50", bounds=SHARE),
+        "map75": Score("maximise", bounds=SHARE),
+        "map_small": Score("maximise", bounds=SHARE),
+        "map_medium": Score("maximise", bounds=SHARE),
+        "map_large": Score("maximise", bounds=SHARE),
+        "precision": Score("maximise", "precision", bounds=SHARE),
+        "recall": Score("maximise", "recall", bounds=SHARE),
+        LOSS: Score("minimise"),
+    }
+    unequal_classes = (
+        "Average precision counts classes alike, and is uncertain for those with few boxes."
+    )
+    fit = "letterbox"
+    tolerance = 1e-3
+
+    def wrong(self, targets: Targets, problem: Problem) -> Iterator[str]:
+        """See `Task.wrong`."""
+        if targets.dtype != np.float32 or targets.ndim != 3 or targets.shape[2] != COLUMNS:
+            yield (
+                f"Targets are {targets.dtype} {targets.shape}, and boxes are float32 "
+                f"(images, most boxes, {COLUMNS})."
+            )
+            return
+        classes, most = targets[..., 0], len(problem.classes) - 1
+        is_known = (classes >= -1) & (classes <= most) & (classes == np.floor(classes))
+        if not is_known.all():
+            yield f"Classes of boxes are outside 0..{most}, the numbers of the classes."
+        boxes = targets[classes >= 0][:, 1:]
+        if not (np.isfinite(boxes).all() and (boxes[:, 2:] > boxes[:, :2]).all()):
+            yield "Boxes have no area: x2 is to be above x1, and y2 above y1."
+
+    def counts(self, targets: Targets, problem: Problem) -> NDArray[Any]:
+        """See `Task.counts`: images with a box of each class."""
+        known = targets[..., 0, None] == np.arange(len(problem.classes))
+        return np.asarray(known.any(1).sum(0))
+
+    def varied(
+        self,
+        images: "Tensor",
+        targets: "Tensor",
+        problem: Problem,
+        recipe: TrainingSettings,
+        done: float,
+        generator: "Generator",
+    ) -> "tuple[Tensor, Tensor]":
+        """See `Task.varied`; targets get a sixth column, the weight of each label."""
+        from evonas.tasks.detection.variation import varied
+
+        return varied(images, targets, problem, recipe, done, generator)
+
+    def loss(
+        self,
+        outputs: Outputs,
+        targets: "Tensor",
+        recipe: TrainingSettings,
+        class_weights: "Tensor | None" = None,
+    ) -> "Tensor":
+        """See `Task.loss`: the mean over the points that learn a box."""
+        from evonas.tasks.detection.detection_loss import detection_loss
+
+        return detection_loss(outputs, targets, recipe)
+
+    def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
+        """See `Task.right_shapes`."""
+        classes = len(problem.classes)
+        wanted = f"boxes (1, points, 4) and scores or logits (1, points, {classes})"
+        if len(shapes) < 2:
+            return wanted
+        points = shapes[0][1]
+        is_right = [*shapes[:2]] == [(1, points, 4), (1, points, classes)]
+        return None if is_right and len(shapes) in (2, 4, 7) else wanted
+
+    def scores(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> dict[str, float]:
+        """See `Task.scores`."""
+        from evonas.tasks.detection.detection_scores import detection_scores
+
+        return detection_scores(batches, problem, recipe)
+
+    def table(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> list[dict[str, Any]]:
+        """See `Task.table`: a row for each class."""
+        from evonas.tasks.detection.detection_scores import by_class
+
+        return by_class(batches, problem, recipe)
+
+    def predictions(
+        self,
+        outputs: Sequence[NDArray[Any]],
+        frames: Sequence[Frame],
+        side_px: int,
+        problem: Problem,
+        recipe: TrainingSettings,
+    ) -> list[dict[str, Any]]:
+        """See `Task.predictions`: boxes in px of the picture, with class and score, best first."""
+        from evonas.tasks.detection.box_predictions import boxes_of_pictures
+
+        return boxes_of_pictures(outputs, frames, side_px, problem.classes, recipe)
+
+    def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """See `Task.rows`: a row for each box."""
+        return [dict(box) for box in prediction["boxes"]]
