@@ -19,7 +19,7 @@ ALPHA, BETA = 0.5, 6.0  # of score and overlap, TOOD
 RADIUS = 1.5  # strides
 OVERLAP_COST = 3.0
 FAR_COST = 1e5
-LEAST = 0.1  # the overlap of a box with the point that it takes for want of a better one
+LEAST = 0.1  # quality of a point that a box takes for want of one that overlaps with it
 TINY = torch.finfo(torch.float32).tiny
 
 
@@ -67,7 +67,7 @@ def simota(labels: Labels, branch: Branch) -> Pairs:
 
     Points lie in the box or within 1.5 strides of its centre; those that do not do both cost 1e5
     more. Cost: binary cross-entropy of the classes + 3 x -log IoU. A point that several boxes claim
-    learns that of least cost. Quality is the IoU. (YOLOX, Ge et al. 2021, arXiv 2107.08430,
+    learns that of least cost. Quality is the IoU, and at least 0.1. (YOLOX, Ge et al. 2021, arXiv 2107.08430,
     section 2; there, the costs of points beside a box count too where its own do not suffice.)
     """
     inside, near = _inside(labels, branch) > 0, _near(labels, branch)
@@ -79,7 +79,7 @@ def simota(labels: Labels, branch: Branch) -> Pairs:
     sums = overlap.new_zeros(len(labels)).index_add_(0, pairs.label, overlap * is_among_best)
     kept = place(pairs.label, -cost) < sums.floor().clamp(min=1)[pairs.label]
     kept[kept.clone()] = _sole(pairs, labels, branch, -cost, kept)
-    return _with_quality(_part(pairs, kept), overlap[kept])
+    return _with_quality(_part(pairs, kept), overlap[kept].clamp(min=LEAST))
 
 
 @torch.no_grad()

@@ -1,8 +1,7 @@
 """How far boxes agree: IoU and what is made of it for learning. Boxes are x1, y1, x2, y2.
 
 All take boxes (..., 4) whose leading axes broadcast: element by element, or each with each by
-`overlap(boxes[:, None], others)`. They are 1 where boxes are equal, and their gradients are finite
-for boxes without an area too.
+`overlap(boxes[:, None], others)`. They are 1 where boxes are equal.
 """
 
 import math
@@ -12,8 +11,9 @@ import torch
 
 Overlap = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
-AREA = 1e-7  # px², in place of no area at all
-SIDE = 1e-3  # px, in place of no height at all
+AREA = 1e-2  # px², in place of less: gradients are finite without an area, too
+TINY = torch.finfo(torch.float32).tiny
+SIDE = 1e-2  # px, likewise
 
 
 def iou(boxes: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ def giou(boxes: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     """IoU - (hull - union) / hull, above -1 (Rezatofighi et al. 2019, arXiv 1902.09630)."""
     common, union = _common_and_union(boxes, others)
     width, height = _hull(boxes, others)
-    hull = width * height + AREA
+    hull = (width * height).clamp(min=AREA)
     return common / union - (hull - union) / hull
 
 
@@ -50,7 +50,7 @@ def ciou(boxes: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     agreed = iou(boxes, others)
     shape = 4 / math.pi**2 * (_angle(others) - _angle(boxes)).square()
     with torch.no_grad():
-        weight = shape / (1 - agreed + shape + AREA)
+        weight = shape / (1 - agreed + shape).clamp(min=TINY)
     return agreed - _distance(boxes, others) - weight * shape
 
 
@@ -66,7 +66,7 @@ def _common_and_union(
     height = (torch.minimum(bottom, bottom2) - torch.maximum(top, top2)).clamp(min=0)
     common = width * height
     areas = (right - left) * (bottom - top) + (right2 - left2) * (bottom2 - top2)
-    return common, areas - common + AREA
+    return common, (areas - common).clamp(min=AREA)
 
 
 def _hull(boxes: torch.Tensor, others: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +83,9 @@ def _distance(boxes: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     left, top, right, bottom = boxes.unbind(-1)
     left2, top2, right2, bottom2 = others.unbind(-1)
     across, down = left + right - left2 - right2, top + bottom - top2 - bottom2
-    return (across.square() + down.square()) / 4 / (width.square() + height.square() + AREA)
+    return (
+        (across.square() + down.square()) / 4 / (width.square() + height.square()).clamp(min=AREA)
+    )
 
 
 def _angle(boxes: torch.Tensor) -> torch.Tensor:
