@@ -13,7 +13,7 @@ from evonas.evaluation.trial_training import Trained, trained
 from evonas.exporters.forms import FORMS
 from evonas.hardware.latency import Clock, Latency, kept_latency
 from evonas.hardware.memory import peak_memory_bytes
-from evonas.models import Count, build, count
+from evonas.models import Count, build, count, deployed
 from evonas.networks.plan import Plan
 from evonas.space import Scale, network_key
 from evonas.training.job import gains_from_bfloat16
@@ -39,7 +39,7 @@ class Artefact:
     @cached_property
     def network(self) -> nn.Module:
         """The network with its weights."""
-        return build(self.design, self.scale, seed=0)
+        return deployed(build(self.design, self.scale, seed=0))
 
     @cached_property
     def model(self) -> bytes:
@@ -90,7 +90,7 @@ class Bench:
         return float(take(self))
 
     def plan(self, scale: Scale) -> Plan:
-        """The network's layers at a scale.
+        """The network's layers at a scale, those that only a training needs among them.
 
         Raises:
             BuildError: It cannot be built at this scale.
@@ -102,16 +102,16 @@ class Bench:
     def artefact(self, scale: Scale) -> Artefact:
         """What is deployed at a scale."""
         key, batch = network_key(self.design, scale), self.kit.settings.latency.batch
-        return Artefact(self.design, scale, self.plan(scale), key, batch)
+        return Artefact(self.design, scale, self.plan(scale).as_deployed(), key, batch)
 
     @cached_property
     def count(self) -> Count:
-        """Parameters and multiply-adds."""
-        return count(self.plan(self.kit.measured))
+        """Parameters and multiply-adds of what is deployed."""
+        return count(self.plan(self.kit.measured).as_deployed())
 
     def peak_memory(self) -> int:
         """Bytes that one inference needs (see `hardware.memory`)."""
-        return peak_memory_bytes(self.plan(self.kit.measured))
+        return peak_memory_bytes(self.plan(self.kit.measured).as_deployed())
 
     def latency(self) -> Latency:
         """Of one batch on this device, measured or from the user's cache."""
@@ -124,7 +124,7 @@ class Bench:
 
     def deployed_plan(self) -> Plan:
         """The layers of the network whose latency is measured."""
-        return self.plan(self.kit.deployed)
+        return self.plan(self.kit.deployed).as_deployed()
 
     def score(self, proxy: str) -> float:
         """A zero-cost proxy of the untrained network at proxy scale (see `proxies`)."""

@@ -323,6 +323,25 @@ def _transpose(graph: _Graph, given: Arguments, output: str) -> None:
     graph.node("Transpose", [graph.name(given["self"])], output, perm=axes)
 
 
+def _upsample(graph: _Graph, given: Arguments, output: str) -> None:
+    sides = zip(given["output_size"], given["self"].shape[2:], strict=True)
+    scales = [1.0, 1.0, *(made / held for made, held in sides)]
+    graph.node(
+        "Resize",
+        [graph.name(given["self"]), "", graph.constant(scales)],
+        output,
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+
+
+def _softplus(graph: _Graph, given: Arguments, output: str) -> None:
+    if given["beta"] != 1:
+        raise NotExpressible("a softplus with a factor")
+    graph.node("Softplus", [graph.name(given["self"])], output)
+
+
 def _linear(graph: _Graph, given: Arguments, output: str) -> None:
     if (given["alpha"], given["beta"]) != (1, 1):
         raise NotExpressible("a linear layer with factors")
@@ -370,4 +389,6 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "max_pool2d_with_indices": _pool("MaxPool"),
     "avg_pool2d": _pool("AveragePool", count_include_pad="count_include_pad"),
     "addmm": _linear,
+    "upsample_nearest2d": _upsample,
+    "softplus": _softplus,
 }

@@ -146,14 +146,17 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _forward(plan: Plan) -> list[str]:
-    """Each part's maps under its name; in a row of parts all are called `maps`."""
+    """The maps of each part that is needed under its name; in a row all are called `maps`."""
     names = [IMAGES, *(part.name for part in plan.parts)]
     reads = [(name,) for name in names[:-1]]
     is_row = [part.reads for part in plan.parts] == reads and plan.outputs == (names[-1],)
     called = {name: "maps" if is_row else name for name in names} | {IMAGES: IMAGES}
     tensors = ", ".join("torch.Tensor" for _ in plan.outputs)
     kind = tensors if len(plan.outputs) == 1 else f"tuple[{tensors}]"
-    lines = [f"{called[part.name]} = {_call(part, called)}" for part in plan.parts]
+    needed = plan.needed_for(plan.outputs)
+    lines = [
+        f"{called[part.name]} = {_call(part, called)}" for part in plan.parts if part.name in needed
+    ]
     lines.append(f"return {', '.join(called[name] for name in plan.outputs)}")
     if is_row:
         lines[-2:] = [f"return {_call(plan.parts[-1], called)}"]

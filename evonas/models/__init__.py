@@ -3,7 +3,7 @@
 from evonas.models.build import build
 from evonas.models.count import Count, LayerCount, count, count_layers, network_macs
 from evonas.models.initialise import initialise
-from evonas.models.network import Network
+from evonas.models.network import Network, deployed
 
 __all__ = [
     "Count",
@@ -12,6 +12,7 @@ __all__ = [
     "build",
     "count",
     "count_layers",
+    "deployed",
     "initialise",
     "network_macs",
 ]

@@ -1,6 +1,7 @@
 """Parameters, multiply-adds and shapes, without memory or time for the real thing."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,7 +44,7 @@ class Maps(NamedTuple):
     @property
     def jump_px(self) -> int | None:
         """How far apart in the image two neighbours look; None behind global pooling."""
-        return None if self.field is None else max(span.jump for span in self.field)
+        return None if self.field is None else math.ceil(max(span.jump for span in self.field))
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def initialise(network: nn.Module, seed: int, scheme: str | None = None) -> None
 
     Convolutions: normal with the scheme's deviation. By every scheme alike: linear layers normal
     with deviation 0.01, norms identity, PReLU slopes 0.25 (arXiv 1502.01852, section 2.1), biases
-    zero.
+    zero; what says `first_deviation` and `first_bias` itself, as it says.
 
     Args:
         scheme: A name in `INITIALISATIONS`; None is what a network means that names none.
@@ -87,7 +87,9 @@ def _initialise_module(
     module: nn.Module, deviation: Callable[[nn.Conv2d], float], generator: torch.Generator
 ) -> None:
     if isinstance(module, nn.Conv2d):
-        nn.init.normal_(module.weight, std=deviation(module), generator=generator)
+        own: float | None = getattr(module, "first_deviation", None)
+        std = deviation(module) if own is None else own
+        nn.init.normal_(module.weight, std=std, generator=generator)
     elif isinstance(module, nn.Linear):
         nn.init.normal_(module.weight, std=0.01, generator=generator)
     elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
@@ -95,4 +97,4 @@ def _initialise_module(
     elif isinstance(module, nn.PReLU):
         nn.init.constant_(module.weight, 0.25)
     if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-        nn.init.zeros_(module.bias)
+        nn.init.constant_(module.bias, getattr(module, "first_bias", 0.0))

@@ -39,6 +39,8 @@ from evonas.models.chain_layers import (
     WeightedSum,
 )
 from evonas.models.cross_stage import CrossStage
+from evonas.models.detection.prediction import Boxes, Points, Prediction, Priors, Scores
+from evonas.models.detection.pyramid import Fusion, Still, Upsample
 from evonas.models.layers import (
     ActivationConvNorm,
     ChannelShuffle,
@@ -77,9 +79,10 @@ LAYERS = (
 )
 BRANCHES = (Concat, Row, Sum, WeightedSum)
 HEADS = (ClassifierHead,)
+DETECTION = (Boxes, Fusion, Points, Prediction, Priors, Scores, Still, Upsample)
+
+GROUPS = (*(STEMS, BLOCKS, AROUND_BLOCKS, OPERATIONS, CELLS, LAYERS, BRANCHES, HEADS, DETECTION),)
 
 MODULES: Mapping[str, type[nn.Module]] = {
-    module.__name__: module
-    for modules in (STEMS, BLOCKS, AROUND_BLOCKS, OPERATIONS, CELLS, LAYERS, BRANCHES, HEADS)
-    for module in modules
+    module.__name__: module for modules in GROUPS for module in modules
 }

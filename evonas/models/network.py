@@ -54,13 +54,26 @@ class Network(nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
 
+def deployed(network: Network) -> Network:
+    """The network as it is deployed, with the same weights; itself if all of it is deployed."""
+    plan = network.plan.as_deployed()
+    if plan is network.plan:
+        return network
+    other, state = Network(plan), network.state_dict()
+    other.load_state_dict({name: state[name] for name in other.state_dict()})
+    return other.train(network.training)
+
+
 Step = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 def _steps(plan: Plan) -> list[Step]:
-    """For each part its name, what it reads, and what of that nobody reads any more."""
+    """For each part that is needed its name, what it reads, and what nobody reads any more."""
     kept, steps = set(plan.outputs), list[Step]()
+    needed = plan.needed_for(plan.outputs)
     for part in reversed(plan.parts):
+        if part.name not in needed:
+            continue
         steps.insert(0, (part.name, part.reads, tuple({*part.reads} - kept)))
         kept |= {*part.reads}
     return steps

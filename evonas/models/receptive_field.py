@@ -6,7 +6,9 @@ networks" and "Arbitrary computation graphs"): windows extend what is seen, and 
 all is seen that any of them sees.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,12 +20,13 @@ from evonas.models.trace import Arguments, Step, Trace
 class Span(NamedTuple):
     """What is seen along one axis: the first value of a map depends on pixels `first` to `last`.
 
-    The next value depends on pixels that lie `jump` further. Pixels before 0 are padding.
+    The next value depends on pixels that lie `jump` further, a part of one behind up-sampling.
+    Pixels before 0 are padding.
     """
 
     first: int = 0
     last: int = 0
-    jump: int = 1
+    jump: int | Fraction = 1
 
     @property
     def pixels(self) -> int:
@@ -32,9 +35,10 @@ class Span(NamedTuple):
 
     def behind(self, other: "Span") -> "Span":
         """What is seen if the map that this one sees has seen `other` itself."""
-        first = other.first + other.jump * self.first
-        last = other.last + other.jump * self.last
-        return Span(first, last, other.jump * self.jump)
+        first = math.floor(other.first + other.jump * self.first)
+        last = math.ceil(other.last + other.jump * self.last)
+        jump = other.jump * self.jump
+        return Span(first, last, int(jump) if jump == int(jump) else jump)
 
 
 Field = tuple[Span, Span]  # along the height and the width
@@ -141,6 +145,13 @@ def _space_to_depth(arguments: Arguments) -> Field:
     return _windows(factor, factor)
 
 
+def _upsampling(arguments: Arguments) -> Field:
+    """As many values for one, which see the same; two neighbours of a larger map both."""
+    pairs = zip(arguments["self"].shape[2:], arguments["output_size"], strict=True)
+    height, width = (Span(jump=Fraction(held, made)) for held, made in pairs)
+    return height, width
+
+
 # What operations that move over the map see of it; all others see what their maps of equal size do.
 WINDOWS: Mapping[str, Callable[[Arguments], Field | None]] = {
     "convolution": _convolution,
@@ -151,4 +162,5 @@ WINDOWS: Mapping[str, Callable[[Arguments], Field | None]] = {
     "constant_pad_nd": _pad,
     "slice": _slice,
     "pixel_unshuffle": _space_to_depth,
+    "upsample_nearest2d": _upsampling,
 }

@@ -157,6 +157,11 @@ def _mean(arguments: Arguments) -> torch.Tensor:
     return _empty(given, left)
 
 
+def _upsampled(arguments: Arguments) -> torch.Tensor:
+    given = arguments["self"]
+    return _empty(given, (*given.shape[:2], *arguments["output_size"]))
+
+
 def _empty(like: torch.Tensor, shape: Any) -> torch.Tensor:
     return like.new_empty(tuple(shape))  # memory that is never touched is never taken
 
@@ -183,4 +188,5 @@ SHAPES: Mapping[str, Callable[[Arguments], torch.Tensor]] = {
     "addmm": _linear,
     "cat": _cat,
     "mean": _mean,
+    "upsample_nearest2d": _upsampled,
 }

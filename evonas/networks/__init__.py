@@ -11,6 +11,7 @@ from typing import Any
 from evonas.networks.cells import CELLS
 from evonas.networks.cells.nas_bench_201 import NAS_BENCH_201
 from evonas.networks.chain import CHAIN
+from evonas.networks.detector import DETECTOR
 from evonas.networks.grammar import Grammar, Tidied, Words
 from evonas.networks.plan import Plan
 from evonas.networks.scale import Scale
@@ -26,6 +27,7 @@ GRAMMARS: Mapping[str, Grammar] = {
     "chain": CHAIN,
     "nas_bench_201": NAS_BENCH_201,
     "nas_bench_macro": NAS_BENCH_MACRO,
+    "detector": DETECTOR,
 }
 
 
@@ -68,6 +70,11 @@ def built_meaning(scaled_network: Network) -> Any:
     return _grammar(scaled_network).built_meaning(scaled_network)
 
 
+def task_of_section(network: Network) -> str:
+    """What its networks can learn, a name in `tasks.TASKS`."""
+    return _grammar(network).task
+
+
 def aligned(network: Network, template: Network) -> dict[str, Any]:
     """The same network, written as a search space writes it; as it is if that is no question.
 
@@ -100,6 +107,7 @@ __all__ = [
     "planned",
     "scaled",
     "short",
+    "task_of_section",
     "tidied",
     "words",
 ]

@@ -16,7 +16,8 @@ Words = Mapping[str, int]  # how often each word occurs
 class Grammar:
     """What a network section may say (`rules`), and functions of it.
 
-    See the functions of the same names in `networks`; `plan` takes what `scaled` gives.
+    See the functions of the same names in `networks`; `plan` takes what `scaled` gives. `task` is
+    what its networks can learn, a name in `tasks.TASKS`.
     """
 
     rules: Rules
@@ -28,6 +29,7 @@ class Grammar:
     aligned: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     words: Callable[[Mapping[str, Any]], list[Words]]
     plan: Callable[[Mapping[str, Any]], Plan]
+    task: str = "classification"
 
 
 def as_it_is(network: Mapping[str, Any]) -> Tidied:
@@ -73,11 +75,21 @@ def _holds(value: Any, words: Sequence[str]) -> bool:
 
 def classifier_plan(network: Mapping[str, Any], parts: Sequence[Part]) -> Plan:
     """The plan of a scaled section whose last part gives the logits."""
+    return network_plan(network, parts, (parts[-1].name,))
+
+
+def network_plan(
+    network: Mapping[str, Any],
+    parts: Sequence[Part],
+    outputs: tuple[str, ...],
+    deployed: tuple[str, ...] = (),
+) -> Plan:
+    """The plan of a scaled section; see `Plan` for its outputs."""
     channels, height, width = network["input"]
     short = without_defaults(network)
     constants = {key: short[key] for key in CONSTANTS if key in short}
-    outputs = (parts[-1].name,)
-    return Plan(tuple(parts), (channels, height, width), outputs, constants=constants)
+    shape = (channels, height, width)
+    return Plan(tuple(parts), shape, outputs, constants=constants, deployed=deployed)
 
 
 def filled(

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -114,7 +114,9 @@ class Plan(_Written):
     """Parts in an order in which they can run.
 
     `input_shape` is (channels, height, width) of an image. `outputs`: the parts that leave the
-    network. `bits`: of its weights and maps. `constants`: arguments of `models.set_constants`.
+    network in a training. `bits`: of its weights and maps. `constants`: arguments of
+    `models.set_constants`. `deployed`: the parts that leave the network that is deployed; the
+    outputs unless others are named.
     """
 
     parts: tuple[Part, ...]
@@ -122,8 +124,11 @@ class Plan(_Written):
     outputs: tuple[str, ...]
     bits: int = 32
     constants: Mapping[str, float] = field(default_factory=dict)
+    deployed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.deployed:
+            object.__setattr__(self, "deployed", self.outputs)
         known = [IMAGES]
         for part in self.parts:
             assert part.name not in known, f"two parts are called {part.name}"
@@ -131,7 +136,31 @@ class Plan(_Written):
             assert set(part.reads) <= {*known}, f"{part.name} reads {part.reads}, not all earlier"
             known.append(part.name)
         assert self.outputs, "no part leaves the network"
-        assert set(self.outputs) <= {*known[1:]}, f"{self.outputs} are no parts"
+        leaving = (*self.outputs, *self.deployed)
+        assert set(leaving) <= {*known[1:]}, f"of {leaving} some are no parts"
+
+    def as_deployed(self) -> "Plan":
+        """The plan of what is deployed, without parts that only a training needs."""
+        return self.giving(*self.deployed)
+
+    def giving(self, *outputs: str) -> "Plan":
+        """The plan of a network that gives these parts, and has no others than they need.
+
+        Parts keep their names, so that weights of the whole network fit.
+        """
+        alive = self.needed_for(outputs)
+        if outputs == self.outputs and len(alive) == len(self.parts):
+            return self
+        parts = tuple(part for part in self.parts if part.name in alive)
+        return replace(self, parts=parts, outputs=outputs, deployed=outputs)
+
+    def needed_for(self, outputs: Iterable[str]) -> frozenset[str]:
+        """The names of the parts that these are made of, themselves among them."""
+        needed = set(outputs)
+        for part in reversed(self.parts):
+            if part.name in needed:
+                needed.update(part.reads)
+        return frozenset(needed - {IMAGES})
 
     @property
     def layers(self) -> Iterator[Layer]:
@@ -156,6 +185,7 @@ class Plan(_Written):
             "outputs": list(self.outputs),
             "bits": self.bits,
             "constants": dict(self.constants),
+            **({"deployed": list(self.deployed)} if self.deployed != self.outputs else {}),
         }
 
     @classmethod
@@ -171,4 +201,5 @@ class Plan(_Written):
         )
         channels, height, width = values["input_shape"]
         shape, outputs = (channels, height, width), tuple(values["outputs"])
-        return cls(tuple(parts), shape, outputs, values["bits"], values["constants"])
+        deployed = tuple(values.get("deployed", outputs))
+        return cls(tuple(parts), shape, outputs, values["bits"], values["constants"], deployed)

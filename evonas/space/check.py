@@ -13,6 +13,7 @@ from evonas.space.document import told_once
 from evonas.space.gene import Gene, KeyPath
 from evonas.space.search_space import SearchSpace
 
+LARGEST_MATTERS = ("stride", "levels")  # keys of whose alleles the largest may be too large
 NEEDS_CELLS = ("cells", "nas_bench_201")  # builders whose scales say how many cells there are
 
 
@@ -63,7 +64,7 @@ def _scale_problems(space: SearchSpace, scale: Scale) -> Iterator[str]:
         return
     numbers = [
         gene.number(max(gene.extremes, key=float))  # type: ignore[arg-type]
-        if gene.key_path[-1] == "stride"
+        if gene.key_path[-1] in LARGEST_MATTERS
         else gene.default_number
         for gene in space.genes
     ]

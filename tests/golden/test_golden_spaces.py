@@ -22,6 +22,7 @@ SPACES = (
     "conv_zoo",
     "darts_cells",
     "dense_stages",
+    "detector",
     "image_heuristics",
     "mobile_cells",
     "mobile_layers",

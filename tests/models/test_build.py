@@ -8,8 +8,9 @@ from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import BuildError, UnknownName
-from evonas.models import Network, build, count_layers, initialise
+from evonas.models import Network, build, count_layers, deployed, initialise
 from evonas.space import known_spaces, load_space
+from evonas.tasks.task import outputs_of
 
 NANO = load_space("nano")
 CELLS = load_space("mobile_cells")
@@ -49,16 +50,16 @@ def test_without_a_seed_the_global_generator_decides() -> None:
 
 
 @pytest.mark.parametrize("name", known_spaces())
-def test_a_design_of_every_space_gives_one_logit_a_class(name: str) -> None:
+def test_a_design_of_every_space_gives_one_number_a_class(name: str) -> None:
     space = load_space(name)
     design = space.decode(space.sample(np.random.default_rng(2)))
     scale = replace(space.scales["proxy"], input_channels=1, classes=7)
-    network = build(design, scale, seed=0).eval()
+    network = deployed(build(design, scale, seed=0).eval())
     with torch.no_grad():
-        logits = network(torch.ones(2, *scale.input_shape))
-    assert logits.shape == (2, 7)
-    assert logits.isfinite().all()
-    torch.testing.assert_close(logits[0], logits[1])
+        *_, numbers = outputs_of(network(torch.ones(2, *scale.input_shape)))
+    assert (numbers.shape[0], numbers.shape[-1]) == (2, 7)
+    assert numbers.isfinite().all()
+    torch.testing.assert_close(numbers[0], numbers[1])
 
 
 @pytest.mark.parametrize("name", ["nano", "darts_cells", "nas_bench_201"])

@@ -14,6 +14,7 @@ from evonas.models.modules import MODULES
 from evonas.networks.plan import Plan
 from evonas.presets import preset
 from evonas.space import Scale, known_spaces, load_space
+from evonas.tasks.task import outputs_of
 
 IMAGENET = Scale("full", resolution_px=224, input_channels=3, classes=1000)
 
@@ -77,8 +78,8 @@ def naive_count(plan: Plan) -> Count:
             module.register_forward_hook(watch)
             if isinstance(module, nn.BatchNorm2d):  # its meta kernel is the slowest by far
                 module.forward = nn.Identity().forward  # type: ignore[method-assign]
-        logits = network(torch.empty(1, *plan.input_shape))
-    assert tuple(logits.shape[1:]) == output_shapes(plan)[0]
+        outputs = outputs_of(network(torch.empty(1, *plan.input_shape)))
+    assert [tuple(output.shape[1:]) for output in outputs] == output_shapes(plan)
     return Count(sum(weights.numel() for weights in network.parameters()), macs)
 
 

@@ -35,34 +35,52 @@ BLOCK_SKIPS: Mapping[str, bool | str] = {NO_SKIP: False, "identity": True, "pool
 
 def plan_stages(network: Mapping[str, Any]) -> Plan:
     """The layers of a scaled network section (see `space.scaled_network`)."""
-    parts: list[tuple[str, tuple[Layer, ...]]] = []
-    channels = network["stem"]["channels"] or network["input"][0]
-    if network["stem"]["channels"]:
-        parts.append(("stem", _plan_stem(network)))
-    blocks = sum(stage["layers"] for stage in network["stages"])
-    done = 0
-    for index, stage in enumerate(network["stages"]):
-        shares = [(done + layer + 1) / blocks for layer in range(stage["layers"])]
-        parts.append((f"stage_{index + 1}", _plan_stage(stage, channels, network, shares)))
-        channels = stage_channels(stage, channels)
-        done += stage["layers"]
+    parts = plan_trunk(network)
     head = network["head"]
     is_open = bool(network["stages"]) and ends_open(network["stages"][-1])
     arguments = {
-        "in_channels": channels,
+        "in_channels": trunk_channels(network)[-1],
         "channels": head["channels"],
         "classes": network["classes"],
         "activation": network["activation"],
         "hidden": head.get("hidden", 0),
-        **_norm(network),
+        **norm_argument(network),
         **({"norm_first": True} if is_open else {}),
         **({"pool": head["pool"]} if head.get("pool", "average") != "average" else {}),
     }
-    parts.append(("head", (Layer("ClassifierHead", arguments),)))
-    return classifier_plan(network, in_a_row(parts))
+    head_part = ("head", (Layer("ClassifierHead", arguments),))
+    return classifier_plan(network, in_a_row([*parts, head_part]))
 
 
-def _norm(network: Mapping[str, Any]) -> dict[str, Any]:
+def stage_name(index: int) -> str:
+    """The part of a stage, counted from 0."""
+    return f"stage_{index + 1}"
+
+
+def plan_trunk(network: Mapping[str, Any]) -> list[tuple[str, tuple[Layer, ...]]]:
+    """Stem and stages of a scaled section: the layers of each part by its name, in a row."""
+    parts: list[tuple[str, tuple[Layer, ...]]] = []
+    if network["stem"]["channels"]:
+        parts.append(("stem", _plan_stem(network)))
+    blocks = sum(stage["layers"] for stage in network["stages"])
+    done = 0
+    given = trunk_channels(network)
+    for index, stage in enumerate(network["stages"]):
+        shares = [(done + layer + 1) / blocks for layer in range(stage["layers"])]
+        parts.append((stage_name(index), _plan_stage(stage, given[index], network, shares)))
+        done += stage["layers"]
+    return parts
+
+
+def trunk_channels(network: Mapping[str, Any]) -> list[int]:
+    """Channels in front of the first stage of a scaled section, then behind each."""
+    channels = [network["stem"]["channels"] or network["input"][0]]
+    for stage in network["stages"]:
+        channels.append(stage_channels(stage, channels[-1]))
+    return channels
+
+
+def norm_argument(network: Mapping[str, Any]) -> dict[str, Any]:
     """The argument of a layer that has a norm, unless it is the usual one."""
     return {"norm": network["norm"]} if "norm" in network else {}
 
@@ -76,7 +94,7 @@ def _plan_stem(network: Mapping[str, Any]) -> tuple[Layer, ...]:
         "kernel": stem["kernel"],
         "stride": stem["stride"],
     }
-    usual = {"activation": network["activation"], **_norm(network)}
+    usual = {"activation": network["activation"], **norm_argument(network)}
     is_bare = stem.get("bare", False)
     if stem.get("deep"):
         layers = [Layer("DeepStem", {**shape, **usual, "bare": is_bare})]
@@ -111,7 +129,7 @@ def _plan_stage(
         arguments = {
             **shape,
             "activation": stage.get("activation", network["activation"]),
-            **_norm(network),
+            **norm_argument(network),
             **_own_arguments(stage, shape, network),
             **_sum_arguments(stage, shape, network, share),
         }
@@ -134,7 +152,7 @@ def _plan_cross_stage(
     base = stage.get("channels") or int(in_channels * stage.get("compression", 1))
     part = max(1, round(base * stage["csp"]))
     inner = {**stage, "csp": 0, "stride": 1, "compression": 1, "channels": part}
-    usual = {"activation": stage.get("activation", network["activation"]), **_norm(network)}
+    usual = {"activation": stage.get("activation", network["activation"]), **norm_argument(network)}
 
     def convolution(given: int, made: int, how: Mapping[str, Any], side: int = 1) -> Layer:
         shape = {"in_channels": given, "out_channels": made, "kernel": side}

@@ -211,13 +211,13 @@ def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str
         network["stages"] = _placed(network, places)
     if len(places) == len(network["stages"]):
         network["stages"] = [
-            filled(stage, _active(place, stage), _stage_defaults(network))
+            filled(stage, active(place, stage), _stage_defaults(network))
             for stage, place in zip(network["stages"], places, strict=True)
         ]
     return network
 
 
-def _active(place: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, Any]:
+def active(place: Mapping[str, Any], stage: Mapping[str, Any]) -> dict[str, Any]:
     """A place without the genes that are not active beside what the stage chooses."""
     return {key: given for key, given in place.items() if _is_active(given, stage)}
 

@@ -1,0 +1,116 @@
+"""Heads: what is predicted from the maps of a neck. A new one is a function and a line in `HEADS`.
+
+A head gives `boxes`, `logits`, `distances` and `priors` in a training, and `boxes` and `scores`
+deployed; what they are is told by the modules of `models.detection`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from evonas.networks.detector.levels import Kind, Level, block
+from evonas.networks.plan import Layer, Part
+
+# What a head is meant to say where it does not.
+HEAD_DEFAULTS: Mapping[str, Any] = {
+    "kind": "anchor_free",
+    "depth": 1,
+    "kernel": 3,
+    "depthwise": False,
+    "bins": 8,
+    "one_to_one": False,
+}
+EVERY_HEAD = ()  # the keys that every kind takes
+SIDES = 4
+
+# A class begins with this probability, so that the many points without objects do not swamp the
+# first steps (RetinaNet, arXiv 1708.02002, section 4.1), and a distance of one number, of which
+# softplus makes strides, with this one.
+FIRST_PROBABILITY, FIRST_DISTANCE = 0.01, 1.0
+
+DEPLOYED = ("boxes", "scores")
+RAW = ("logits", "distances")  # without decoding
+
+
+class Outputs(NamedTuple):
+    """The parts that leave the network in a training, and deployed."""
+
+    trained: tuple[str, ...]
+    deployed: tuple[str, ...]
+
+
+def _anchor_free(network: Mapping[str, Any], levels: Sequence[Level]) -> tuple[list[Part], Outputs]:
+    """Decoupled branches for classes and boxes of each level (YOLOX, arXiv 2107.08430, figure 2).
+
+    With a one-to-one branch, that one is deployed; it reads maps without teaching them (YOLOv10,
+    arXiv 2405.14458, section 3.1), and the other branch, `many`, is there in a training alone.
+    """
+    strides = [level.stride for level in levels]
+    reads = tuple(level.reads for level in levels)
+    priors = Part("priors", (Layer("Priors", {"strides": strides}),), reads)
+    score = Part("scores", (Layer("Scores", {}),), ("logits",))
+    names = ("boxes", "logits", "distances", "priors")
+    if not network["head"]["one_to_one"]:
+        return [priors, *_branch(network, levels, ""), score], Outputs(names, DEPLOYED)
+    still = [Part(f"still_{lv.number}", (Layer("Still", {}),), (lv.reads,)) for lv in levels]
+    same = [
+        Level(lv.number, lv.stride, lv.channels, part.name)
+        for lv, part in zip(levels, still, strict=True)
+    ]
+    many = tuple(f"{name}_many" for name in names[:3])
+    branches = [*_branch(network, same, ""), *_branch(network, levels, "_many")]
+    return [priors, *still, *branches, score], Outputs((*names, *many), DEPLOYED)
+
+
+def _branch(network: Mapping[str, Any], levels: Sequence[Level], suffix: str) -> list[Part]:
+    """From maps to `boxes`, `logits` and `distances`."""
+    head = network["head"]
+    first = -math.log((1 - FIRST_PROBABILITY) / FIRST_PROBABILITY)
+    classes = _predictions(network, levels, f"class{suffix}", network["classes"], first)
+    sides = _predictions(network, levels, f"box{suffix}", SIDES * head["bins"], FIRST_DISTANCE)
+    points = (Layer("Points", {}),)
+    return [
+        *classes,
+        *sides,
+        Part(f"logits{suffix}", points, tuple(part.name for part in classes)),
+        Part(f"distances{suffix}", points, tuple(part.name for part in sides)),
+        Part(
+            f"boxes{suffix}",
+            (Layer("Boxes", {"bins": head["bins"]}),),
+            (f"distances{suffix}", "priors"),
+        ),
+    ]
+
+
+def _predictions(
+    network: Mapping[str, Any], levels: Sequence[Level], name: str, channels: int, first: float
+) -> list[Part]:
+    """Blocks and a 1x1 convolution for each level, with weights of its own."""
+    blocks = [block(network, network["head"]) for _ in range(network["head"]["depth"])]
+    return [
+        Part(
+            f"{name}_{level.number}",
+            (
+                *blocks,
+                Layer(
+                    "Prediction",
+                    {
+                        "in_channels": level.channels,
+                        "out_channels": channels,
+                        "first_bias": round(first, 6),
+                    },
+                ),
+            ),
+            (level.reads,),
+        )
+        for level in levels
+    ]
+
+
+HEADS: Mapping[str, Kind] = {
+    "anchor_free": Kind(
+        ("depth", "kernel", "depthwise", "bins", "one_to_one"),
+        ("kernel", "depthwise"),
+        _anchor_free,
+    ),
+}

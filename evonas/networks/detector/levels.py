@@ -1,0 +1,79 @@
+"""At which strides a detector looks, and what its necks and heads are made of."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evonas.networks.plan import Layer, Part
+from evonas.networks.stages.plan import norm_argument
+
+
+@dataclass(frozen=True)
+class Level:
+    """A map of one stride.
+
+    `number` counts from 1, the finest. `reads`: the part that gives the map.
+    """
+
+    number: int
+    stride: int
+    channels: int
+    reads: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of neck or of head.
+
+    Attributes:
+        keys: What it takes beside what all kinds take.
+        of_depth: The keys among them that change nothing at depth 0.
+        plan: From the scaled section of the network and the levels that it is given to its parts
+            and what it gives: levels of a neck, outputs of a head.
+    """
+
+    keys: tuple[str, ...]
+    of_depth: tuple[str, ...]
+    plan: Callable[[Mapping[str, Any], Sequence[Level]], tuple[list[Part], Any]]
+
+    def tidied(
+        self, section: Mapping[str, Any], every: Sequence[str], defaults: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A section without keys that change nothing, `every` kind's own excepted."""
+        idle = self.of_depth if not section.get("depth", defaults["depth"]) else ()
+        taken = ("kind", *every, *(key for key in self.keys if key not in idle))
+        return {key: section[key] for key in section if key in taken}
+
+
+def total_strides(backbone: Mapping[str, Any]) -> Iterator[int]:
+    """The stride of the map behind each stage of a scaled backbone."""
+    stem = backbone["stem"]
+    total = stem["stride"] if stem["channels"] else 1
+    total *= 2 if stem.get("pool", "none") != "none" else 1
+    for stage in backbone["stages"]:
+        total *= stage["stride"]
+        yield total
+
+
+def last_stages(backbone: Mapping[str, Any]) -> dict[int, int]:
+    """The last stage of each stride, by the stride, the finest first."""
+    return {stride: index for index, stride in enumerate(total_strides(backbone))}
+
+
+def convolution(
+    network: Mapping[str, Any], given: int, made: int, kernel: int = 1, stride: int = 1
+) -> Layer:
+    """A convolution with norm and activation."""
+    shape = {"in_channels": given, "out_channels": made, "kernel": kernel, "stride": stride}
+    how = {"activation": network["activation"], **norm_argument(network)}
+    return Layer("ConvNormActivation", {**shape, **how})
+
+
+def block(network: Mapping[str, Any], section: Mapping[str, Any], stride: int = 1) -> Layer:
+    """What a neck or a head repeats: a convolution of the neck's width, or a depthwise one."""
+    width, kernel = network["neck"]["width"], section["kernel"]
+    if not section["depthwise"]:
+        return convolution(network, width, width, kernel, stride)
+    shape = {"in_channels": width, "out_channels": width, "kernel": kernel, "stride": stride}
+    how = {"activation": network["activation"], "linear": False, **norm_argument(network)}
+    return Layer("DepthwiseSeparable", {**shape, **how})

@@ -1,0 +1,108 @@
+"""What each key of a detector may hold."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from evonas.networks.detector.heads import HEADS
+from evonas.networks.detector.levels import Kind
+from evonas.networks.detector.necks import FUSIONS, NECKS
+from evonas.networks.names import ACTIVATIONS, NORMS
+from evonas.networks.rules import COMMON, DROP_PATH, Rules
+from evonas.networks.stages.rules import KERNEL
+from evonas.networks.stages.rules import RULES as STAGES
+from evonas.networks.value_rules import (
+    Alleles,
+    MayBeMissing,
+    Problem,
+    one_of,
+    one_of_words,
+    true_or_false,
+    whole,
+)
+
+MOST_LEVELS, MOST_DEPTH, MOST_BINS = 4, 16, 64
+
+
+def _across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
+    """The backbone's own rules; as many strides as levels; keys that some kind takes."""
+    backbone = network.get("backbone")
+    if isinstance(backbone, dict):
+        inner = STAGES.across(backbone, lambda path, value: alleles(("backbone", *path), value))
+        yield from ((("backbone", *path), problem) for path, problem in inner)
+        yield from _missing_strides(network, backbone, alleles)
+    yield from _idle_keys(network, "neck", NECKS, alleles)
+    yield from _idle_keys(network, "head", HEADS, alleles)
+
+
+def _missing_strides(
+    network: Mapping[str, Any], backbone: Mapping[str, Any], alleles: Alleles
+) -> Iterator[Problem]:
+    """Each level has a stride of its own, whatever the genes choose."""
+    stages = backbone.get("stages")
+    levels = [n for n in alleles(("levels",), network.get("levels")) if type(n) is int]
+    if not isinstance(stages, list) or not levels:
+        return
+    strided = 0
+    for index, stage in enumerate(stages[1:], 1):
+        stride = stage.get("stride") if isinstance(stage, dict) else None
+        strides = alleles(("backbone", "stages", index, "stride"), stride)
+        strided += all(type(each) is int and each > 1 for each in strides)
+    if max(levels) > strided + 1:
+        yield (
+            ("levels",),
+            f"the stages have maps of {strided + 1} strides, and {max(levels)} are asked for. "
+            f"Write at most {strided + 1}, or give more stages a stride above 1.",
+        )
+
+
+def _idle_keys(
+    network: Mapping[str, Any], section: str, kinds: Mapping[str, Kind], alleles: Alleles
+) -> Iterator[Problem]:
+    """A key is taken by one of the kinds that may be chosen."""
+    values = network.get(section)
+    if not isinstance(values, dict) or "kind" not in values:
+        return
+    chosen = [kind for kind in alleles((section, "kind"), values["kind"]) if kind in kinds]
+    taken = {key for kind in chosen for key in kinds[kind].keys}
+    known = {key for kind in kinds.values() for key in kind.keys}
+    for key in values:
+        if chosen and key in known - taken:
+            takers = [name for name, kind in kinds.items() if key in kind.keys]
+            yield (
+                (section, key),
+                f"a {section} of kind {' or '.join(chosen)} takes no {key}. Leave it out, or "
+                f"write kind: {' or '.join(takers)}.",
+            )
+
+
+_DEPTH = MayBeMissing(whole(0, "a number of blocks", most=MOST_DEPTH))
+_BLOCKS = {
+    "depth": _DEPTH,
+    "kernel": MayBeMissing(KERNEL),
+    "depthwise": MayBeMissing(true_or_false),
+}
+KEYS: Mapping[str, Any] = {
+    **COMMON,
+    **DROP_PATH,
+    "backbone": {
+        "activation": MayBeMissing(one_of_words("activation", *ACTIVATIONS)),
+        "norm": MayBeMissing(one_of_words("norm", *NORMS)),
+        **{key: STAGES.keys[key] for key in ("stem", "stages", "attention")},
+    },
+    "levels": whole(2, "a number of levels", most=MOST_LEVELS),
+    "neck": {
+        "kind": MayBeMissing(one_of(NECKS, "neck")),
+        "width": whole(1, "a number of channels"),
+        "fusion": MayBeMissing(one_of_words("fusion", *FUSIONS)),
+        **_BLOCKS,
+        "spp": MayBeMissing(true_or_false),
+    },
+    "head": {
+        "kind": MayBeMissing(one_of(HEADS, "head")),
+        **_BLOCKS,
+        "bins": MayBeMissing(whole(1, "a number of bins", most=MOST_BINS)),
+        "one_to_one": MayBeMissing(true_or_false),
+    },
+}
+
+RULES = Rules(KEYS, STAGES.owners, _across)

@@ -1,0 +1,143 @@
+"""Backbone, neck and head: how a detector is written down.
+
+The backbone is a section of stages without a head (see `networks.stages`), `levels` the number of
+its last strides that the neck reads.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from evonas.errors import BuildError
+from evonas.networks.detector.heads import EVERY_HEAD, HEAD_DEFAULTS, HEADS
+from evonas.networks.detector.levels import last_stages
+from evonas.networks.detector.necks import EVERY_NECK, NECK_DEFAULTS, NECKS
+from evonas.networks.grammar import (
+    DEFAULTS,
+    Tidied,
+    Words,
+    filled,
+    with_defaults,
+    without_defaults,
+)
+from evonas.networks.scale import Scale, round8
+from evonas.networks.stages import section as stages
+
+OWN_KEYS = ("levels", "backbone", "neck", "head")
+SHARED = ("activation", "norm")  # what a backbone may say otherwise than neck and head
+OF_STAGES = ("stem", "stages", "attention")
+HEADLESS = {"channels": 0}
+
+
+def as_stages(network: Mapping[str, Any]) -> dict[str, Any]:
+    """The backbone as a network of stages, with the keys that all sections have."""
+    shared = {key: value for key, value in network.items() if key not in OWN_KEYS}
+    return {**shared, "builder": "stages", **network["backbone"], "head": HEADLESS}
+
+
+def _backbone(network: Mapping[str, Any], as_network: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a network of stages that are a backbone's, and what that says itself."""
+    own = {key: network["backbone"][key] for key in SHARED if key in network["backbone"]}
+    return {**own, **{key: as_network[key] for key in OF_STAGES if key in as_network}}
+
+
+def tidied(network: Mapping[str, Any]) -> Tidied:
+    """A neck without fusion says nothing of it; a head without blocks nothing of theirs."""
+    as_network, repairs = stages.tidied(as_stages(network))
+    neck, head = network["neck"], network["head"]
+    return {
+        **network,
+        "backbone": _backbone(network, as_network),
+        "neck": NECKS[_kind(neck, NECK_DEFAULTS)].tidied(neck, EVERY_NECK, NECK_DEFAULTS),
+        "head": HEADS[_kind(head, HEAD_DEFAULTS)].tidied(head, EVERY_HEAD, HEAD_DEFAULTS),
+    }, repairs
+
+
+def _kind(section: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    return str(section.get("kind", defaults["kind"]))
+
+
+def short(network: Mapping[str, Any]) -> dict[str, Any]:
+    """See `networks.short`."""
+    return _short(network, stages.short(as_stages(network)))
+
+
+def _short(network: Mapping[str, Any], as_network: Mapping[str, Any]) -> dict[str, Any]:
+    shared = {"activation": network["activation"], "norm": network.get("norm", DEFAULTS["norm"])}
+    return {
+        **without_defaults(network),
+        "backbone": _without(shared, _backbone(network, as_network)),
+        "neck": _without(NECK_DEFAULTS, network["neck"]),
+        "head": _without(HEAD_DEFAULTS, network["head"]),
+    }
+
+
+def _without(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k not in defaults or v != defaults[k]}
+
+
+def meaning(network: Mapping[str, Any]) -> Any:
+    """See `networks.meaning`: the backbone layer by layer, without what changes nothing."""
+    tidy, _ = tidied(network)
+    return _short(tidy, stages.meaning(as_stages(tidy)))
+
+
+def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
+    """See `networks.scaled`: with all defaults of neck and head.
+
+    Raises:
+        BuildError: The strides leave nothing of the input, are fewer than the levels, or the
+            input is no multiple of the largest.
+    """
+    tidy, _ = tidied(network)
+    neck, head = {**NECK_DEFAULTS, **tidy["neck"]}, {**HEAD_DEFAULTS, **tidy["head"]}
+    if scale.width != 1:
+        neck["width"] = round8(neck["width"] * scale.width)
+    backbone = _backbone(tidy, stages.scaled(as_stages(tidy), scale))
+    _check_strides(list(last_stages(backbone)), network["levels"], scale)
+    return {**tidy, "backbone": backbone, "neck": neck, "head": head}
+
+
+def _check_strides(strides: list[int], levels: int, scale: Scale) -> None:
+    if len(strides) < levels:
+        raise BuildError(
+            f"The backbone has maps of {len(strides)} strides at {scale.resolution_px} px, and "
+            f"levels asks for the last {levels}. Write less levels, or a smaller smallest_map_px."
+        )
+    beyond = scale.resolution_px % strides[-1]
+    if beyond:
+        less = scale.resolution_px - beyond
+        fitting = [f"{px}" for px in (less, less + strides[-1]) if px]
+        raise BuildError(
+            f"An input of {scale.resolution_px} px is no multiple of the largest stride, "
+            f"{strides[-1]}. Write a resolution_px of {' or '.join(fitting)}."
+        )
+
+
+def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
+    """With the defaults that the space writes out, and stages as the space has them."""
+    shared = {"activation": network["activation"], "norm": network.get("norm", DEFAULTS["norm"])}
+    backbone = _backbone(network, stages.aligned(as_stages(network), as_stages(template)))
+    return {
+        **with_defaults(network, template),
+        "backbone": filled(backbone, template["backbone"], shared),
+        "neck": _filled(network["neck"], template["neck"], NECK_DEFAULTS),
+        "head": _filled(network["head"], template["head"], HEAD_DEFAULTS),
+    }
+
+
+def _filled(
+    values: Mapping[str, Any], template: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The defaults that the space writes out, but of genes that are not active here."""
+    full = {**defaults, **values}
+    return filled(values, stages.active(template, full), defaults)
+
+
+def words(network: Mapping[str, Any]) -> list[Words]:
+    """Those of the backbone; and what neck and head say, whatever their width."""
+    tidy, _ = tidied(network)
+    said = {"levels": network["levels"]}
+    said |= {f"neck {k}": v for k, v in tidy["neck"].items() if k != "width"}
+    said |= {f"head {k}": v for k, v in tidy["head"].items()}
+    return [*stages.words(as_stages(tidy)), Counter(f"{key} {said[key]}" for key in said)]
