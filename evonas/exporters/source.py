@@ -119,13 +119,9 @@ def _sorted_imports(lines: Iterable[str]) -> str:
 
 
 def _network_class(plan: Plan) -> str:
-    channels, height, width = plan.input_shape
-    given = f"(batch, {channels}, {height}, {width})"
-    shapes = [f"(batch, {', '.join(map(str, shape))})" for shape in output_shapes(plan)]
-    what = f"logits {shapes[0]}" if len(shapes) == 1 else f"maps {', '.join(shapes)}"
     lines = [
         "class Network(nn.Module):",
-        f'    """{given} to {what}."""',
+        *_docstring(plan),
         "",
         f"    outputs = {_names(plan.outputs)}",
         "",
@@ -140,6 +136,23 @@ def _network_class(plan: Plan) -> str:
     return "\n".join([*lines, "", *_forward(plan)])
 
 
+def _docstring(plan: Plan) -> list[str]:
+    """What the network takes and gives; of several outputs each under its name."""
+    channels, height, width = plan.input_shape
+    names = plan.outputs if len(plan.outputs) > 1 else ("logits",)
+    shapes = (f"(batch, {', '.join(map(str, shape))})" for shape in output_shapes(plan))
+    given = [f"{name} {shape}" for name, shape in zip(names, shapes, strict=True)]
+    start = f'    """(batch, {channels}, {height}, {width}) to '
+    line = f'{start}{", ".join(given)}."""'
+    if len(line) <= WIDTH:
+        return [line]
+    return [
+        f"{start}{given[0]},",
+        *(f"    {more}," for more in given[1:-1]),
+        f'    {given[-1]}."""',
+    ]
+
+
 def _names(names: Iterable[str]) -> str:
     """A tuple as Python writes it."""
     return f"({' '.join(f'{_expression(name)},' for name in names)})"
@@ -151,8 +164,9 @@ def _forward(plan: Plan) -> list[str]:
     reads = [(name,) for name in names[:-1]]
     is_row = [part.reads for part in plan.parts] == reads and plan.outputs == (names[-1],)
     called = {name: "maps" if is_row else name for name in names} | {IMAGES: IMAGES}
-    tensors = ", ".join("torch.Tensor" for _ in plan.outputs)
+    tensors = ", ".join("torch.Tensor" for _ in plan.outputs[:3])
     kind = tensors if len(plan.outputs) == 1 else f"tuple[{tensors}]"
+    kind = "tuple[torch.Tensor, ...]" if len(plan.outputs) > 3 else kind
     needed = plan.needed_for(plan.outputs)
     lines = [
         f"{called[part.name]} = {_call(part, called)}" for part in plan.parts if part.name in needed
