@@ -1,6 +1,6 @@
 """Decoded images on disk, so that a data set is read once and shared by all workers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from evonas.cache_folder import cache_folder
-from evonas.data.dataset import Dataset, Source, Split, split_source
+from evonas.data.dataset import Dataset, Fault, Source, Split, split_source
 from evonas.data.readers import DATA_SETS, Reader
 from evonas.data.store import Stored, stored
 from evonas.data.walk import walk
@@ -79,6 +79,8 @@ def _content(reader: Reader, settings: DataSettings) -> Iterator[Any]:
                 yield f"{file.relative_to(root)} {status.st_size} {status.st_mtime_ns}"
         if settings.skip_damaged and reader.left_out is not None:
             yield "without damaged images"
+    if "format" in reader.settings:
+        yield settings.format
     if "synthetic" in reader.settings:
         yield settings.synthetic.model_dump()
     if "shapes" in reader.settings:
@@ -107,7 +109,7 @@ def _flat(source: Source) -> Stored:
         arrays |= _arrays("test", source.test)
     if source.validation is not None:
         arrays |= _arrays("validation", source.validation)
-    return Stored({"classes": source.classes, "left_out": source.left_out}, arrays)
+    return Stored({"classes": source.classes, **_remarks(source)}, arrays)
 
 
 def _source(found: Stored) -> Source:
@@ -115,14 +117,14 @@ def _source(found: Stored) -> Source:
         _part(name, found) if f"{name}_{TARGETS}" in found.arrays else None
         for name in ("test", "validation")
     )
-    left_out = tuple(found.facts.get("left_out", ()))
     development = _part("development", found)
-    return Source(tuple(found.facts["classes"]), development, test, validation, left_out)
+    classes = tuple(found.facts["classes"])
+    return Source(classes, development, test, validation, *_remarked(found.facts))
 
 
 def _flat_split(data: Dataset) -> Stored:
     facts = {name: getattr(data.problem, name) for name in ("classes", "mean", "deviation")}
-    facts["left_out"] = data.left_out
+    facts |= _remarks(data)
     arrays: dict[str, NDArray[Any]] = {}
     for name in PARTS:
         arrays |= _arrays(name, getattr(data, name))
@@ -133,8 +135,18 @@ def _dataset(found: Stored, task: str) -> Dataset:
     train, validation, test = (_part(name, found) for name in PARTS)
     values = (tuple(found.facts[name]) for name in ("classes", "mean", "deviation"))
     problem = Problem(task, train.images.shape[1], *values)
-    left_out = tuple(found.facts.get("left_out", ()))
-    return Dataset(problem, train, validation, test, left_out, found.content)
+    return Dataset(problem, train, validation, test, *_remarked(found.facts), found.content)
+
+
+def _remarks(read: Source | Dataset) -> dict[str, Any]:
+    """What there is to say of a data set beside its images; of faults nothing where none are."""
+    faults = [[fault.kind, fault.count, fault.places] for fault in read.faults]
+    return {"left_out": read.left_out, **({"faults": faults} if faults else {})}
+
+
+def _remarked(facts: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[Fault, ...]]:
+    faults = (Fault(kind, count, tuple(places)) for kind, count, places in facts.get("faults", ()))
+    return tuple(facts.get("left_out", ())), tuple(faults)
 
 
 def _arrays(name: str, split: Split) -> dict[str, NDArray[Any]]:

@@ -66,6 +66,23 @@ def read_bytes(file: Path) -> bytes:
     return content
 
 
+def read_text(file: Path) -> str:
+    """All of a text file in UTF-8, without the mark that some editors begin it with.
+
+    Raises:
+        DataError: It is missing or cannot be read, or is no such text.
+    """
+    try:
+        kind = irregular(file)
+        if kind is None:
+            return file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is no text in UTF-8.") from None
+    raise DataError(f"{file} is {kind}.")
+
+
 def each(read: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """What `read` gives for each item.
 

@@ -42,12 +42,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong with labels: its kind in words, how often, and the first places."""
+
+    kind: str
+    count: int
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A data set at one resolution.
 
     A search trains on `train` and looks at `validation`; `test` is for the retrained winner
-    alone. `left_out` says in words which files could not be read. `content` is a key of all images
-    and targets, wherever they lie; empty: not known.
+    alone. `left_out` says in words which files could not be read, `faults` what was wrong with
+    labels. `content` is a key of all images and targets, wherever they lie; empty: not known.
     """
 
     problem: Problem
@@ -55,6 +64,7 @@ class Dataset:
     validation: Split
     test: Split
     left_out: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     content: str = ""
 
     @property
@@ -76,7 +86,7 @@ class Dataset:
 class Source:
     """All images that a data set has, before it is split; None: the set has no such part.
 
-    `left_out`: what could not be read, in words.
+    `left_out`: what could not be read, in words; `faults`: what is wrong with labels.
     """
 
     classes: tuple[str, ...]
@@ -84,6 +94,7 @@ class Source:
     test: Split | None
     validation: Split | None = None
     left_out: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 FEWEST = 3  # images a class needs so that each part of the split has one
@@ -113,7 +124,7 @@ def split_source(source: Source, task: str, validation_share: float, subset: int
     if validation is None:
         validation, train = stratified(development, validation_share, rng)
     problem = Problem(task, train.images.shape[1], source.classes, *statistics(train.images))
-    return Dataset(problem, train, validation, test, source.left_out)
+    return Dataset(problem, train, validation, test, source.left_out, source.faults)
 
 
 def _check_subset(groups: Groups, subset: int, fewest: int) -> None:

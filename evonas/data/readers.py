@@ -6,6 +6,7 @@ from pathlib import Path
 
 from evonas.data.cifar10 import read_cifar10
 from evonas.data.dataset import Source
+from evonas.data.detection import left_out_of_detection, may_be_labelled, read_detection
 from evonas.data.digits import read_digits
 from evonas.data.image_folder import left_out_of_folder, read_folder
 from evonas.data.layout import is_image_name
@@ -68,6 +69,14 @@ DATA_SETS: Mapping[str, Reader] = {
     ),
     "synthetic": Reader(
         read_synthetic, "made up from a seed, as `data.synthetic.*` says", ("synthetic",)
+    ),
+    "detection": Reader(
+        read_detection,
+        "images with boxes in a folder, labelled as in YOLO, COCO or Pascal VOC",
+        ("path", "format"),
+        reads=may_be_labelled,
+        left_out=left_out_of_detection,
+        task="detection",
     ),
     "shapes": Reader(
         read_shapes,

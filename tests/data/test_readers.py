@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from labelled_sets import write_voc
 from PIL import Image
 from small_sets import write_binary_cifar, write_mnist, write_npz
 
@@ -34,6 +35,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "cifar10": write_binary_cifar,
     "mnist": write_mnist,
     "fashion_mnist": write_mnist,
+    "detection": write_voc,
 }
 
 

@@ -162,7 +162,7 @@ def test_varied_targets_are_still_those_of_the_loss(name: str) -> None:
 def test_predictions_are_words_and_rows_have_the_same_columns(name: str) -> None:
     example = EXAMPLES[name]
     outputs = [output.numpy() for output in example.deployed or example.perfect]
-    frames = [Frame(0, 0, 12)] * BATCH
+    frames = [Frame(0, 0, 12, (12, 12))] * BATCH
     predictions = EACH[name].predictions(outputs, frames, 12, problem(name), PLAIN)
     assert len(predictions) == BATCH
     for index, prediction in enumerate(predictions):
