@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evonas.data.detection.faults import Faults
-from evonas.data.detection.labels import Labels
+from evonas.data.detection.labelled import Labels
 from evonas.data.detection.voc import fits_voc, is_xml, read_voc
 from evonas.data.walk import Walk, walk
 from evonas.errors import DataError

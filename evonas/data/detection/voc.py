@@ -9,7 +9,7 @@ from xml.parsers import expat
 from evonas.data.data_files import read_bytes, read_text
 from evonas.data.detection.faults import Faults
 from evonas.data.detection.label_numbers import finite
-from evonas.data.detection.labels import Labelled, LabelledBox, Labels, part_of
+from evonas.data.detection.labelled import Labelled, LabelledBox, Labels, part_of
 from evonas.data.layout import PARTS, class_name, is_image_name
 from evonas.data.walk import Walk
 from evonas.errors import DataError
