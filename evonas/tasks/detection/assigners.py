@@ -11,7 +11,7 @@ from functools import partial
 import torch
 from torch.nn import functional
 
-from evonas.tasks.detection.labelled import Branch, Labels
+from evonas.tasks.detection.labels import Branch, Labels
 from evonas.tasks.detection.overlap import iou
 
 TOP = 10  # points that learn a box; of a one-to-one branch, 1

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from evonas.settings import TrainingSettings
 from evonas.tasks.detection.assigners import ASSIGNERS, ONE_TO_ONE, Assigner, Pairs
-from evonas.tasks.detection.labelled import Branch, Labels, branches
+from evonas.tasks.detection.labels import Branch, Labels, branches
 from evonas.tasks.detection.overlap import OVERLAPS
 
 ClassLoss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # of logits and soft targets

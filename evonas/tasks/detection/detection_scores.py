@@ -9,7 +9,7 @@ from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.detection.average_precision import Evaluated, Numbers
 from evonas.tasks.detection.detection_loss import Terms, terms
-from evonas.tasks.detection.labelled import Labels, branches
+from evonas.tasks.detection.labels import Labels, branches
 from evonas.tasks.detection.suppression import found
 from evonas.tasks.task import LOSS, Batches, Outputs
 

@@ -8,9 +8,9 @@ import math
 
 import pytest
 import torch
-from evonas.tasks.detection.labelled import Branch, Labels
 
 from evonas.tasks.detection.assigners import ASSIGNERS, LEAST, ONE_TO_ONE, Pairs, place, tal
+from evonas.tasks.detection.labels import Branch, Labels
 
 A = [0.0, 0, 16, 16]  # around the points 0, 1, 4 and 5
 B = [8.0, 0, 24, 16]  # around 1, 2, 5 and 6
