@@ -8,6 +8,7 @@ from evonas.errors import ExportError
 from evonas.key import key_of
 from evonas.networks.problem import Problem
 from evonas.settings import DataSettings, Group, TrainingSettings, validate
+from evonas.tasks import completed, task_of
 from evonas.yaml_file import read_yaml
 
 CLASSIFICATION = "classification"
@@ -69,7 +70,8 @@ def parsed_recipe(file: Path) -> Recipe:
     """
     values, _ = read_yaml(file, ExportError)
     recipe: Recipe = validate(Recipe, values, str(file))
-    return recipe
+    training = completed(recipe.training, task_of(recipe.problem))
+    return recipe.model_copy(update={"training": training})
 
 
 def recipe_text(recipe: Recipe) -> str:

@@ -25,7 +25,7 @@ from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
 from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
-from evonas.tasks import task_of
+from evonas.tasks import foreign, task_of
 from evonas.tasks.task import LOSS
 from evonas.training import evaluate
 from evonas.training.job import begin
@@ -151,6 +151,9 @@ def changed_recipe(recipe: Recipe, given: Iterable[str] | Mapping[str, Any]) -> 
             )
     if recipe.data is None and "data" not in words.values:
         problems.append("This model has no data set yet. Give data=folder data.path=DIR.")
+    problems += foreign(settings.training, recipe.task)
+    lack = task_of(recipe.problem).lack()
+    problems += [lack] if lack else []
     if problems:
         raise SettingsError(problems)
     data: DataSettings = settings.data

@@ -14,9 +14,10 @@ from evonas.driver.evaluator_check import check_evaluator, check_measures, named
 from evonas.driver.latency_screen import check_screen
 from evonas.driver.limits import check_limits
 from evonas.driver.proxy_filter import check_filter
-from evonas.driver.recipe_check import check_recipe_settings, check_task, check_transfer
+from evonas.driver.recipe_check import check_recipe_settings, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.start import start_chromosomes
+from evonas.driver.task_check import check_kind, check_task, learnt_by
 from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.evaluators import EVALUATORS
@@ -39,7 +40,7 @@ from evonas.space.load import space_of
 from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
 from evonas.space.training_section import check_recipe
-from evonas.tasks import TASKS
+from evonas.tasks import TASKS, completed
 from evonas.trial import Chromosome
 
 LEAST_WORKERS = 64  # that any machine may be asked for
@@ -102,11 +103,12 @@ def check(
     """
     settings, said = words.read()
     problems = _Problems(said)
+    document = document or problems.attempt(lambda: read_space(settings.space))
     _check_parts(settings, problems)
     function = _function(settings, function, problems)
-    settings, objectives = _completed(settings, problems)
+    settings, objectives = _completed(settings, document, problems)
     problems.messages += _contradictions(settings, objectives)
-    document = document or problems.attempt(lambda: read_space(settings.space))
+    problems.messages += check_kind(settings, document) if document else ()
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
     table = problems.attempt(lambda: named_table(settings.evaluator))
     problems.messages += check_measures(settings, objectives, table, space)
@@ -141,9 +143,11 @@ def _check_parts(settings: Settings, problems: _Problems) -> None:
         problems.attempt(lambda: check_runtime(settings.latency))
 
 
-def _completed(settings: Settings, problems: _Problems) -> tuple[Settings, tuple[Objective, ...]]:
+def _completed(
+    settings: Settings, document: SpaceDocument | None, problems: _Problems
+) -> tuple[Settings, tuple[Objective, ...]]:
     """Settings with defaults that depend on others, and the objectives that they name."""
-    settings = _with_objectives(settings)
+    settings = _of_task(settings, document)
     objectives = problems.attempt(lambda: parse_objectives(settings)) or ()
     return _with_epochs(_with_selection(settings, len(objectives))), objectives
 
@@ -222,12 +226,22 @@ def _too_many_workers(executor: ExecutorSettings) -> Iterator[str]:
         )
 
 
-def _with_objectives(settings: Settings) -> Settings:
-    """The main measure of the data's task, and latency, if no objectives are named."""
-    known = DATA_SETS.get(settings.data.name)
-    if known is None or not settings.evaluator.trains or "objectives" in settings.model_fields_set:
+def _of_task(settings: Settings, document: SpaceDocument | None) -> Settings:
+    """What the task of the networks has where nobody says: data, objectives and recipe."""
+    if not settings.evaluator.trains:
         return settings
-    return settings.model_copy(update={"objectives": (TASKS[known.task].main, "latency_ms")})
+    learnt = learnt_by(document) if document else None
+    if learnt is not None and "name" not in settings.data.model_fields_set:
+        data = settings.data.model_copy(update={"name": TASKS[learnt].data})
+        settings = settings.model_copy(update={"data": data})
+    known = DATA_SETS.get(settings.data.name)
+    if known is None:
+        return settings
+    task = TASKS[known.task]
+    update: dict[str, Any] = {"training": completed(settings.training, task)}
+    if "objectives" not in settings.model_fields_set:
+        update["objectives"] = (task.main, "latency_ms")
+    return settings.model_copy(update=update)
 
 
 def _with_selection(settings: Settings, objectives: int) -> Settings:

@@ -1,21 +1,18 @@
 """What can be wrong with the training settings of a search, found before it begins."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from evonas.data.dataset import Dataset
-from evonas.errors import DataError, SettingsError
+from evonas.errors import SettingsError
 from evonas.evaluation.kit import recipe_of
-from evonas.evaluation.objectives import Objective, taken_measures
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.models import build
 from evonas.settings import Settings
 from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
-from evonas.tasks import TASKS, task_of
 from evonas.training.logs import opened_logs
 from evonas.training.transfer import prepare
 
@@ -43,30 +40,6 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
                 pass
         except SettingsError as error:
             yield from error.problems
-
-
-def check_task(settings: Settings, objectives: Iterable[Objective], data: Dataset) -> None:
-    """Raises a SettingsError or DataError if the data's task cannot give what is asked for."""
-    problem = data.problem
-    task = task_of(problem)
-    wrong = [text for part in data.parts for text in task.wrong(part.targets, problem)]
-    if wrong:
-        raise DataError(list(dict.fromkeys(wrong)))
-    uninformative = task.uninformative(problem)
-    of_others = {name for other in TASKS.values() for name in other.measures} - {*task.measures}
-    problems = []
-    for name in taken_measures(settings, objectives):
-        if name in of_others:
-            problems.append(
-                f"data={settings.data.name} is for {problem.task}, which has no {name}. Its "
-                f"measures: {', '.join(task.measures)}."
-            )
-        elif name in uninformative:
-            problems.append(uninformative[name])
-    if problems:
-        raise SettingsError(problems)
-    if settings.data.class_weights == "balanced":
-        task.class_weights(data.train.targets, problem)
 
 
 def check_transfer(settings: Settings, space: SearchSpace) -> None:

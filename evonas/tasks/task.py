@@ -52,8 +52,8 @@ class Task(ABC):
             all tasks that have it; all have `loss`.
         data: The data set for where none is named: one that runs anywhere.
         recipe: What a training of this task does where nobody says.
-        settings: Training settings that this task knows and others may not: a task that does not
-            have one here which any other has refuses it.
+        settings: Training settings that not every task knows, and this one does. A task refuses
+            those that only others have here.
         unequal_classes: What to do about them, in a sentence or two.
         fit: How a picture of any size becomes a square.
         tolerance: The largest difference between the outputs of a network and those of the forms
@@ -72,6 +72,10 @@ class Task(ABC):
     def main(self) -> str:
         """The measure that a search optimises if nobody names another."""
         return next(iter(self.measures))
+
+    def lack(self) -> str | None:
+        """What is not installed that scores need, and what to do about it, in words."""
+        return None
 
     def uninformative(self, problem: Problem) -> Mapping[str, str]:
         """Measures that are the same whatever a network does, with a sentence that says why."""

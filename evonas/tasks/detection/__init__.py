@@ -1,6 +1,7 @@
 """Boxes of things, each with its class."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,11 +48,42 @@ class Detection(Task):
         "recall": Score("maximise", "recall", bounds=SHARE),
         LOSS: Score("minimise"),
     }
+    data = "shapes"
+    recipe: Mapping[str, Any] = MappingProxyType(
+        {
+            "optimizer": "adamw",
+            "lr0": 0.003,
+            "momentum": 0.9,
+            "weight_decay": 0.05,
+            "batch_size": 16,
+            "schedule": "cosine",
+            "warmup_epochs": 1.0,
+            "label_smoothing": 0.0,
+            "ema": 0.99,
+            "clip_gradients": 10.0,
+            "auxiliary": 0.0,
+            "mixup_alpha": 1.5,
+            "epochs": 20,
+        }
+    )
+    settings = frozenset(
+        (
+            *("mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"),
+            *("assigner", "box_loss", "class_loss", "box", "cls", "dfl"),
+            *("nms", "nms_iou", "confidence"),
+        )
+    )
     unequal_classes = (
         "Average precision counts classes alike, and is uncertain for those with few boxes."
     )
     fit = "letterbox"
     tolerance = 1e-3
+
+    def lack(self) -> str | None:
+        """See `Task.lack`."""
+        from evonas.tasks.detection.average_precision import NEEDED, is_installed
+
+        return None if is_installed() else NEEDED
 
     def wrong(self, targets: Targets, problem: Problem) -> Iterator[str]:
         """See `Task.wrong`."""

@@ -67,8 +67,8 @@ def simota(labels: Labels, branch: Branch) -> Pairs:
 
     Points lie in the box or within 1.5 strides of its centre; those that do not do both cost 1e5
     more. Cost: binary cross-entropy of the classes + 3 x -log IoU. A point that several boxes claim
-    learns that of least cost. Quality is the IoU, and at least 0.1. (YOLOX, Ge et al. 2021, arXiv 2107.08430,
-    section 2; there, the costs of points beside a box count too where its own do not suffice.)
+    learns that of least cost. Quality is the IoU, and at least 0.1. (YOLOX, Ge et al. 2021, arXiv
+    2107.08430, section 2; there, a box may also take points that other boxes alone are near.)
     """
     inside, near = _inside(labels, branch) > 0, _near(labels, branch)
     pairs = _pairs(inside | near, labels, branch)

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.errors import SettingsError
-
 SIZES = ("small", "medium", "large")  # below 32² px, below 96² px, above
 AREAS = ("all", *SIZES)
 NEEDED = (
@@ -20,12 +18,13 @@ NEEDED = (
 Numbers = NDArray[Any]
 
 
-def check_installed() -> None:
-    """Raises a SettingsError if faster-coco-eval is not installed."""
+def is_installed() -> bool:
+    """Whether faster-coco-eval is."""
     try:
         import faster_coco_eval  # noqa: F401
     except ImportError:
-        raise SettingsError(NEEDED) from None
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,6 @@ class Evaluated:
         return precisions
 
     def _compared(self) -> Any:
-        check_installed()
         from faster_coco_eval import COCO, COCOeval_faster
 
         truth = COCO(_dataset(self.classes, self.images, self.truth))
