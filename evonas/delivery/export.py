@@ -13,7 +13,7 @@ from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.measures import measure_scales
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
-from evonas.models import Network, build, deployed
+from evonas.models import Network, build
 from evonas.runs.run import Run
 from evonas.runs.run_folder import weights_file
 from evonas.space import Scale
@@ -113,7 +113,7 @@ def _model(
         "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
     }
-    return Model(_recipe(run, trial, scale), blueprint.to_dict(), facts, deployed(network))
+    return Model(_recipe(run, trial, scale), blueprint.to_dict(), facts, network)
 
 
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:

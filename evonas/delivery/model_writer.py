@@ -31,6 +31,7 @@ from evonas.exporters.model_code import defined
 from evonas.exporters.weights import weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
+from evonas.models import deployed
 from evonas.tasks import task_of
 
 CHECKED_IMAGES = 4
@@ -83,7 +84,7 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
                 contents[form.file] = form.write(network, model.recipe.input.shape, None)
         checks = {
             **_agreement(network, contents, model.recipe),
-            "latency": dict(latency(network, contents)),
+            "latency": dict(latency(deployed(network), contents)),
             INTERFACE: model.recipe.interface,
             CHECKSUMS: {name: checksum(content) for name, content in contents.items()},
         }
@@ -119,7 +120,7 @@ def _agreement(network: nn.Module, contents: Mapping[str, bytes], recipe: Recipe
                 f"The {form} form of the network differs by {agreement.difference:.2g} from the "
                 f"network itself, and at most {tolerance:g} is right. Nothing was exported."
             )
-    outputs = outputs_of(network, defined(contents[SOURCE], Path(SOURCE)).example)
+    outputs = outputs_of(deployed(network), defined(contents[SOURCE], Path(SOURCE)).example)
     rounding = {f"{form}_rounding": agreement.rounding for form, agreement in found.items()}
     return {
         **{f"{form}_max_abs_difference": each.difference for form, each in found.items()},

@@ -20,7 +20,7 @@ from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
 from evonas.hardware.latency import measured_latency
-from evonas.models import network_macs
+from evonas.models import learning, network_macs
 from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
@@ -78,7 +78,7 @@ def _retrained(
     recipe = changed_recipe(folder.recipe, settings)
     assert recipe.data is not None, "changed_recipe insists on a data set"
     blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
-    network = folder.source().network
+    network = learning(folder.source().network)
     _check_roles(network, folder)
     if folder.has_edited_recipe:
         display.line(

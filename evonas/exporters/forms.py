@@ -17,7 +17,7 @@ from evonas.exporters.model_code import defined
 from evonas.exporters.onnx import onnx_model
 from evonas.exporters.source import network_source
 from evonas.exporters.weights import put_weights, tensors_of, weights_of
-from evonas.models import Network
+from evonas.models import Network, deployed
 
 Shape = tuple[int, int, int]  # (channels, height, width)
 TITLE = "A network that evonas found and wrote."
@@ -29,14 +29,22 @@ class Form:
 
     Attributes:
         file: What it is called in a model folder.
-        write: From a network, the shape of an image and the number of images (None: any number)
-            to what the file holds.
+        write: From a network as it is trained, the shape of an image and the number of images
+            (None: any number) to what the file holds.
         agreement: How far that is from the network, for images (batch, channels, height, width).
     """
 
     file: str
     write: Callable[[nn.Module, Shape, int | None], bytes]
     agreement: Callable[[nn.Module, bytes, torch.Tensor], Agreement]
+
+
+def _onnx(network: nn.Module, input_shape: Shape, batch: int | None) -> bytes:
+    return onnx_model(deployed(network), input_shape, batch)
+
+
+def _onnx_agreement(network: nn.Module, model: bytes, images: torch.Tensor) -> Agreement:
+    return onnx_agreement(deployed(network), model, images)
 
 
 def _source(network: nn.Module, input_shape: Shape, batch: int | None) -> bytes:
@@ -47,10 +55,11 @@ def _source(network: nn.Module, input_shape: Shape, batch: int | None) -> bytes:
 def _source_agreement(network: nn.Module, code: bytes, images: torch.Tensor) -> Agreement:
     other = defined(code, Path(SOURCE)).network
     put_weights(other, tensors_of(weights_of(network), Path(SOURCE)), Path(SOURCE))
-    return Agreement(largest_difference(outputs_of(network, images), outputs_of(other, images)))
+    wanted = outputs_of(deployed(network), images)
+    return Agreement(largest_difference(wanted, outputs_of(other, images)))
 
 
 FORMS: Mapping[str, Form] = {
-    "onnx": Form(ONNX, onnx_model, onnx_agreement),
+    "onnx": Form(ONNX, _onnx, _onnx_agreement),
     "source": Form(SOURCE, _source, _source_agreement),
 }

@@ -8,7 +8,7 @@ import ast
 import importlib
 import inspect
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -17,8 +17,11 @@ from evonas.models.constants import set_constants
 from evonas.models.count import output_shapes
 from evonas.models.modules import MODULES
 from evonas.networks.plan import IMAGES, Layer, Part, Plan
+from evonas.tasks.detection.detect import detect
 
 OWN = "evonas."
+# Functions that go with the source of a network: by what it gives.
+COMPANIONS: Mapping[tuple[str, ...], Sequence[Callable[..., Any]]] = {("boxes", "scores"): [detect]}
 WIDTH = 100
 
 
@@ -29,6 +32,8 @@ def network_source(plan: Plan, title: str) -> str:
         collected.take(name, importlib.import_module(MODULES[name].__module__))
     if plan.constants:
         collected.take(set_constants.__name__, importlib.import_module(set_constants.__module__))
+    for function in COMPANIONS.get(plan.deployed, ()):
+        collected.take(function.__name__, importlib.import_module(function.__module__))
     imports = sorted({*collected.imports, "import torch", "from torch import nn"})
     imports += ["from pathlib import Path", "from safetensors.torch import load_file"]
     parts = [
@@ -123,7 +128,8 @@ def _network_class(plan: Plan) -> str:
         "class Network(nn.Module):",
         *_docstring(plan),
         "",
-        f"    outputs = {_names(plan.outputs)}",
+        f"    outputs = {_names(plan.deployed)}",
+        *_learning(plan),
         "",
         "    def __init__(self) -> None:",
         "        super().__init__()",
@@ -136,8 +142,16 @@ def _network_class(plan: Plan) -> str:
     return "\n".join([*lines, "", *_forward(plan)])
 
 
+def _learning(plan: Plan) -> list[str]:
+    """A training may need more than what is deployed."""
+    if plan.outputs == plan.deployed:
+        return []
+    return [f"    is_learning = False  # True: gives {', '.join(plan.outputs)}"]
+
+
 def _docstring(plan: Plan) -> list[str]:
     """What the network takes and gives; of several outputs each under its name."""
+    plan = plan.as_deployed()
     channels, height, width = plan.input_shape
     names = plan.outputs if len(plan.outputs) > 1 else ("logits",)
     shapes = (f"(batch, {', '.join(map(str, shape))})" for shape in output_shapes(plan))
@@ -159,25 +173,35 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _forward(plan: Plan) -> list[str]:
-    """The maps of each part that is needed under its name; in a row all are called `maps`."""
+    """The maps of each part under its name; in a row of parts all are called `maps`."""
     names = [IMAGES, *(part.name for part in plan.parts)]
     reads = [(name,) for name in names[:-1]]
     is_row = [part.reads for part in plan.parts] == reads and plan.outputs == (names[-1],)
     called = {name: "maps" if is_row else name for name in names} | {IMAGES: IMAGES}
-    tensors = ", ".join("torch.Tensor" for _ in plan.outputs[:3])
-    kind = tensors if len(plan.outputs) == 1 else f"tuple[{tensors}]"
-    kind = "tuple[torch.Tensor, ...]" if len(plan.outputs) > 3 else kind
-    needed = plan.needed_for(plan.outputs)
-    lines = [
-        f"{called[part.name]} = {_call(part, called)}" for part in plan.parts if part.name in needed
-    ]
-    lines.append(f"return {', '.join(called[name] for name in plan.outputs)}")
+    tensors = ", ".join("torch.Tensor" for _ in plan.deployed)
+    kind = tensors if len(plan.deployed) == 1 else f"tuple[{tensors}]"
+    trained, deployed = plan.needed_for(plan.outputs), plan.needed_for(plan.deployed)
+    lines = _computed(plan, called, trained & deployed)
+    if plan.outputs != plan.deployed:
+        kind = "tuple[torch.Tensor, ...]"
+        more = [*_computed(plan, called, trained - deployed), _return(plan.outputs, called)]
+        lines += ["if self.is_learning:", *(f"    {line}" for line in more)]
+    lines += [*_computed(plan, called, deployed - trained), _return(plan.deployed, called)]
     if is_row:
         lines[-2:] = [f"return {_call(plan.parts[-1], called)}"]
     return [
         f"    def forward(self, images: torch.Tensor) -> {kind}:",
         *(f"        {line}" for line in lines),
     ]
+
+
+def _computed(plan: Plan, called: Mapping[str, str], names: Container[str]) -> list[str]:
+    parts = (part for part in plan.parts if part.name in names)
+    return [f"{called[part.name]} = {_call(part, called)}" for part in parts]
+
+
+def _return(outputs: Iterable[str], called: Mapping[str, str]) -> str:
+    return f"return {', '.join(called[name] for name in outputs)}"
 
 
 def _call(part: Part, called: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 from evonas.models.build import build
 from evonas.models.count import Count, LayerCount, count, count_layers, network_macs
 from evonas.models.initialise import initialise
-from evonas.models.network import Network, deployed
+from evonas.models.network import Network, deployed, learning
 
 __all__ = [
     "Count",
@@ -14,5 +14,6 @@ __all__ = [
     "count_layers",
     "deployed",
     "initialise",
+    "learning",
     "network_macs",
 ]

@@ -1,5 +1,6 @@
 """The torch module that a plan describes."""
 
+import copy
 from typing import Any
 
 import torch
@@ -54,8 +55,22 @@ class Network(nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
 
-def deployed(network: Network) -> Network:
-    """The network as it is deployed, with the same weights; itself if all of it is deployed."""
+def learning(network: nn.Module) -> nn.Module:
+    """The network of exported source, which from now on gives all that a training needs."""
+    if hasattr(network, "is_learning"):
+        network.is_learning = True  # type: ignore[assignment]
+    return network
+
+
+def deployed(network: nn.Module) -> nn.Module:
+    """The network as it is deployed, with the same weights; itself if all of it is deployed.
+
+    The source that evonas exports of a network that learns by more says so by `is_learning`.
+    """
+    if not isinstance(network, Network):
+        other = copy.copy(network)
+        other.is_learning = False  # type: ignore[assignment]
+        return other if hasattr(network, "is_learning") else network
     plan = network.plan.as_deployed()
     if plan is network.plan:
         return network
