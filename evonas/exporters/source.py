@@ -95,8 +95,9 @@ def _read(module: ModuleType) -> tuple[Sequence[str], Sequence[ast.stmt]]:
 
 
 def _segment(lines: Sequence[str], node: ast.stmt) -> str:
-    """The source of a statement that begins its line."""
-    *whole, last = lines[node.lineno - 1 : node.end_lineno]
+    """The source of a statement that begins its line, with its decorators."""
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    *whole, last = lines[first - 1 : node.end_lineno]
     return "\n".join([*whole, last.encode()[: node.end_col_offset].decode()])
 
 

@@ -14,13 +14,14 @@ from safetensors.torch import save_file
 from evonas.blueprint import Blueprint, plan_network
 from evonas.exporters.agreement import outputs_of
 from evonas.exporters.source import network_source
-from evonas.models import build
+from evonas.models import build, deployed
 from evonas.networks.cells.graph import COMBINES
 from evonas.networks.cells.operations import OPERATIONS
 from evonas.networks.plan import Plan
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.stages.section import STAGE_DEFAULTS
 from evonas.space import Scale, SearchSpace, known_spaces, load_space
+from evonas.tasks.detection.detect import detect
 
 SCALE = Scale("full", resolution_px=16, input_channels=1, classes=4)
 
@@ -80,8 +81,10 @@ def assert_rebuilds(blueprint: Blueprint, scale: Scale, folder: Path) -> None:
     assert list(loaded.state_dict()) == list(weights)
     example = names["example_input"]()
     assert example.shape == (1, *scale.input_shape)
-    pairs = zip(outputs_of(loaded, example), outputs_of(network, example), strict=True)
-    assert all(torch.equal(*pair) for pair in pairs)
+    for is_learning, wanted in ((False, deployed(network)), (True, network)):
+        loaded.is_learning = is_learning
+        pairs = zip(outputs_of(loaded, example), outputs_of(wanted, example), strict=True)
+        assert all(torch.equal(*pair) for pair in pairs)
 
 
 @pytest.mark.parametrize("operation", BLOCKS)
@@ -168,6 +171,21 @@ def test_the_source_keeps_what_all_layers_have_in_common(
     assert_rebuilds(of_one_operation("sep_conv_3x3", **more), CELLS, tmp_path)
     of_stages = of_one_block("inverted_residual", 0.25)
     assert_rebuilds(Blueprint({**of_stages.network, **more}), SCALE, tmp_path)
+
+
+def test_the_source_of_a_detector_detects_as_evonas_does(tmp_path: Path) -> None:
+    space = load_space("detector")
+    blueprint, scale = space.decode([gene.default_number for gene in space.genes]), space.scales
+    network = build(blueprint, scale["proxy"], seed=1).eval()
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    names = run(network_source(network.plan, "A title"), tmp_path)
+    images = torch.randn(2, *scale["proxy"].input_shape, generator=torch.Generator().manual_seed(0))
+    seen = names["detect"](names["load"](), images, confidence=0.005)
+    wanted = detect(deployed(network), images, confidence=0.005)
+    assert [len(boxes) for boxes, _, _ in seen] == [len(boxes) for boxes, _, _ in wanted]
+    assert len(seen[0][0]) > 1
+    for own, other in zip(seen, wanted, strict=True):
+        assert all(torch.equal(*pair) for pair in zip(own, other, strict=True))
 
 
 @pytest.mark.parametrize("space_name", known_spaces())
