@@ -90,23 +90,35 @@ def predict(
         list[Path],
         typer.Argument(metavar="IMAGE|FOLDER...", help="Image files, or folders of them."),
     ],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The folder for predictions.json and drawn pictures, new or empty. By default "
+            "detectors write to predictions, predictions-2, and so on.",
+        ),
+    ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write all predictions to this file.")] = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Run an exported model on images.
+    """Run an exported model on images; detectors draw what they find.
 
     That is its ONNX form: no code of the folder is run.
     """
-    from evonas.delivery.predict import as_rows
+    from evonas.delivery.predict import as_rows, in_short, predictions_folder, write_predictions
     from evonas.delivery.predict import predict as predict_images
     from evonas.reports.models import print_predictions
 
+    place = predictions_folder(model, to)
     results = predict_images(model, images, trust)
+    if place is not None:
+        write_predictions(results, model, place)
+        tell(f"Predictions on {len(results)} images were written to {place}.")
     if csv is not None:
         from evonas.reports.csv_file import write_csv
 
         write_csv(as_rows(results, model), csv)
         tell(f"{len(results)} predictions written to {csv}.")
     if csv is None or json:
-        say(results, json, print_predictions)
+        say(results if json else in_short(results, model), json, print_predictions)

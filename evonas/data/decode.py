@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from evonas.data.data_files import irregular
 from evonas.data.dataset import Images
 from evonas.data.frame import Fit, Frame, frame_of
-from evonas.data.image import image_to_array
+from evonas.data.image import image_to_array, opaque
 from evonas.errors import ImageError
 
 MOST_PIXELS = 89_478_485  # Pillow warns beyond them; a picture of four channels is then 360 MB
@@ -49,6 +49,18 @@ def read_framed(file: Path, resolution_px: int, channels: int, fit: Fit) -> tupl
         _turn_upright(image)
         pixels = image_to_array(_of_8_bits(image), resolution_px, channels, fit)
         return pixels, frame_of(image.size, fit)
+
+
+def read_picture(file: Path) -> Image.Image:
+    """The whole picture in colours of 8 bits, as `read_framed` sees it.
+
+    Raises:
+        ImageError: As `read_framed`.
+    """
+    with _opened(file) as image:
+        _scale_transparency(image)
+        _turn_upright(image)
+        return opaque(_of_8_bits(image), "RGB")
 
 
 def is_grey(file: Path) -> bool:

@@ -26,17 +26,17 @@ def image_to_array(
 def _square(image: Image.Image, mode: str, fit: Fit) -> Image.Image:
     """What the frame holds of the picture, in the mode; grey beyond the picture's edges."""
     if image.width == image.height:
-        return _opaque(image, mode)
+        return opaque(image, mode)
     frame = frame_of(image.size, fit)
     if fit == "crop":
         corners = (frame.left, frame.top, frame.left + frame.side, frame.top + frame.side)
-        return _opaque(image.crop(corners), mode)
+        return opaque(image.crop(corners), mode)
     square = Image.new(mode, (frame.side, frame.side), BARS if mode == "L" else (BARS,) * 3)
-    square.paste(_opaque(image, mode), (-frame.left, -frame.top))
+    square.paste(opaque(image, mode), (-frame.left, -frame.top))
     return square
 
 
-def _opaque(image: Image.Image, mode: str) -> Image.Image:
+def opaque(image: Image.Image, mode: str) -> Image.Image:
     """The picture in the mode, on a white background where it is transparent."""
     known = image.convert(PLAIN[image.mode]) if image.mode in PLAIN else image
     if not known.has_transparency_data:

@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from evonas.delivery.recipe_file import Recipe
-from evonas.exporters.file_names import CHECK, RECIPE, SOURCE
+from evonas.exporters.file_names import CHECK, EXAMPLES, RECIPE, SOURCE
 from evonas.reports.epochs import told_epochs
 from evonas.tasks import task_of, test_scores
 
 USE = """## Use
 
 ```python
-from model import load          # run in this folder; needs torch and safetensors only
+from model import {names}load          # run in this folder; needs torch and safetensors only
 
 network = load()
-logits = network(images)
+{call}
 ```
 
 `images` are float32, (batch, {channels}, {resolution}, {resolution}), normalised.
@@ -47,11 +47,13 @@ def card(
         training: What training.json holds, if there was a retraining.
     """
     origin = recipe.origin
+    names, call = task_of(recipe.problem).usage(recipe.training)
     lines = [
         f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale",
         "",
         *_training_lines(recipe, training),
         "",
+        *_class_lines(training),
         "## Measures",
         "",
         "| measure | value | scale | taken |",
@@ -59,6 +61,8 @@ def card(
         *_measure_lines(facts, checks["latency"]),
         "",
         USE.format(
+            names=names,
+            call=call,
             channels=recipe.input.channels,
             resolution=recipe.input.resolution_px,
             recipe=RECIPE,
@@ -71,6 +75,32 @@ def card(
         f"The layers stand in `{SOURCE}`, the agreement of its forms in `{CHECK}`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _class_lines(training: Mapping[str, Any] | None) -> list[str]:
+    """How the classes did on the test images, and examples of these, where there are such."""
+    table = training.get("test_table") if training else None
+    if not table:
+        return []
+    heads = list(table[0])
+    return [
+        f"![Test images]({EXAMPLES})",
+        "",
+        "Test images: what the labels say is white, what was found has a colour for each class.",
+        "",
+        "## Classes, on the test images",
+        "",
+        f"| {' | '.join(heads)} |",
+        f"| {' | '.join('---' for _ in heads)} |",
+        *(f"| {' | '.join(_cell(row[head]) for head in heads)} |" for row in table),
+        "",
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[str]:

@@ -17,6 +17,7 @@ from evonas.models import Network, build
 from evonas.runs.run import Run
 from evonas.runs.run_folder import weights_file
 from evonas.space import Scale
+from evonas.tasks import task_of
 from evonas.trial import Outcome, Trial
 
 
@@ -113,7 +114,10 @@ def _model(
         "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
     }
-    return Model(_recipe(run, trial, scale), blueprint.to_dict(), facts, network)
+    recipe = _recipe(run, trial, scale)
+    training = task_of(recipe.problem).fitted(recipe.training, network.plan.outputs)
+    recipe = recipe.model_copy(update={"training": training})
+    return Model(recipe, blueprint.to_dict(), facts, network)
 
 
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:

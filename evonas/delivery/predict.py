@@ -1,6 +1,9 @@
 """An exported model on image files, by ONNX Runtime."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +12,21 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from evonas.data.data_files import each
-from evonas.data.decode import read_framed
+from evonas.data.decode import read_framed, read_picture
 from evonas.data.frame import Fit, Frame
 from evonas.data.image_folder import image_files
 from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.recipe_file import InputSettings, parsed_recipe
+from evonas.delivery.replacement import is_free
 from evonas.errors import DataError, ExportError
 from evonas.exporters.file_names import ONNX, RECIPE
 from evonas.exporters.onnx import INPUT_NAME
+from evonas.files import make_folder, write_atomically
+from evonas.networks.problem import Problem
 from evonas.tasks import task_of
 
+PREDICTIONS = "predictions"
+JPEG_QUALITY = 92
 BATCH = 16  # images: more are hardly faster on a CPU, and what the layers give takes memory
 
 
@@ -55,9 +63,73 @@ def predict(
     return [{"image": str(file), **own} for file, own in zip(files, found, strict=True)]
 
 
+def predictions_folder(folder: Path, to: str | Path | None = None) -> Path | None:
+    """Where predictions of the model in a folder are written: a new or empty folder.
+
+    Args:
+        to: The folder that is wanted. Without it `predictions`, or that with the next free number,
+            in the working folder; None if the task draws nothing.
+
+    Raises:
+        ExportError: The folder that is wanted is not empty.
+    """
+    if to is None:
+        return _next_free(Path(PREDICTIONS)) if task_of(_problem(folder)).draws else None
+    place = Path(to).expanduser()
+    if not is_free(place):
+        raise ExportError(f"{place} is there already and not empty. Give another folder by --to.")
+    return place
+
+
+def write_predictions(results: Sequence[Mapping[str, Any]], folder: Path, place: Path) -> None:
+    """Writes predictions.json, and a picture for each image where the task draws.
+
+    Args:
+        results: What `predict` gave.
+        folder: The model folder.
+        place: What `predictions_folder` gave.
+    """
+    problem = _problem(folder)
+    make_folder(place)
+    names = _picture_names([Path(result["image"]) for result in results])
+    for name, result in zip(names, results, strict=True):
+        picture = read_picture(Path(result["image"]))
+        drawn = task_of(problem).drawn(picture, result, problem)
+        if drawn is not None:
+            drawn.save(place / name, quality=JPEG_QUALITY)
+    text = json.dumps(list(results), indent=2, allow_nan=False) + "\n"
+    write_atomically(place / f"{PREDICTIONS}.json", text.encode())
+
+
+def _problem(folder: Path) -> Problem:
+    return parsed_recipe(folder.expanduser() / RECIPE).problem
+
+
+def _next_free(place: Path) -> Path:
+    numbers = (place.with_name(f"{place.name}-{number}") for number in count(2))
+    return next(each for each in chain([place], numbers) if is_free(each))
+
+
+def _picture_names(files: Iterable[Path]) -> list[str]:
+    """A name for the picture of each file; names that occur again get a number."""
+    names: list[str] = []
+    seen: Counter[str] = Counter()
+    for file in files:
+        seen[file.stem.casefold()] += 1
+        number = seen[file.stem.casefold()]
+        names.append(f"{file.stem}{f'-{number}' if number > 1 else ''}.jpg")
+    return names
+
+
+def in_short(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, str | float]]:
+    """A line for each image, of what a person wants to know first."""
+    task = task_of(_problem(folder))
+    return [{"image": result["image"], **task.told(result)} for result in results]
+
+
 def as_rows(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """Predictions of the model in a folder as lines of a table."""
-    task = task_of(parsed_recipe(folder.expanduser() / RECIPE).problem)
+    task = task_of(_problem(folder))
     return [{"image": result["image"], **row} for result in results for row in task.rows(result)]
 
 

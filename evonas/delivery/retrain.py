@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,10 +19,10 @@ from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.recipe_file import Recipe
 from evonas.delivery.replacement import held
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
+from evonas.exporters.file_names import BLUEPRINT, EXAMPLES, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
 from evonas.hardware.latency import measured_latency
-from evonas.models import learning, network_macs
+from evonas.models import deployed, learning, network_macs
 from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
@@ -30,9 +32,11 @@ from evonas.tasks.task import LOSS
 from evonas.training import evaluate
 from evonas.training.job import begin
 from evonas.training.logs import CSV_FILE
+from evonas.training.scoring import example_outputs, tabulate
 
 NEEDED = (SOURCE, BLUEPRINT, FACTS)
 MACS_WORTH_THREADS = 20e6
+EXAMPLE_IMAGES = 4
 CHANGEABLE = ("data", "training")
 
 
@@ -106,10 +110,13 @@ def _retrained(
         "seconds": time.monotonic() - start,
         "curve": progress.curve,
     }
+    table = tabulate(network, data.test, data.problem, recipe.training, device)
+    result |= {"test_table": table} if table else {}
     recipe = _with_input(recipe, data)
+    also = {**training.kept, **_examples(network, recipe, data)}
     write_model(
         folder.path,
-        Model(recipe, blueprint, facts, network, result, folder.read(SOURCE), training.kept),
+        Model(recipe, blueprint, facts, network, result, folder.read(SOURCE), also),
         lambda network, files: measured_latency(network, files, shape, LatencySettings()),
     )
     training.clear()
@@ -125,6 +132,20 @@ def _check_roles(network: nn.Module, folder: ModelFolder) -> None:
             "blocks, so heuristics of the recipe would pass them by. Export the design again, or "
             "train it as it is by --trust."
         )
+
+
+def _examples(network: nn.Module, recipe: Recipe, data: Dataset) -> dict[str, bytes]:
+    """A picture of test images with what the network finds in them, if there is such a thing."""
+    some = data.test.part(np.arange(min(EXAMPLE_IMAGES, len(data.test))))
+    outputs = example_outputs(deployed(network).cpu(), some, data.problem)
+    picture = task_of(data.problem).examples(
+        some.images, some.targets, outputs, data.problem, recipe.training
+    )
+    if picture is None:
+        return {}
+    content = BytesIO()
+    picture.save(content, "PNG", optimize=True)
+    return {EXAMPLES: content.getvalue()}
 
 
 def _test_scores(scores: Mapping[str, float], problem: Problem) -> dict[str, float]:

@@ -5,4 +5,5 @@ WEIGHTS, ONNX, CHECK, CARD = "weights.safetensors", "model.onnx", "check.json", 
 FACTS = "search.json"  # measures of the search, with their scales, and genes
 TRAINING = "training.json"  # what came of a retraining, once there was one
 LAST = "last.safetensors"  # of a retraining that kept its best epoch
-FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD, TRAINING, LAST)
+EXAMPLES = "examples.png"  # test images of a retraining with what was found
+FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD, TRAINING, LAST, EXAMPLES)

@@ -146,14 +146,13 @@ def print_retrain(result: dict[str, Any], console: Console) -> None:
     )
 
 
-def print_predictions(results: list[dict[str, Any]], console: Console) -> None:
-    """One line an image, with what is a text or a number of its prediction."""
+def print_predictions(lines: list[dict[str, str | float]], console: Console) -> None:
+    """A line for each image."""
     table = Table()
-    heads = [name for name, value in results[0].items() if isinstance(value, str | float)]
-    for head in heads:
+    for head in lines[0]:
         table.add_column(head, overflow="fold")
-    for result in results:
-        table.add_row(*(_cell(result[head]) for head in heads))
+    for line in lines:
+        table.add_row(*map(_cell, line.values()))
     console.print(table)
 
 

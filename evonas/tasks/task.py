@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import NDArray
 
-from evonas.data.dataset import Targets
+from evonas.data.dataset import Images, Targets
 from evonas.data.frame import Fit, Frame
 from evonas.errors import SettingsError
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Generator, Tensor
 
 Outputs = tuple["Tensor", ...]  # of a network, in the order of its plan
@@ -55,6 +56,7 @@ class Task(ABC):
         settings: Training settings that not every task knows, and this one does. A task refuses
             those that only others have here.
         unequal_classes: What to do about them, in a sentence or two.
+        draws: Whether `drawn` and `examples` give pictures.
         fit: How a picture of any size becomes a square.
         tolerance: The largest difference between the outputs of a network and those of the forms
             that it is exported to, relative to the largest output if that is above 1.
@@ -65,6 +67,7 @@ class Task(ABC):
     recipe: Mapping[str, Any] = MappingProxyType({})
     settings: frozenset[str] = frozenset()
     unequal_classes: str
+    draws: bool = False
     fit: Fit = "crop"
     tolerance: float = 1e-4
 
@@ -138,6 +141,14 @@ class Task(ABC):
             targets: As the split has them, or as `varied` made them.
         """
 
+    def fitted(self, recipe: TrainingSettings, outputs: Sequence[str]) -> TrainingSettings:
+        """The recipe with what follows from the outputs that a network gives in a training."""
+        return recipe
+
+    def usage(self, recipe: TrainingSettings) -> tuple[str, str]:
+        """What model.py is to be asked for beside `load`, and the line that uses the network."""
+        return "", "logits = network(images)"
+
     @abstractmethod
     def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
         """What outputs for one image have to be, in words; None: they are, if of these shapes."""
@@ -170,6 +181,32 @@ class Task(ABC):
             frames: Which squares of the pictures the images are.
             side_px: The side of the images.
         """
+
+    def drawn(
+        self, picture: "Image", prediction: Mapping[str, Any], problem: Problem
+    ) -> "Image | None":
+        """The picture with the prediction drawn into it; None: there is nothing to draw."""
+        return None
+
+    def examples(
+        self,
+        images: Images,
+        targets: Targets,
+        outputs: Sequence[NDArray[Any]],
+        problem: Problem,
+        recipe: TrainingSettings,
+    ) -> "Image | None":
+        """Images beside each other with what is there and what was found; None: nothing to draw.
+
+        Args:
+            images: uint8 (images, channels, height, width).
+            outputs: Of the deployed network, for these images.
+        """
+        return None
+
+    def told(self, prediction: Mapping[str, Any]) -> dict[str, str | float]:
+        """A prediction in short: what is a text or a number of it."""
+        return {k: value for k, value in prediction.items() if isinstance(value, str | float)}
 
     @abstractmethod
     def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from evonas.data.dataset import Split
@@ -15,6 +17,7 @@ from evonas.tasks.normalisation import normalised
 from evonas.tasks.task import LOSS, Outputs, outputs_of
 
 BATCH = 256
+CPU = torch.device("cpu")
 
 
 @torch.no_grad()
@@ -35,6 +38,26 @@ def evaluate(
     if not math.isfinite(scores[LOSS]):
         raise TrialFailure("diverged", "the trained network gives values that are not finite")
     return scores
+
+
+@torch.no_grad()
+def tabulate(
+    network: nn.Module,
+    split: Split,
+    problem: Problem,
+    recipe: TrainingSettings,
+    device: torch.device | None = None,
+) -> list[dict[str, Any]]:
+    """Scores of each class on a split, where the task has such (see `Task.table`)."""
+    outputs = _outputs(network.eval(), split, problem, device or torch.device("cpu"))
+    return task_of(problem).table(outputs, problem, recipe)
+
+
+@torch.no_grad()
+def example_outputs(network: nn.Module, split: Split, problem: Problem) -> list[NDArray[Any]]:
+    """What the network gives for all images of a small split, on the processor."""
+    batches = [outputs for outputs, _ in _outputs(network.eval(), split, problem, CPU)]
+    return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
 
 
 def _outputs(

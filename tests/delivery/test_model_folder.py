@@ -20,6 +20,7 @@ from evonas.delivery.replacement import READY, STAGED, held, is_free
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import (
     BLUEPRINT,
+    EXAMPLES,
     FACTS,
     FILES,
     LAST,
@@ -36,7 +37,7 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
-WRITTEN = {*FILES} - {TRAINING, LAST}  # by an export
+WRITTEN = {*FILES} - {TRAINING, LAST, EXAMPLES}  # by an export
 
 
 def model(seed: int) -> Model:

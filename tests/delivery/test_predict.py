@@ -12,13 +12,22 @@ import pytest
 from conftest import typed
 from PIL import Image
 
-from evonas.delivery.predict import BATCH, batches, predict
+from evonas.delivery.predict import BATCH, batches, predict, predictions_folder, write_predictions
 from evonas.delivery.recipe_file import InputSettings
 from evonas.errors import DataError, ExportError
 from evonas.tasks import TASKS
 from evonas.yaml_file import read_yaml, write_yaml
 
 DIGITS = InputSettings(channels=1, resolution_px=8, mean=(0.5,), deviation=(0.25,))
+DETECTOR = """
+task: detection
+data: null
+input: {channels: 3, resolution_px: 32}
+classes: [a, b]
+training: {}
+seed: 0
+origin: {run: a, trial: 0, scale: full}
+"""
 LEVELS = np.arange(192, dtype=np.uint8).reshape(16, 12)
 
 
@@ -149,3 +158,36 @@ def test_predict_turns_pictures_as_reading_does(model: Path, working_folder: Pat
     upright.transpose(Image.Transpose.ROTATE_90).save("turned.png", exif=exif)
     one, other = predict(model, [Path("upright.png"), Path("turned.png")])
     assert one["probabilities"] == other["probabilities"]
+
+
+def test_predictions_are_written_where_that_is_asked_for_and_nowhere_else(
+    model: Path, working_folder: Path
+) -> None:
+    file = paint(Path("some", "image.png"))
+    done = typed("predict", str(model), str(file), "--to", "there")
+    assert "written to there" in done.stderr
+    (written,) = json.loads(Path("there", "predictions.json").read_text())
+    assert written["image"] == str(file)
+    assert [entry.name for entry in Path("there").iterdir()] == ["predictions.json"]
+    refused = typed("predict", str(model), str(file), "--to", "there")
+    assert refused.returncode == 2
+    assert "there is there already and not empty" in refused.stderr
+    typed("predict", str(model), str(file))
+    assert sorted(entry.name for entry in Path().iterdir()) == ["some", "there"]
+
+
+def test_pictures_of_equal_names_keep_apart(working_folder: Path) -> None:
+    files = [paint(Path(folder, name)) for folder, name in (("a", "x.png"), ("b", "X.png"))]
+    recipe = Path("model", "recipe.yaml")
+    recipe.parent.mkdir()
+    recipe.write_text(DETECTOR)
+    box = {"class": "b", "score": 0.9, "x1": 1.0, "y1": 1.0, "x2": 9.0, "y2": 9.0}
+    results = [{"image": str(file), "boxes": [box]} for file in files]
+    for name in ("predictions", "predictions-2"):
+        folder = predictions_folder(Path("model"))
+        assert folder == Path(name)
+        write_predictions(results, Path("model"), folder)
+        names = sorted(entry.name for entry in folder.iterdir())
+        assert names == ["X-2.jpg", "predictions.json", "x.jpg"]
+        with Image.open(folder / "x.jpg") as picture:
+            assert picture.size == (12, 16)

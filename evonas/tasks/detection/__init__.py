@@ -1,5 +1,6 @@
 """Boxes of things, each with its class."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -7,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evonas.data.dataset import Targets
+from evonas.data.dataset import Images, Targets
 from evonas.data.frame import Frame
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Generator, Tensor
 
 COLUMNS = 5  # of a label: class, x1, y1, x2, y2
 SHARE = (0.0, 1.0)
+OUTPUTS_OF_TWO_BRANCHES = 7
 
 
 class Detection(Task):
@@ -76,6 +79,7 @@ class Detection(Task):
     unequal_classes = (
         "Average precision counts classes alike, and is uncertain for those with few boxes."
     )
+    draws = True
     fit = "letterbox"
     tolerance = 1e-3
 
@@ -132,6 +136,19 @@ class Detection(Task):
 
         return detection_loss(outputs, targets, recipe)
 
+    def fitted(self, recipe: TrainingSettings, outputs: Sequence[str]) -> TrainingSettings:
+        """See `Task.fitted`: a one-to-one branch says each thing once, so nothing is suppressed."""
+        is_one_to_one = len(outputs) == OUTPUTS_OF_TWO_BRANCHES
+        return recipe.model_copy(update={"nms": "none"}) if is_one_to_one else recipe
+
+    def usage(self, recipe: TrainingSettings) -> tuple[str, str]:
+        """See `Task.usage`: `detect`, by the suppression of the recipe."""
+        suppression = f'nms="{recipe.nms}", threshold={recipe.nms_iou}'
+        return "detect, ", (
+            f"for boxes, scores, classes in detect(network, images, {suppression}):\n"
+            "    print(boxes, scores, classes)  # of an image: corners in px, 0..1, class numbers"
+        )
+
     def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
         """See `Task.right_shapes`."""
         classes = len(problem.classes)
@@ -140,7 +157,7 @@ class Detection(Task):
             return wanted
         points = shapes[0][1]
         is_right = [*shapes[:2]] == [(1, points, 4), (1, points, classes)]
-        return None if is_right and len(shapes) in (2, 4, 7) else wanted
+        return None if is_right and len(shapes) in (2, 4, OUTPUTS_OF_TWO_BRANCHES) else wanted
 
     def scores(
         self, batches: Batches, problem: Problem, recipe: TrainingSettings
@@ -170,6 +187,37 @@ class Detection(Task):
         from evonas.tasks.detection.box_predictions import boxes_of_pictures
 
         return boxes_of_pictures(outputs, frames, side_px, problem.classes, recipe)
+
+    def drawn(
+        self, picture: "Image", prediction: Mapping[str, Any], problem: Problem
+    ) -> "Image | None":
+        """See `Task.drawn`: boxes in a colour for each class, with their scores."""
+        from evonas.tasks.detection.drawing import draw_boxes
+
+        return draw_boxes(picture, prediction["boxes"], problem.classes)
+
+    def examples(
+        self,
+        images: Images,
+        targets: Targets,
+        outputs: Sequence[NDArray[Any]],
+        problem: Problem,
+        recipe: TrainingSettings,
+    ) -> "Image | None":
+        """See `Task.examples`: boxes that were found in colours, those of the labels in white."""
+        from evonas.tasks.detection.drawing import example_sheet
+
+        side = images.shape[-1]
+        whole = Frame(0, 0, side, (side, side))
+        seen = self.predictions(outputs, [whole] * len(images), side, problem, recipe)
+        return example_sheet(images, targets, [each["boxes"] for each in seen], problem.classes)
+
+    def told(self, prediction: Mapping[str, Any]) -> dict[str, str | float]:
+        """See `Task.told`: how many things of each class, and how sure the surest is."""
+        counts = Counter(box["class"] for box in prediction["boxes"])
+        things = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        surest = max((box["score"] for box in prediction["boxes"]), default=0.0)
+        return {"found": things or "nothing", "surest": surest}
 
     def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See `Task.rows`: a row for each box."""

@@ -47,9 +47,12 @@ def boxes_of_pictures(
 
 
 def _corners(box: Sequence[float], frame: Frame, side_px: int) -> Mapping[str, float]:
-    """In px of the picture; a letterboxed picture's box may reach a little into its bars."""
+    """In px of the picture, and not beyond it: a letterbox has room beside it."""
     scale = frame.side / side_px
-    x1, y1, x2, y2 = (
-        start + scale * value for start, value in zip((frame.left, frame.top) * 2, box, strict=True)
+    corners = zip(
+        ("x1", "y1", "x2", "y2"), (frame.left, frame.top) * 2, frame.size * 2, box, strict=True
     )
-    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    return {
+        name: min(max(start + scale * value, 0.0), float(length))
+        for name, start, length, value in corners
+    }

@@ -59,9 +59,10 @@ def _truth(targets: torch.Tensor, first: int) -> Numbers:
 
 
 def _boxes(outputs: Outputs, first: int, recipe: TrainingSettings) -> Numbers:
-    branch, _ = branches(outputs)
+    branch, beside = branches(outputs)
     scores = branch.logits.sigmoid()
-    own = found(branch.boxes, scores, recipe.nms, recipe.nms_iou, CONFIDENCE)
+    nms = recipe.nms if beside is None else "none"  # a one-to-one branch says each thing once
+    own = found(branch.boxes, scores, nms, recipe.nms_iou, CONFIDENCE)
     image, place = (own.scores > 0).nonzero(as_tuple=True)
     columns = (
         image[:, None] + first,

@@ -1,13 +1,19 @@
 """Boxes drawn into pictures, to be looked at."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from evonas.data.dataset import Images, Targets
 
 # Told apart by most eyes, colour-blind ones too (Okabe and Ito, 2008), dark ones first.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
-TRUTH = "#FFFFFF"
+WHITE = "#FFFFFF"
+CORNERS = ("x1", "y1", "x2", "y2")
+SMALLEST_PX = 240  # the side of an image of a sheet
 LARGE_PX = 400  # the side of a picture from which on lines and letters grow with it
 GAP_PX = 8  # between the pictures of a sheet
 
@@ -32,21 +38,38 @@ def draw_boxes(
     return drawn
 
 
-def draw_truth(picture: Image.Image, boxes: Iterable[Mapping[str, Any]]) -> Image.Image:
+def draw_labels(picture: Image.Image, boxes: Iterable[Mapping[str, Any]]) -> Image.Image:
     """A copy of the picture with the boxes that it is labelled with, as thin white lines."""
     drawn = picture.convert("RGB")
     pen = ImageDraw.Draw(drawn)
     for box in boxes:
-        _frame(pen, box, TRUTH, 1)
+        _frame(pen, box, WHITE, 1)
     return drawn
 
 
-def sheet(pictures: Sequence[Image.Image]) -> Image.Image:
-    """Pictures of one size beside each other, on white."""
-    width, height = pictures[0].size
-    whole = Image.new("RGB", (len(pictures) * (width + GAP_PX) - GAP_PX, height), "white")
-    for place, picture in enumerate(pictures):
-        whole.paste(picture, (place * (width + GAP_PX), 0))
+def example_sheet(
+    images: Images,
+    targets: Targets,
+    boxes: Iterable[Sequence[Mapping[str, Any]]],
+    classes: Sequence[str],
+) -> Image.Image:
+    """Images beside each other, enlarged where they are small: labels in white, boxes in colours.
+
+    Args:
+        images: uint8 (images, channels, height, width).
+        targets: (images, most, 5): class, x1, y1, x2, y2 in px; class -1 fills up.
+        boxes: As for `draw_boxes`, of each image.
+    """
+    zoom = math.ceil(SMALLEST_PX / images.shape[-1])
+    side = zoom * images.shape[-1]
+    whole = Image.new("RGB", (len(images) * (side + GAP_PX) - GAP_PX, side), "white")
+    for place, (image, labels, seen) in enumerate(zip(images, targets, boxes, strict=True)):
+        levels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        picture = Image.fromarray(np.ascontiguousarray(levels)).resize((side, side))
+        truth = [dict(zip(CORNERS, zoom * row[1:5], strict=True)) for row in labels if row[0] >= 0]
+        larger = [{**box, **{name: zoom * box[name] for name in CORNERS}} for box in seen]
+        drawn = draw_boxes(draw_labels(picture, truth), larger, classes)
+        whole.paste(drawn, (place * (side + GAP_PX), 0))
     return whole
 
 
