@@ -17,6 +17,7 @@ from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
 from evonas.errors import FileError, RunError, WorkFailed
+from evonas.evaluation.measures import LATENCIES
 from evonas.evaluation.objectives import taken_measures
 from evonas.evaluation.python_evaluator import UserFunction
 from evonas.executors import EXECUTORS
@@ -149,7 +150,8 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
 
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
     is_train = settings.evaluator.trains
-    measures_latency = is_train and "latency_ms" in taken_measures(settings, run.records.objectives)
+    taken = taken_measures(settings, run.records.objectives)
+    measures_latency = is_train and not LATENCIES.isdisjoint(taken)
     here = device_fingerprint(settings.latency.runtime, settings.latency.precision)
     if measures_latency and run.facts["device"] != here:
         raise RunError(

@@ -4,12 +4,15 @@ from collections.abc import Iterable, Iterator
 
 from evonas.errors import SettingsError
 from evonas.evaluation.measures import MEASURES, derivations
-from evonas.evaluation.objectives import Objective
+from evonas.evaluation.objectives import Objective, taken_measures
 from evonas.evaluation.table import Table, read_table
 from evonas.evaluation.table_evaluator import measure_columns
+from evonas.hardware.runtimes import RUNTIMES
 from evonas.registry import unknown_name
 from evonas.settings import EvaluatorSettings, Settings
 from evonas.space.search_space import SearchSpace
+
+SUPPRESSED = "latency_nms_ms"
 
 
 def check_evaluator(settings: Settings) -> Iterator[str]:
@@ -59,6 +62,21 @@ def check_measures(
     for name in settings.reference_point:
         if name not in named:
             yield unknown_name(named, name, "objective")
+
+
+def check_suppression(settings: Settings, objectives: Iterable[Objective]) -> Iterator[str]:
+    """What a latency with suppression inside cannot be measured with, in words."""
+    if not settings.evaluator.trains or SUPPRESSED not in taken_measures(settings, objectives):
+        return
+    own = settings.latency
+    if RUNTIMES[own.runtime].form is None:
+        able = [name for name, runtime in RUNTIMES.items() if runtime.form is not None]
+        yield (
+            f"{SUPPRESSED} is of an ONNX model, and latency.runtime={own.runtime} times torch "
+            f"networks. Set latency.runtime to one of {', '.join(able)}."
+        )
+    if own.batch != 1:
+        yield f"{SUPPRESSED} is of one image, got latency.batch={own.batch}. Leave that out."
 
 
 def _known_measures(settings: Settings, table: Table | None, space: SearchSpace | None) -> set[str]:

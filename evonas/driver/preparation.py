@@ -10,7 +10,12 @@ from evonas.blueprint import plan_network
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
-from evonas.driver.evaluator_check import check_evaluator, check_measures, named_table
+from evonas.driver.evaluator_check import (
+    check_evaluator,
+    check_measures,
+    check_suppression,
+    named_table,
+)
 from evonas.driver.latency_screen import check_screen
 from evonas.driver.limits import check_limits
 from evonas.driver.proxy_filter import check_filter
@@ -171,6 +176,7 @@ def _contradictions(settings: Settings, objectives: Sequence[Objective]) -> Iter
     for check_part in CHECKS:
         yield from check_part(settings)
     yield from check_limits(settings, objectives)
+    yield from check_suppression(settings, objectives)
     if objectives:
         yield from check_derived(settings, objectives)
 

@@ -1,19 +1,17 @@
 """One design under measurement: each thing about it is worked out once, and only if asked."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 
-from torch import nn
-
 from evonas.blueprint import Blueprint, plan_network
+from evonas.evaluation.artefact import Artefact
 from evonas.evaluation.kit import Kit
 from evonas.evaluation.measures import MEASURES, Derivation
 from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.trial_training import Trained, trained
-from evonas.exporters.forms import FORMS
-from evonas.hardware.latency import Clock, Latency, kept_latency
+from evonas.hardware.latency import Latency, kept_latency
 from evonas.hardware.memory import peak_memory_bytes
-from evonas.models import Count, build, count, deployed
+from evonas.models import Count, build, count
 from evonas.networks.plan import Plan
 from evonas.space import Scale, network_key
 from evonas.training.job import gains_from_bfloat16
@@ -21,47 +19,12 @@ from evonas.training.precision import is_worth_a_probe, network_family
 from evonas.trial import Assignment
 
 
-@dataclass(frozen=True)
-class Artefact:
-    """A design as it is deployed: what is measured is what is shipped.
-
-    Weights are fresh: their values do not change the work. `key` is equal for artefacts of which
-    every measure is the same; `batch` is the number of images of an inference. Network and model
-    are made when they are first asked for.
-    """
-
-    design: Blueprint
-    scale: Scale
-    plan: Plan
-    key: str
-    batch: int
-
-    @cached_property
-    def network(self) -> nn.Module:
-        """The network with its weights."""
-        return deployed(build(self.design, self.scale, seed=0))
-
-    @cached_property
-    def model(self) -> bytes:
-        """The network as a serialised ONNX model.
-
-        Raises:
-            BuildError: The weights are more than an ONNX file holds.
-        """
-        return FORMS["onnx"].write(self.network, self.scale.input_shape, self.batch)
-
-    def latency(self, clock: Clock) -> Latency:
-        """What the clock says of it."""
-        if clock.form is not None:
-            return clock.measure(self.model)
-        return clock.measure_network(self.network, self.scale.input_shape)
-
-
 class Bench:
     """One design, with what its run measures with.
 
     Attributes:
-        latency_taken, training_done: What has been measured, None where nothing asked for it.
+        latencies_taken: What the clock said, by the key of the artefact.
+        training_done: What came of the training, None where nothing asked for it.
 
     Args:
         seed: Of the untrained network that scores are taken of.
@@ -79,7 +42,7 @@ class Bench:
         self.design = design
         self.seed = seed
         self.assignment = assignment
-        self.latency_taken: Latency | None = None
+        self.latencies_taken: dict[str, Latency] = {}
         self.training_done: Trained | None = None
         self._plans: dict[Scale, Plan] = {}
 
@@ -113,14 +76,18 @@ class Bench:
         """Bytes that one inference needs (see `hardware.memory`)."""
         return peak_memory_bytes(self.plan(self.kit.measured).as_deployed())
 
-    def latency(self) -> Latency:
-        """Of one batch on this device, measured or from the user's cache."""
-        if self.latency_taken is None:
-            clock, artefact = self.kit.clock(), self.artefact(self.kit.deployed)
-            self.latency_taken = kept_latency(
+    def latency(self, of: Callable[[Artefact], Artefact] = lambda whole: whole) -> Latency:
+        """Of one batch on this device, measured or from the user's cache.
+
+        Args:
+            of: From what is deployed to what is measured of it (see `artefact`).
+        """
+        clock, artefact = self.kit.clock(), of(self.artefact(self.kit.deployed))
+        if artefact.key not in self.latencies_taken:
+            self.latencies_taken[artefact.key] = kept_latency(
                 artefact.key, clock.settings, clock.reference_ms, lambda: artefact.latency(clock)
             )
-        return self.latency_taken
+        return self.latencies_taken[artefact.key]
 
     def deployed_plan(self) -> Plan:
         """The layers of the network whose latency is measured."""

@@ -44,7 +44,7 @@ class Measure:
     """A number with a unit and a direction; directions live here and nowhere else.
 
     `take` takes it of a design on the bench; of a computed measure it is a `Derivation`. No
-    design's value is outside `bounds`.
+    design's value is outside `bounds`. `task`: the one that alone has it, a name in `TASKS`.
     """
 
     unit: str
@@ -52,6 +52,7 @@ class Measure:
     cost: Cost
     take: "Callable[[Bench], float] | Derivation"
     bounds: tuple[float, float] = (0, math.inf)
+    task: str = ""
 
 
 def score(bench: "Bench", name: str) -> float:
@@ -67,6 +68,20 @@ def train_seconds(bench: "Bench") -> float:
 def latency_ms(bench: "Bench") -> float:
     """Milliseconds for one batch on this device (see `hardware.latency`)."""
     return bench.latency().ms
+
+
+def latency_raw_ms(bench: "Bench") -> float:
+    """The same of a detector without decoding: how latencies are often published."""
+    from evonas.evaluation.artefact import undecoded
+
+    return bench.latency(undecoded).ms
+
+
+def latency_nms_ms(bench: "Bench") -> float:
+    """The same of a detector with non-maximum suppression inside, of a crowded image."""
+    from evonas.evaluation.artefact import suppressed
+
+    return bench.latency(suppressed).ms
 
 
 def macs(bench: "Bench") -> float:
@@ -122,6 +137,8 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
 # Of all that `proxies` has, which needs torch.
 PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
 
+LATENCIES = frozenset(("latency_ms", "latency_raw_ms", "latency_nms_ms"))  # of the clock
+
 MEASURES: Mapping[str, Measure] = {
     **{
         name: Measure(own.unit, own.direction, "train", partial(score, name=name), own.bounds)
@@ -130,6 +147,8 @@ MEASURES: Mapping[str, Measure] = {
     },
     "train_seconds": Measure("s", "minimise", "train", train_seconds),
     "latency_ms": Measure("ms", "minimise", "build", latency_ms),
+    "latency_raw_ms": Measure("ms", "minimise", "build", latency_raw_ms, task="detection"),
+    "latency_nms_ms": Measure("ms", "minimise", "build", latency_nms_ms, task="detection"),
     "macs": Measure("", "minimise", "count", macs),
     "parameters": Measure("", "minimise", "count", parameters),
     "size_mib": Measure("MiB", "minimise", "count", size_mib),

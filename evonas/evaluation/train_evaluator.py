@@ -13,6 +13,7 @@ from evonas.evaluation.kit import Kit
 from evonas.evaluation.measures import (
     BEFORE_TRAINING,
     COSTS,
+    LATENCIES,
     MEASURES,
     Cost,
     is_trained,
@@ -57,7 +58,7 @@ class TrainEvaluator(Evaluator):
         fidelity, recipe = self.settings.fidelity, self.settings.training
         for segment in added_segments(fidelity, recipe, self.proxy.resolution_px):
             kit.data(segment.resolution_px, segment.percent)
-        if "latency_ms" in self.measured:
+        if not LATENCIES.isdisjoint(self.measured):
             kit.clock()
 
     def training_key(self, blueprint: Blueprint) -> str:
@@ -100,18 +101,18 @@ class TrainEvaluator(Evaluator):
         with bench.kit.threads():
             measures, broken = self._measures(bench, assignment)
         seconds = time.perf_counter() - start
-        training, latency = bench.training_done, bench.latency_taken
+        training, latencies = bench.training_done, [*bench.latencies_taken.values()]
         return Outcome(
             trial.number,
             "complete" if broken is None else "infeasible",
             measures,
             curve=training.curve if training else (),
             seconds=seconds,
-            busy_seconds=seconds - (latency.waited_s if latency else 0.0),
+            busy_seconds=seconds - sum(latency.waited_s for latency in latencies),
             error_text=broken.error_text if broken else None,
             notes=training.notes if training else Notes(),
             details={
-                **({"latency": latency.to_dict()} if latency else {}),
+                **({"latency": latencies[0].to_dict()} if latencies else {}),
                 **(training.details if training else {}),
             },
             source=assignment.source,

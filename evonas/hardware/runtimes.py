@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from evonas.errors import SettingsError
@@ -165,7 +166,7 @@ class _OnSession(Timed):
 
 
 class _OnGpuSession(Timed):
-    """An ONNX Runtime session on the GPU; images and logits stay there."""
+    """An ONNX Runtime session on the GPU; images and outputs stay there."""
 
     def __init__(self, session: Any, settings: LatencySettings) -> None:
         self.session = session
@@ -174,7 +175,8 @@ class _OnGpuSession(Timed):
         )
         self.binding = session.io_binding()
         self.binding.bind_ortvalue_input(INPUT_NAME, images)
-        self.binding.bind_output(session.get_outputs()[0].name, "cuda")
+        for output in session.get_outputs():
+            self.binding.bind_output(output.name, "cuda")
         self.run(GPU_WARM_UP_RUNS)
 
     def run(self, times: int = 1) -> float:
@@ -248,8 +250,13 @@ def _images(session: Any, batch: int) -> Any:
     """Images for a session; a model that takes any number of them gets `batch`."""
     given = session.get_inputs()[0]
     shape = [length if isinstance(length, int) else batch for length in given.shape]
-    images = np.random.default_rng(0).normal(size=shape)
-    return images.astype(np.float16 if given.type == "tensor(float16)" else np.float32)
+    images = some_images(shape)
+    return images.astype(np.float16) if given.type == "tensor(float16)" else images
+
+
+def some_images(shape: Sequence[int]) -> NDArray[np.float32]:
+    """What networks are timed on: normal numbers, the same ones each time."""
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
 def _in_half_precision(model: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from evonas.models.build import build
 from evonas.models.count import Count, LayerCount, count, count_layers, network_macs
 from evonas.models.initialise import initialise
-from evonas.models.network import Network, deployed, learning
+from evonas.models.network import Network, deployed, learning, with_plan
 
 __all__ = [
     "Count",
@@ -16,4 +16,5 @@ __all__ = [
     "initialise",
     "learning",
     "network_macs",
+    "with_plan",
 ]

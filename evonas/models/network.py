@@ -55,6 +55,15 @@ class Network(nn.Module):
         return outputs[0] if len(outputs) == 1 else outputs
 
 
+def with_plan(network: Network, plan: Plan) -> Network:
+    """The network of a plan of some of its parts, with the same weights; itself if it has that."""
+    if plan == network.plan:
+        return network
+    other, state = Network(plan), network.state_dict()
+    other.load_state_dict({name: state[name] for name in other.state_dict()})
+    return other.train(network.training)
+
+
 def learning(network: nn.Module) -> nn.Module:
     """The network of exported source, which from now on gives all that a training needs."""
     if hasattr(network, "is_learning"):
@@ -67,16 +76,11 @@ def deployed(network: nn.Module) -> nn.Module:
 
     The source that evonas exports of a network that learns by more says so by `is_learning`.
     """
-    if not isinstance(network, Network):
-        other = copy.copy(network)
-        other.is_learning = False  # type: ignore[assignment]
-        return other if hasattr(network, "is_learning") else network
-    plan = network.plan.as_deployed()
-    if plan is network.plan:
-        return network
-    other, state = Network(plan), network.state_dict()
-    other.load_state_dict({name: state[name] for name in other.state_dict()})
-    return other.train(network.training)
+    if isinstance(network, Network):
+        return with_plan(network, network.plan.as_deployed())
+    other = copy.copy(network)
+    other.is_learning = False  # type: ignore[assignment]
+    return other if hasattr(network, "is_learning") else network
 
 
 Step = tuple[str, tuple[str, ...], tuple[str, ...]]
