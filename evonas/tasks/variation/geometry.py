@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.nn import functional
 
+from evonas.data.image import BARS
 from evonas.settings import TrainingSettings
 
-# How `grid_sample` calls what comes in at the sides.
-PADDINGS = {"black": "zeros", "reflect": "reflection"}
+# How `grid_sample` calls what comes in at the sides, and the level that is 0 to it.
+PADDINGS = {"black": ("zeros", 0), "grey": ("zeros", BARS), "reflect": ("reflection", 0)}
 
 
 def moved(
@@ -19,16 +20,23 @@ def moved(
     uint8 (batch, channels, height, width) to the same. A shift alone is by whole pixels, which is
     much faster; anything else interpolates between pixels, once for all changes together.
     """
-    batch, _, height, width = images.shape
-    gains = {name: getattr(recipe, name) for name in AFFINE}
-    if not any(gains.values()):
+    if not any(getattr(recipe, name) for name in AFFINE):
         return translate(images, recipe.translate, generator, recipe.fill)
+    return warp(images, *affine(images, recipe, generator), recipe.fill)
+
+
+def affine(
+    images: torch.Tensor, recipe: TrainingSettings, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random matrices and shifts as of `warp`, for images (batch, channels, height, width)."""
+    batch, _, height, width = images.shape
     inverse = torch.eye(2).expand(batch, 2, 2)
-    for name, gain in gains.items():
+    for name, change in AFFINE.items():
+        gain = getattr(recipe, name)
         if gain > 0:
-            inverse = inverse @ AFFINE[name](gain * _signed(batch, generator))
+            inverse = inverse @ change(gain * _signed(batch, generator))
     reach = recipe.translate * torch.tensor([width, height])
-    return warp(images, inverse, reach * _signed(batch, generator), recipe.fill)
+    return inverse, reach * _signed(batch, generator)
 
 
 def translate(
@@ -96,8 +104,9 @@ def warp(
     Args:
         inverses: (batch, 2, 2), on the CPU, of x to the right and y downwards.
         shifts: (batch, 2), on the CPU, in pixels.
-        fill: What comes in: `black`, or the image mirrored at its edge (`reflect`).
+        fill: What comes in: `black`, `grey`, or the image mirrored at its edge (`reflect`).
     """
+    padding, level = PADDINGS[fill]
     height, width = images.shape[2:]
     half = torch.tensor([max(width - 1, 1), max(height - 1, 1)]) / 2
     steps = (inverses / half[:, None]).mT  # by a pixel to the right, by one downwards
@@ -106,9 +115,10 @@ def warp(
     down = _from_middle(height) * steps[:, 1:] + begin
     # A sum of two lines: several times as fast as `affine_grid`.
     grid = across.to(images.device)[:, None] + down.to(images.device)[:, :, None]
-    sampled = functional.grid_sample(
-        images.float(), grid, padding_mode=PADDINGS[fill], align_corners=True
-    )
+    floats = images.float()
+    floats = floats - level if level else floats
+    sampled = functional.grid_sample(floats, grid, padding_mode=padding, align_corners=True)
+    sampled = sampled.add_(level) if level else sampled
     return sampled.round_().to(torch.uint8)
 
 
@@ -124,22 +134,27 @@ def flip_left_right(
     images: torch.Tensor, probability: float, generator: torch.Generator
 ) -> torch.Tensor:
     """Mirrors each image with the given probability; keeps the shape."""
-    return _flip(images, 3, probability, generator)
+    return mirrored(images, 3, drawn(len(images), probability, generator))
 
 
 def flip_upside_down(
     images: torch.Tensor, probability: float, generator: torch.Generator
 ) -> torch.Tensor:
     """Turns each image upside down with the given probability; keeps the shape."""
-    return _flip(images, 2, probability, generator)
+    return mirrored(images, 2, drawn(len(images), probability, generator))
 
 
-def _flip(
-    images: torch.Tensor, axis: int, probability: float, generator: torch.Generator
-) -> torch.Tensor:
+def drawn(count: int, probability: float, generator: torch.Generator) -> torch.Tensor:
+    """The numbers of those of so many that are chosen, each with the given probability."""
     if probability == 0:
+        return torch.zeros(0, dtype=torch.int64)
+    return (torch.rand(count, generator=generator) < probability).nonzero()[:, 0]
+
+
+def mirrored(images: torch.Tensor, axis: int, chosen: torch.Tensor) -> torch.Tensor:
+    """The images of these numbers mirrored along an axis."""
+    if len(chosen) == 0:
         return images
-    chosen = (torch.rand(len(images), generator=generator) < probability).nonzero()[:, 0]
     chosen = chosen.to(images.device)
     return images.index_copy(0, chosen, images.index_select(0, chosen).flip(axis))
 

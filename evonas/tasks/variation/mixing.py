@@ -9,6 +9,8 @@ from torch.nn import functional
 from evonas.settings import TrainingSettings
 
 Mix = tuple[torch.Tensor, torch.Tensor]
+# Of images, targets and alpha to a mix of them.
+Mixer = Callable[[torch.Tensor, torch.Tensor, float, torch.Generator], Mix]
 
 
 def mixes(recipe: TrainingSettings) -> bool:
@@ -26,18 +28,24 @@ def mixed(
     targets: torch.Tensor,
     recipe: TrainingSettings,
     generator: torch.Generator,
+    mixers: Mapping[str, Mixer] | None = None,
 ) -> Mix:
     """Images and targets mixed with those of the next in the batch, by one of the kinds or none.
 
-    Normalised floats (batch, channels, height, width) and shares of classes (batch, classes) to
-    the same. The settings are shares of batches; where they add up to more than 1, they are
-    divided by their sum.
+    The settings are shares of batches; where they add up to more than 1, they are divided by
+    their sum.
+
+    Args:
+        images: Normalised floats (batch, channels, height, width).
+        targets: Shares of classes (batch, classes).
+        mixers: In place of `MIXERS`, which say of what kind images and targets are.
     """
     if not mixes(recipe):
         return images, targets
-    shares = [getattr(recipe, name) for name in MIXERS]
+    mixers = mixers or MIXERS
+    shares = [getattr(recipe, name) for name in mixers]
     drawn = torch.rand((), generator=generator).item() * max(sum(shares), 1)
-    for (name, mixer), share in zip(MIXERS.items(), shares, strict=True):
+    for (name, mixer), share in zip(mixers.items(), shares, strict=True):
         if drawn < share:
             return mixer(images, targets, getattr(recipe, f"{name}_alpha"), generator)
         drawn -= share
@@ -52,7 +60,7 @@ def mixup(
     λ is drawn from Beta(alpha, alpha), once for the whole batch.
     """
     weight = beta(alpha, generator)
-    return _next(images).lerp(images, weight), _next(targets).lerp(targets, weight)
+    return of_next(images).lerp(images, weight), of_next(targets).lerp(targets, weight)
 
 
 def cutmix(
@@ -68,13 +76,13 @@ def cutmix(
     share = (1 - beta(alpha, generator)) ** 0.5
     rows, columns = (_cut(side, share, generator) for side in (height, width))
     pasted = images.clone()
-    pasted[:, :, rows, columns] = _next(images[:, :, rows, columns])
+    pasted[:, :, rows, columns] = of_next(images[:, :, rows, columns])
     area = (rows.stop - rows.start) * (columns.stop - columns.start) / (height * width)
-    return pasted, targets.lerp(_next(targets), area)
+    return pasted, targets.lerp(of_next(targets), area)
 
 
 # Setting to a mixer, which is given the setting `..._alpha`.
-MIXERS: Mapping[str, Callable[[torch.Tensor, torch.Tensor, float, torch.Generator], Mix]] = {
+MIXERS: Mapping[str, Mixer] = {
     "mixup": mixup,
     "cutmix": cutmix,
 }
@@ -89,7 +97,7 @@ def beta(alpha: float, generator: torch.Generator) -> float:
     return np.random.default_rng(seed).beta(alpha, alpha)
 
 
-def _next(values: torch.Tensor) -> torch.Tensor:
+def of_next(values: torch.Tensor) -> torch.Tensor:
     """Those of the next in the batch. Batches come shuffled, so this is a random partner."""
     return values.roll(-1, 0)
 
