@@ -131,6 +131,7 @@ ELSEWHERE = {
     "log",
     "patience",
     "plateau",
+    "keep",
 }
 # Acts where there are boxes; `tests/tasks/detection` has these.
 ELSEWHERE |= {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
