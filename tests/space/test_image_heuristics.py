@@ -19,7 +19,16 @@ FIXED = REPOSITORY / "experiments" / "spaces" / "fixed_convnet.yaml"
 
 # What a run is given: its cost, what it begins with, and how it computes.
 OF_THE_RUN = {"epochs", "patience", "plateau", "weights", "freeze", "reset_last"}
-OF_THE_RUN |= {"layer_decay", "inherit", "amp", "compile", "cuda_graphs", "log", "auxiliary_heads"}
+OF_THE_RUN |= {
+    "keep",
+    "layer_decay",
+    "inherit",
+    "amp",
+    "compile",
+    "cuda_graphs",
+    "log",
+    "auxiliary_heads",
+}
 
 # What has no meaning for classes, and what detectors alone are usually trained with.
 OF_DETECTORS = {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
