@@ -7,7 +7,7 @@ import numpy as np
 
 from evonas.data.box_targets import Boxes
 from evonas.data.detection.faults import Faults
-from evonas.data.detection.labelled import Labelled, LabelledBox
+from evonas.data.detection.label_records import Labelled, LabelledBox
 
 ROUNDING = 1.0  # px beyond the edge that are no fault: formats count and round differently
 SAME_SHAPE = 0.02  # relative difference of two aspect ratios that rounding explains

@@ -42,6 +42,10 @@ KINDS: Mapping[str, Kind] = {
     "unlabelled": Kind("image without labels left out", "images without labels left out"),
     "no_image": Kind("label file without an image left out", "label files without images left out"),
     "unlisted": Kind("image in no part of the split", "images in no part of the split"),
+    "no_part": Kind(
+        "part of the split that is named and not there",
+        "parts of the split that are named and not there",
+    ),
     "shared": Kind("image in two parts of the split", "images in two parts of the split"),
     "no_box": Kind("class without boxes left out", "classes without boxes left out"),
     "untrained": Kind("class without boxes to train on", "classes without boxes to train on"),

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from evonas.data.detection.coco import fits_coco, is_json, read_coco
 from evonas.data.detection.faults import Faults
-from evonas.data.detection.labelled import Labels
+from evonas.data.detection.label_records import Labels
 from evonas.data.detection.voc import fits_voc, is_xml, read_voc
+from evonas.data.detection.yolo import fits_yolo, is_yolo, read_yolo
 from evonas.data.walk import Walk, walk
 from evonas.errors import DataError
 
@@ -29,6 +31,8 @@ class LabelFormat:
 
 
 FORMATS: Mapping[str, LabelFormat] = {
+    "yolo": LabelFormat("YOLO (data.yaml and text files)", fits_yolo, read_yolo, is_yolo),
+    "coco": LabelFormat("COCO (JSON files)", fits_coco, read_coco, is_json),
     "voc": LabelFormat("Pascal VOC (XML files)", fits_voc, read_voc, is_xml),
 }
 

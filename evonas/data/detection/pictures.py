@@ -14,7 +14,7 @@ from evonas.data.dataset import FEWEST, Images, Source, Split
 from evonas.data.decode import is_grey, read_framed
 from evonas.data.detection.clean_boxes import clean_boxes, other_shape
 from evonas.data.detection.faults import Faults
-from evonas.data.detection.labelled import Labelled, Labels
+from evonas.data.detection.label_records import Labelled, Labels
 from evonas.data.frame import Frame
 from evonas.errors import DataError, ImageError
 

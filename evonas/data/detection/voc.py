@@ -9,7 +9,7 @@ from xml.parsers import expat
 from evonas.data.data_files import read_bytes, read_text
 from evonas.data.detection.faults import Faults
 from evonas.data.detection.label_numbers import finite
-from evonas.data.detection.labelled import Labelled, LabelledBox, Labels, part_of
+from evonas.data.detection.label_records import Labelled, LabelledBox, Labels, part_of, size_of
 from evonas.data.layout import PARTS, class_name, is_image_name
 from evonas.data.walk import Walk
 from evonas.errors import DataError
@@ -110,7 +110,7 @@ def _labelled(file: Path, images: Mapping[Path, Path], faults: Faults) -> Labell
     try:
         root = _parsed(file)
         boxes = tuple(_boxes(file, root, faults))
-        size = _size(root)
+        size = size_of(root.findtext("size/width"), root.findtext("size/height"))
     except ValueError as error:
         faults.note("unreadable", f"{file}{error}.")
         return None
@@ -186,12 +186,3 @@ def _text(box: Element, key: str) -> str:
     if text is None:
         raise ValueError(f"bndbox has no {key}")
     return text.strip()
-
-
-def _size(root: Element) -> tuple[int, int] | None:
-    """Width and height, where the file knows them: some tools write zeros."""
-    try:
-        width, height = (round(finite(root.findtext(f"size/{key}"))) for key in ("width", "height"))
-    except ValueError:
-        return None
-    return (width, height) if width > 0 and height > 0 else None

@@ -1,10 +1,12 @@
 """What labels say of images, whatever format they are written in."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from evonas.data.detection.label_numbers import finite
 from evonas.data.layout import PARTS
 
 
@@ -21,6 +23,12 @@ class LabelledBox(NamedTuple):
     x2: float
     y2: float
     place: str
+
+
+def box_round(name: str, points: Sequence[float], place: str) -> LabelledBox:
+    """The smallest box round points, x and y in turn."""
+    across, down = points[::2], points[1::2]
+    return LabelledBox(name, min(across), min(down), max(across), max(down), place)
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,23 @@ def part_of(place: Path) -> str | None:
 
     Args:
         place: Relative to the data set's folder.
+
+    >>> part_of(Path("valid/images/1.png")), part_of(Path("images/train2017/1.png"))
+    ('validation', 'train')
     """
-    names = (name.lower() for name in place.parts[:-1])
-    return next((PARTS[name] for name in names if name in PARTS), None)
+    return next((part for name in place.parts[:-1] if (part := part_in(name))), None)
+
+
+def part_in(name: str) -> str | None:
+    """The part of the split that a name has as a word, digits or not behind it."""
+    words = re.split(r"[^a-z]+", name.lower())
+    return next((PARTS[word] for word in words if word in PARTS), None)
+
+
+def size_of(width: object, height: object) -> tuple[int, int] | None:
+    """What labels say of a picture's size; None: nothing, or zeros as some tools write."""
+    try:
+        size = round(finite(width)), round(finite(height))
+    except ValueError:
+        return None
+    return size if min(size) > 0 else None
