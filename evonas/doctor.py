@@ -5,7 +5,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import torch
 
 from evonas.cache_folder import cache_folder
 from evonas.data.cache import load_data
+from evonas.data.dataset import Fault, LabelFaults
 from evonas.driver import search
 from evonas.driver.preparation import Checked, check
 from evonas.errors import EvonasError
@@ -48,7 +49,11 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
         SettingsError: The words are wrong.
     """
     given = list(words)
-    checked = check(Words(given))
+    try:
+        checked = check(Words(given))
+    except LabelFaults as problem:  # what else the machine offers has to wait for the labels
+        yield from _labels(problem.faults)
+        return
     settings = checked.settings
     yield Check("versions", True, _versions())
     yield Check("cores", True, _cores(settings))
@@ -56,6 +61,7 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
     yield _runtimes(settings)
     if settings.evaluator.trains:
         yield _attempt("data", lambda: _data(checked))
+        yield from _labels(checked.data.faults if checked.data else ())
         yield _attempt("clock", lambda: _clock(settings))
     with tempfile.TemporaryDirectory() as folder:
         yield from _trials(given, checked, Path(folder))
@@ -105,13 +111,23 @@ def _runtimes(settings: Settings) -> Check:
 def _data(checked: Checked) -> Check:
     settings, side = checked.settings.data, checked.space.scales["proxy"].resolution_px
     data = load_data(settings, side)
-    lines = " ".join(data_lines(settings, data)).removeprefix("Data ")
+    told = data_lines(settings, replace(data, faults=()))  # faults have checks of their own
+    lines = " ".join(told).removeprefix("Data ")
     free = shutil.disk_usage(cache_folder("data")).free / 2**30
     return Check(
         "data",
         free > 1,
         f"{lines} Read at {side} px and cached in {cache_folder('data')}, {free:.0f} GiB free",
     )
+
+
+def _labels(faults: Iterable[Fault]) -> Iterator[Check]:
+    """Each kind of fault, with the first places."""
+    for fault in faults:
+        more = fault.count - len(fault.places)
+        places = [*fault.places, *([f"and {more:,} more"] if more else ())]
+        detail = f"{fault.count:,} {fault.kind}: {'; '.join(places)}"
+        yield Check("labels", not fault.stops, detail)
 
 
 def _clock(settings: Settings) -> Check:

@@ -1,6 +1,7 @@
 """Images and targets in memory, split three ways."""
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,31 @@ class Split:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with labels: its kind in words, how often, and the first places."""
+    """What is wrong with labels: its kind in words, how often, and the first places.
+
+    `stops`: no search goes on with it.
+    """
 
     kind: str
     count: int
     places: tuple[str, ...]
+    stops: bool = False
+
+
+class LabelFaults(DataError):
+    """Labels that cannot be used, with all that is wrong with them.
+
+    Args:
+        problems: As `EvonasError`.
+        faults: Every kind that was found, those that stop no search as well.
+    """
+
+    def __init__(self, problems: Iterable[str], faults: tuple[Fault, ...]) -> None:
+        super().__init__(problems)
+        self.faults = faults
+
+    def __reduce__(self) -> tuple[type, tuple[list[str], tuple[Fault, ...]]]:
+        return type(self), (self.problems, self.faults)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,7 @@ class Task(ABC):
         recipe: What a training of this task does where nobody says.
         settings: Training settings that not every task knows, and this one does. A task refuses
             those that only others have here.
+        counted: What `counts` counts, in a word.
         unequal_classes: What to do about them, in a sentence or two.
         draws: Whether `drawn` and `examples` give pictures.
         fit: How a picture of any size becomes a square.
@@ -66,6 +67,7 @@ class Task(ABC):
     data: str
     recipe: Mapping[str, Any] = MappingProxyType({})
     settings: frozenset[str] = frozenset()
+    counted: str = "images"
     unequal_classes: str
     draws: bool = False
     fit: Fit = "crop"
@@ -90,7 +92,7 @@ class Task(ABC):
 
     @abstractmethod
     def counts(self, targets: Targets, problem: Problem) -> NDArray[Any]:
-        """Images of each class, (classes,)."""
+        """How many images of each class there are, or what `counted` says instead, (classes,)."""
 
     def class_weights(self, targets: Targets, problem: Problem) -> "Tensor":
         """How much each class counts in the loss, (classes,), if all are to count the same.

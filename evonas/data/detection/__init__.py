@@ -24,7 +24,8 @@ def read_detection(settings: DataSettings, resolution_px: int) -> Source:
     root, faults = given_folder(settings, HOLDS), Faults()
     labels = read_labels(root, settings.format, faults)
     pictures = Pictures(labels, resolution_px, faults)
-    faults.check(root, settings.skip_damaged)
+    if not settings.skip_damaged:
+        faults.check(root)
     return pictures.source(root)
 
 

@@ -1,11 +1,10 @@
 """What is wrong with labels: every kind, how often, and where."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from evonas.data.dataset import Fault
-from evonas.errors import DataError
+from evonas.data.dataset import Fault, LabelFaults
 
 SHOWN = 3  # places of a kind that are spelled out before the rest is only counted
 
@@ -52,22 +51,6 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-class LabelFaults(DataError):
-    """Labels that cannot be used, with all that is wrong with them.
-
-    Args:
-        problems: As `EvonasError`.
-        faults: Every kind that was found.
-    """
-
-    def __init__(self, problems: Iterable[str], faults: tuple[Fault, ...]) -> None:
-        super().__init__(problems)
-        self.faults = faults
-
-    def __reduce__(self) -> tuple[type, tuple[list[str], tuple[Fault, ...]]]:
-        return type(self), (self.problems, self.faults)
-
-
 class Faults:
     """Collects faults while labels are read."""
 
@@ -81,23 +64,26 @@ class Faults:
         if self.counts[kind] <= SHOWN:
             self.places[kind].append(place)
 
-    def summary(self) -> tuple[Fault, ...]:
-        """Every kind that was found."""
-        return tuple(
-            Fault(kind.one if count == 1 else kind.many, count, tuple(self.places[name]))
-            for name, kind in KINDS.items()
-            if (count := self.counts[name])
-        )
+    def summary(self, skips: bool) -> tuple[Fault, ...]:
+        """Every kind that was found; if images with those that are refused are skipped, so."""
+        found = []
+        for name, kind in KINDS.items():
+            if count := self.counts[name]:
+                words = kind.one if count == 1 else kind.many
+                words += ", such images left out" if kind.is_refused and skips else ""
+                stops = kind.is_refused and not skips
+                found.append(Fault(words, count, tuple(self.places[name]), stops))
+        return tuple(found)
 
-    def check(self, root: Path, skips: bool) -> None:
+    def check(self, root: Path) -> None:
         """Raises LabelFaults if anything was found that no search goes on with."""
-        problems = [] if skips else list(self._refused())
+        problems = list(self._refused())
         if problems:
             problems.append(
                 "Leave such images out by data.skip_damaged=true, or look at everything by "
                 f"evonas doctor data=detection data.path={root}"
             )
-            raise LabelFaults(problems, self.summary())
+            raise LabelFaults(problems, self.summary(skips=False))
 
     def _refused(self) -> Iterator[str]:
         for name, kind in KINDS.items():

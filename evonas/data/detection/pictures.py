@@ -67,7 +67,7 @@ class Pictures:
         return _in_square(boxes, frame, self.resolution_px)
 
     def source(self, root: Path) -> Source:
-        """The parts as arrays, of the classes that have boxes.
+        """The parts as arrays, of the classes that have boxes; damaged images are left out.
 
         Raises:
             DataError: There are too few images to train on, or no boxes in them.
@@ -91,7 +91,7 @@ class Pictures:
         }
         classes = tuple(self.classes[number] for number in used)
         rest = (parts.get("test"), parts.get("validation"))
-        return Source(classes, parts["train"], *rest, faults=self.faults.summary())
+        return Source(classes, parts["train"], *rest, faults=self.faults.summary(skips=True))
 
     def _used(self, targets: dict[str, BoxTargets], root: Path) -> NDArray[np.int64]:
         """Numbers of the classes that have boxes; notes those that have none."""

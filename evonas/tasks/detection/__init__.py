@@ -76,6 +76,7 @@ class Detection(Task):
             *("nms", "nms_iou", "confidence"),
         )
     )
+    counted = "boxes"
     unequal_classes = (
         "Average precision counts classes alike, and is uncertain for those with few boxes."
     )
@@ -106,9 +107,9 @@ class Detection(Task):
             yield "Boxes have no area: x2 is to be above x1, and y2 above y1."
 
     def counts(self, targets: Targets, problem: Problem) -> NDArray[Any]:
-        """See `Task.counts`: images with a box of each class."""
-        known = targets[..., 0, None] == np.arange(len(problem.classes))
-        return np.asarray(known.any(1).sum(0))
+        """See `Task.counts`: boxes of each class."""
+        known = targets[..., 0][targets[..., 0] >= 0].astype(int)
+        return np.bincount(known, minlength=len(problem.classes))
 
     def varied(
         self,
