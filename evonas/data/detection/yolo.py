@@ -8,7 +8,8 @@ from evonas.data.data_files import read_text
 from evonas.data.detection.faults import Faults
 from evonas.data.detection.label_numbers import finite
 from evonas.data.detection.label_records import Labelled, LabelledBox, Labels, box_round, part_of
-from evonas.data.detection.yolo_set import CLASS_LIST, Places, YoloSet, yolo_set
+from evonas.data.detection.yolo_places import Places
+from evonas.data.detection.yolo_set import CLASS_LIST, YoloSet, yolo_set
 from evonas.data.layout import PARTS, is_image_name
 from evonas.data.walk import Walk
 from evonas.errors import DataError
@@ -84,7 +85,7 @@ def _named(own: YoloSet, root: Path, found: Walk, faults: Faults) -> Iterator[tu
 def _nowhere(own: YoloSet, part: str, word: str, places: Places) -> str:
     outside = places.outside(word)
     if outside is None:
-        return f"{own.file}: {part} is {word}, and {places.root} has no such folder or file."
+        return f"{own.file}: {part} is {word}, and {places.root} has no files there."
     return (
         f"{own.file}: {part} is {word}, which leads to {outside}. A search looks for images in "
         f"data.path={places.root} alone: put {own.file.name} beside the images, and name that "
@@ -182,7 +183,7 @@ def _boxes(fields: list[str], place: str, own: YoloSet) -> Iterator[LabelledBox]
         )
     if max(map(abs, values)) > FURTHEST:
         raise ValueError(
-            f"numbers are shares of the image's sides, 0 to 1, and this line has "
+            "numbers are shares of the image's sides, 0 to 1, and this has "
             f"{max(values, key=abs):g}"
         )
     if label not in range(len(own.classes)):
