@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.errors import SpaceError
+from evonas.errors import EvonasError, SpaceError
 from evonas.registry import did_you_mean, unknown_name
 from evonas.settings.fields import SPACE_PART, is_space_path
+from evonas.space.backbones import AT, WORD, backbone_of
 from evonas.space.gene import KeyPath, dotted, is_gene
 from evonas.yaml_file import DEEPEST, read_yaml
 
@@ -238,6 +239,7 @@ class _Part:
             raise SpaceError(
                 f"{self.file} is no search space: it has none of the sections {sections}."
             )
+        self._write_out_backbone(values)
         self._size(values, ())
         self.values = self._written_out(values, (), ())
 
@@ -265,6 +267,24 @@ class _Part:
                 values[key] = {}
             elif key in SECTIONS:
                 values[key] = values[key] or {}
+
+    def _write_out_backbone(self, values: dict[str, Any]) -> None:
+        """A published network's stages in place of its name; keys beside that replace its own."""
+        section, key = AT
+        network = values.get(section) or {}
+        backbone = network.get(key)
+        if not isinstance(backbone, dict) or WORD not in backbone:
+            return
+        path = (*AT, WORD)
+        try:
+            published = backbone_of(backbone[WORD])
+        except EvonasError as error:
+            self._problems += [(path, problem) for problem in error.problems]
+            published = {}
+        own = {name: value for name, value in backbone.items() if name != WORD}
+        values[section] = {**network, key: {**published, **own}}
+        for inner in _paths({name: published[name] for name in published if name not in own}):
+            self._written[(*AT, *inner)] = self._written[path]
 
     def _size(self, value: Any, written: KeyPath) -> int:
         """How many values it is with its repeated items, before they are written out.
@@ -321,6 +341,13 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, dict):
         return value.items()
     return enumerate(value) if isinstance(value, list) else ()
+
+
+def _paths(value: Any) -> Iterator[KeyPath]:
+    """The key paths of all that is in here."""
+    for key, inner in _items(value):
+        yield (key,)
+        yield from ((key, *path) for path in _paths(inner))
 
 
 def _copies(item: Any) -> int:

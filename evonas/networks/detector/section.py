@@ -26,6 +26,7 @@ from evonas.networks.stages import section as stages
 OWN_KEYS = ("levels", "backbone", "neck", "head")
 SHARED = ("activation", "norm")  # what a backbone may say otherwise than neck and head
 OF_STAGES = ("stem", "stages", "attention")
+BACKBONE_KEYS = (*SHARED, *OF_STAGES)
 HEADLESS = {"channels": 0}
 
 
