@@ -22,6 +22,7 @@ SPACES = (
     "conv_zoo",
     "darts_cells",
     "dense_stages",
+    "detection_heuristics",
     "detector",
     "image_heuristics",
     "mobile_cells",
@@ -32,7 +33,10 @@ SPACES = (
     "nasnet_cells",
     "residual_stages",
 )
-JOINED = {"image_heuristics": "nano+image_heuristics"}  # what is no space by itself
+JOINED = {  # what is no space by itself
+    "detection_heuristics": "detector+detection_heuristics",
+    "image_heuristics": "nano+image_heuristics",
+}
 SEEDS = range(5)
 
 
