@@ -179,34 +179,14 @@ def test_seconds_end_the_search() -> None:
     assert 0 < run.records.evaluations < 1000
 
 
-ONE_CHOICE = """
-scales:
-  proxy: {resolution_px: 16, width: 1.0, smallest_map_px: 4}
-  full: {resolution_px: 16}
-network:
-  builder: stages
-  activation: {choice: [relu, relu6]}
-  stem: {channels: 8, kernel: 3, stride: 2}
-  stages:
-    - operation: conv
-      kernel: {choice: [3, 5]}
-      se_ratio: 0
-      skip: none
-      channels: 8
-      layers: 1
-      stride: 1
-  head: {channels: 16}
-"""
-
-
 @pytest.mark.parametrize("schedule", ["async", "generational"])
 def test_an_exhausted_space_ends_the_search_and_trains_nothing_twice(schedule: str) -> None:
-    Path("four.yaml").write_text(ONE_CHOICE)
+    Path("four.yaml").write_text("values: {a: {int: [1, 2]}, b: {int: [3, 4]}}\n")
     calls: list[str] = []
 
     def count(blueprint: Blueprint) -> dict[str, float]:
         calls.append(blueprint.fingerprint)
-        return {"score": 1.0, "cost": float(blueprint.network["stages"][0]["kernel"])}
+        return {"score": 1.0, "cost": float(blueprint.values["b"])}
 
     run = search(settings(space="./four.yaml", schedule=schedule, run={"name": "four"}), count)
     assert run.facts["ended"] == "space exhausted"

@@ -3,27 +3,17 @@
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, typed
+from conftest import QUICK, SPACE, changed, typed
 
 from evonas.errors import SpaceError
 from evonas.yaml_file import read_yaml, write_yaml
 
-WRONG_ALLELE = """
-scales: {proxy: {resolution_px: 16}, full: {resolution_px: 32}}
-network:
-  builder: stages
-  activation: relu
-  stem: {channels: 8, kernel: 3, stride: 2}
-  stages:
-    - operation: {choice: [conv, depthwise_seperable]}
-      kernel: 4
-      se_ratio: 0
-      skip: none
-      channels: {choice: [8, 48.5]}
-      layers: 1
-      stride: 1
-  head: {channels: 16}
-"""
+WRONG_ALLELES = changed(
+    SPACE,
+    ("[conv, inverted_residual]", "[depthwise_seperable, inverted_residual]"),
+    ("{choice: [3, 5]}", "4"),
+    ("channels: 16", "channels: {choice: [8, 48.5]}"),
+)
 
 
 @pytest.mark.parametrize(
@@ -62,15 +52,15 @@ def test_wrong_words(words: list[str], messages: list[str], working_folder: Path
 
 
 def test_a_space_file_with_wrong_alleles_names_every_line(working_folder: Path) -> None:
-    Path("mine.yaml").write_text(WRONG_ALLELE)
+    Path("mine.yaml").write_text(WRONG_ALLELES)
     result = typed("search", "space=./mine.yaml")
     assert result.returncode == 2
     lines = result.stderr.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("mine.yaml, network.stages.0.operation (line 8): There is no operat")
+    assert lines[0].startswith("mine.yaml, network.stages.0.operation (line 9): There is no operat")
     assert 'Did you mean "depthwise_separable"?' in lines[0]
-    assert lines[1].startswith("mine.yaml, network.stages.0.kernel (line 9): 4 is not a kernel")
-    assert "(line 12): 48.5 is not a number of channels" in lines[2]
+    assert lines[1].startswith("mine.yaml, network.stages.0.kernel (line 11): 4 is not a kernel")
+    assert "(line 14): 48.5 is not a number of channels" in lines[2]
     assert not Path("runs").exists()
 
 

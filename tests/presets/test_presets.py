@@ -14,7 +14,6 @@ from evonas.models.modules import MODULES
 from evonas.networks import Scale
 from evonas.networks.plan import Layer
 from evonas.presets import Preset, preset, presets
-from evonas.space import load_space
 
 # Parameters and multiply-adds at the published input and classes: of independent implementations,
 # or, in the lines marked "ours", what we count where no other count is at hand.
@@ -305,15 +304,6 @@ def test_efficientnets_skip_around_every_layer_that_keeps_channels_and_size(name
 def test_a_preset_says_nothing_of_training(name: str) -> None:
     found = preset(name)
     assert found.blueprint == Blueprint(found.blueprint.network)
-
-
-def test_mobile_cells_contains_what_it_was_made_from() -> None:
-    space = load_space("mobile_cells")
-    for name in ("mnasnet_a1", "mnasnet_b1", "mobilenet_v2"):
-        blueprint = preset(name).blueprint
-        assert space.decode(space.encode(blueprint)).fingerprint == blueprint.fingerprint
-    with pytest.raises(ValueError, match="activation"):
-        space.encode(preset("efficientnet_b0").blueprint)
 
 
 def test_every_preset_has_a_title_and_an_unknown_one_is_told() -> None:
