@@ -47,6 +47,8 @@ class ConvNormActivation(nn.Sequential):
         bias: None: there is one if there is no norm.
     """
 
+    order: tuple[str, ...] = ("convolution", "norm", "activation")
+
     def __init__(
         self,
         in_channels: int,
@@ -61,75 +63,31 @@ class ConvNormActivation(nn.Sequential):
         bias: bool | None = None,
     ) -> None:
         bias = norm == "none" if bias is None else bias
-        layers: list[nn.Module] = [
-            make_convolution(
-                in_channels, out_channels, kernel, stride, groups, dilation, padding, bias
-            ),
-            NORMS[norm](out_channels),
-        ]
-        if activation is not None:
-            layers.append(ACTIVATIONS[activation](out_channels))
+        shape = (in_channels, out_channels, kernel, stride, groups, dilation, padding, bias)
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for part in self.order:
+            if part == "convolution":
+                layers.append(make_convolution(*shape))
+                channels = out_channels
+            elif part == "norm":
+                layers.append(NORMS[norm](channels))
+            elif activation is not None:
+                layers.append(ACTIVATIONS[activation](channels))
         super().__init__(*layers)
 
 
-class ActivationConvNorm(nn.Sequential):
-    """Activation (None leaves it out), convolution, norm: what cells apply to their states.
-
-    Shapes and arguments as in `ConvNormActivation`; the order is NASNet's (arXiv 1707.07012,
-    appendix A).
-    """
+class ActivationConvNorm(ConvNormActivation):
+    """What cells apply to their states: NASNet's order (arXiv 1707.07012, appendix A)."""
 
     role = "passing"
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: Extent,
-        stride: Extent = 1,
-        groups: int = 1,
-        activation: str | None = None,
-        norm: str = "batch",
-        dilation: int = 1,
-        padding: Extent | None = None,
-    ) -> None:
-        bias = norm == "none"
-        layers: list[nn.Module] = (
-            [] if activation is None else [ACTIVATIONS[activation](in_channels)]
-        )
-        layers += [
-            make_convolution(
-                in_channels, out_channels, kernel, stride, groups, dilation, padding, bias
-            ),
-            NORMS[norm](out_channels),
-        ]
-        super().__init__(*layers)
+    order = ("activation", "convolution", "norm")
 
 
-class NormActivationConv(nn.Sequential):
-    """Norm, activation, convolution: the order of pre-activation (arXiv 1603.05027, figure 4e).
+class NormActivationConv(ConvNormActivation):
+    """The order of pre-activation (arXiv 1603.05027, figure 4e)."""
 
-    (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)). Without
-    norm, the convolution has a bias.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: Extent,
-        stride: Extent = 1,
-        groups: int = 1,
-        activation: str = "relu",
-        norm: str = "batch",
-    ) -> None:
-        super().__init__(
-            NORMS[norm](in_channels),
-            ACTIVATIONS[activation](in_channels),
-            make_convolution(
-                in_channels, out_channels, kernel, stride, groups, bias=norm == "none"
-            ),
-        )
+    order = ("norm", "activation", "convolution")
 
 
 class FactorizedReduction(nn.Module):

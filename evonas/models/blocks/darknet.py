@@ -29,17 +29,6 @@ class Darknet(Block):
     ) -> None:
         layers: list[nn.Module] = []
         if inner:
-            layers.append(
-                ConvNormActivation(in_channels, inner, 1, activation=activation, norm=norm)
-            )
-        layers.append(
-            ConvNormActivation(
-                inner or in_channels,
-                out_channels,
-                kernel,
-                stride,
-                activation=activation,
-                norm=norm,
-            )
-        )
-        super().__init__(layers, skip, drop_path)
+            layers.append(ConvNormActivation(in_channels, inner, 1, 1, 1, activation, norm))
+        last = (inner or in_channels, out_channels, kernel, stride, 1, activation, norm)
+        super().__init__([*layers, ConvNormActivation(*last)], skip, drop_path)

@@ -60,9 +60,7 @@ class Dense(nn.Module):
         layers: list[nn.Module] = []
         if inner:
             layers.append(NormActivationConv(kept, inner, 1, activation=activation, norm=norm))
-        layers.append(
-            NormActivationConv(inner or kept, growth, kernel, activation=activation, norm=norm)
-        )
+        layers.append(NormActivationConv(inner or kept, growth, kernel, 1, 1, activation, norm))
         if dropout:
             layers.append(nn.Dropout(dropout))
         self.layers = nn.Sequential(*layers)

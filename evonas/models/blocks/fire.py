@@ -36,14 +36,10 @@ class Fire(Block):
         if stride != 1:
             layers.append(nn.MaxPool2d(3, stride, padding=1))
         if inner:
-            layers.append(
-                ConvNormActivation(in_channels, inner, 1, activation=activation, norm=norm)
-            )
-        half = out_channels // 2
+            layers.append(ConvNormActivation(in_channels, inner, 1, 1, 1, activation, norm))
+        given, half = inner or in_channels, out_channels // 2
         expands: list[nn.Module] = [
-            ConvNormActivation(
-                inner or in_channels, channels, side, activation=activation, norm=norm
-            )
+            ConvNormActivation(given, channels, side, 1, 1, activation, norm)
             for channels, side in ((half, 1), (out_channels - half, kernel))
         ]
         super().__init__([*layers, Concat(expands)], skip, drop_path)

@@ -50,7 +50,7 @@ class Fractal(nn.Module):
             for index in range(2**column):
                 given = out_channels if index else in_channels
                 layer: nn.Module = ConvNormActivation(
-                    given, out_channels, kernel, activation=activation, norm=norm
+                    given, out_channels, kernel, 1, 1, activation, norm
                 )
                 dropped = nn.Sequential(layer, nn.Dropout(dropout))
                 self.convolutions.append(dropped if dropout else layer)

@@ -38,11 +38,9 @@ class Shuffle(nn.Module):
         if not self.passed:
             self.short = nn.Sequential(
                 ConvNormActivation(
-                    in_channels, in_channels, kernel, stride, in_channels, norm=norm
+                    in_channels, in_channels, kernel, stride, in_channels, None, norm
                 ),
-                ConvNormActivation(
-                    in_channels, out_channels // 2, 1, activation=activation, norm=norm
-                ),
+                ConvNormActivation(in_channels, out_channels // 2, 1, 1, 1, activation, norm),
             )
         self.long = nn.Sequential(
             ConvNormActivation(given, half, 1, activation=activation, norm=norm),
