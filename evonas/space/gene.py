@@ -163,7 +163,8 @@ class Float(Gene):
         return _inside(_real(allele), self.low, self.high)
 
     def sample(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(*self.pygad_space().values()))
+        numbers = self.pygad_space()
+        return float(rng.uniform(numbers["low"], numbers["high"]))
 
     def pygad_space(self) -> dict[str, float]:
         return {"low": self.low, "high": self.high}

@@ -26,6 +26,7 @@ from evonas.networks.value_rules import (
     MayBeMissing,
     Problem,
     Rule,
+    number,
     one_of_words,
     probability,
     too_many_layers,
@@ -68,14 +69,9 @@ def _number(what: str, low: int, *words: str) -> Rule:
     return problem
 
 
-def _positive(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and value > 0 else f"{value} is not a number above 0."
-
-
 def _numbers(value: Any) -> str | None:
-    number = whole(1, "", most=MOST_PIXELS)
-    if isinstance(value, list) and 0 < len(value) <= MOST_PIXELS and not any(map(number, value)):
+    each = whole(1, "", most=MOST_PIXELS)
+    if isinstance(value, list) and 0 < len(value) <= MOST_PIXELS and not any(map(each, value)):
         return None
     return (
         f"{value} is no list of whole numbers from 1 to {MOST_PIXELS}. Write one as in [1, 2, 4]."
@@ -92,12 +88,13 @@ def _yes(value: Any) -> str | None:
 
 
 _EXTENT = _extent(1)
+_POSITIVE = number(lambda value: value > 0, "a number above 0")
 WORD_VALUES: Mapping[str, Rule] = {
     "conv": _number("a number of channels", 1, CLASSES, INPUT),
     "linear": _number("a number of neurons", 1, CLASSES),
     "max_pool": _EXTENT,
     "avg_pool": _EXTENT,
-    "lp_pool": _positive,
+    "lp_pool": _POSITIVE,
     "global_pool": one_of_words("global_pool", "average", "max"),
     "spp": _numbers,
     "flatten": _yes,
@@ -122,10 +119,10 @@ LAYER_KEYS: Mapping[str, Rule] = {
     "bias": true_or_false,
     "ceil": true_or_false,
     "counts_padding": true_or_false,
-    "alpha": _positive,
-    "beta": _positive,
-    "k": _positive,
-    "scale": _positive,
+    "alpha": _POSITIVE,
+    "beta": _POSITIVE,
+    "k": _POSITIVE,
+    "scale": _POSITIVE,
     "weights": one_of_words("weights", "fast", "softmax", "free"),
 }
 KEYS: Mapping[str, Any] = {

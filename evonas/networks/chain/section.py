@@ -44,15 +44,13 @@ def part_name(index: int) -> str:
 def short(network: Mapping[str, Any]) -> dict[str, Any]:
     """See `networks.short`."""
     short = without_defaults(network)
-    return {**short, **{key: _short_entries(network[key], network) for key in LISTS}}
-
-
-def _short_entries(entries: Sequence[Any], network: Mapping[str, Any]) -> list[Any]:
-    """Layers without keys that change nothing."""
-    return [_each_layer(entry, lambda layer: _short_layer(layer, network)) for entry in entries]
+    entries = [network[key] for key in LISTS]
+    kept = _each_layer(entries, lambda layer: _short_layer(layer, network))
+    return {**short, **dict(zip(LISTS, kept, strict=True))}
 
 
 def _short_layer(layer: Layer, network: Mapping[str, Any]) -> dict[str, Any]:
+    """The layer without keys that change nothing."""
     short = dict(layer)
     for key in DEFAULTS[word_of(layer)]:
         rest = {name: value for name, value in short.items() if name != key}
@@ -181,15 +179,12 @@ def _agreeing(rows: list[list[dict[str, Any]]], shape: Shape) -> list[list[dict[
 
 def _ending_with(row: list[dict[str, Any]], channels: int) -> list[dict[str, Any]]:
     """The branch whose last convolution, unless it is grouped, gives that many channels."""
-    last = max((i for i, layer in enumerate(row) if _is_dense(layer)), default=None)
+    dense = [i for i, layer in enumerate(row) if "conv" in layer and layer["groups"] == 1]
+    last = max(dense, default=None)
     if last is None:
         return row
     behind = [{**each, **_regrouped(each, channels)} for each in row[last + 1 :]]
     return [*row[:last], {**row[last], "conv": channels}, *behind]
-
-
-def _is_dense(layer: Layer) -> bool:
-    return "conv" in layer and layer["groups"] == 1
 
 
 def _regrouped(layer: Layer, channels: int) -> dict[str, Any]:

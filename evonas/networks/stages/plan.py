@@ -21,13 +21,8 @@ from evonas.networks.stages.section import (
 )
 
 SHAPE_KEYS = ("channels", "compression")  # known to a block by the channels it is given and gives
-TRANSLATED = (
-    "expansion",
-    "mid_ratio",
-    "mid_growths",
-    "se_ratio",
-    "skip",
-)  # not passed on as they are
+# Not passed on as they are.
+TRANSLATED = ("expansion", "mid_ratio", "mid_growths", "se_ratio", "skip")
 
 # What a block is told of a stage's `skip`.
 BLOCK_SKIPS: Mapping[str, bool | str] = {NO_SKIP: False, "identity": True, "pool": "pool"}
