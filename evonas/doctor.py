@@ -50,7 +50,8 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
     given = list(words)
     checked = check(Words(given))
     settings = checked.settings
-    yield Check("versions", True, _versions())
+    packages = ("evonas", "torch", "onnxruntime")
+    yield Check("versions", True, ", ".join(f"{name} {version(name)}" for name in packages))
     yield Check("cores", True, _cores(settings))
     yield _gpu(settings)
     yield _runtimes(settings)
@@ -67,10 +68,6 @@ def _attempt(name: str, look: Callable[[], Check]) -> Check:
         return look()
     except (EvonasError, OSError) as error:
         return Check(name, False, str(error))
-
-
-def _versions() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in ("evonas", "torch", "onnxruntime"))
 
 
 def _cores(settings: Settings) -> str:

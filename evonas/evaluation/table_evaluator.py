@@ -91,7 +91,9 @@ class TableEvaluator(Evaluator):
         chosen = self._chosen(trial.seed)
         measures = {name: self.lookup.columns[column][row] for name, column in chosen.items()}
         drawn = {name: column for name, column in chosen.items() if column != name}
-        truth = {name: self.lookup.columns[name][row] for name in drawn if self._has(name)}
+        truth = {
+            name: self.lookup.columns[name][row] for name in drawn if name in self.lookup.columns
+        }
         exact = {name: value for name, value in measures.items() if name not in drawn} | truth
         truth |= self.derived(exact) if truth else {}
         details: dict[str, Any] = {"line": self.lookup.lines[row]}
@@ -110,9 +112,6 @@ class TableEvaluator(Evaluator):
         sources = self.lookup.sources
         share = np.random.default_rng(seed).random()
         return {name: columns[int(share * len(columns))] for name, columns in sources.items()}
-
-    def _has(self, column: str) -> bool:
-        return column in self.lookup.columns
 
     def _missing(self, blueprint: Blueprint) -> str:
         pairs = zip(self.lookup.genes, self.lookup.design(blueprint), strict=True)
