@@ -1,14 +1,6 @@
 """Which operators, engine and space do not go together, found before a run starts."""
 
-from evonas.evolution.operators import (
-    NSGA,
-    NSGA3,
-    PERMUTATIONS,
-    is_categorical,
-    mating,
-    nsga3_divisions,
-    reference_points,
-)
+from evonas.evolution import operators
 from evonas.settings import EvolverSettings
 from evonas.space.search_space import SearchSpace
 
@@ -27,14 +19,14 @@ def check_operators(
 
 def _wrong_selection(settings: EvolverSettings, objectives: int) -> list[str]:
     problems = []
-    if settings.selection in NSGA3 and objectives == 1:
+    if settings.selection in operators.NSGA3 and objectives == 1:
         problems.append(
             f"evolver.selection={settings.selection}: there is one objective, and reference points "
             f"need several. Write evolver.selection=tournament, or name a second objective."
         )
-    elif settings.selection in NSGA3:
-        divisions = nsga3_divisions(settings, objectives)
-        points = reference_points(objectives, divisions)
+    elif settings.selection in operators.NSGA3:
+        divisions = operators.nsga3_divisions(settings, objectives)
+        points = operators.reference_points(objectives, divisions)
         if points > settings.population:
             problems.append(
                 f"evolver.selection={settings.selection}: {divisions} divisions of {objectives} "
@@ -64,7 +56,7 @@ def _wrong_variation(settings: EvolverSettings) -> list[str]:
             "evolver.block_crossover=true: sbx blends gene by gene and inherits no block whole. "
             "Write evolver.crossover=uniform, single_point, two_points or scattered."
         )
-    if settings.mutation in PERMUTATIONS and by_number and settings.mutation_genes < 2:
+    if settings.mutation in operators.PERMUTATIONS and by_number and settings.mutation_genes < 2:
         problems.append(
             f"evolver.mutation={settings.mutation} moves alleles between genes: with "
             f"evolver.mutation_genes={settings.mutation_genes} it would do nothing. "
@@ -86,10 +78,10 @@ def _wrong_variation(settings: EvolverSettings) -> list[str]:
 
 def _wrong_run(settings: EvolverSettings, objectives: int) -> list[str]:
     engine = "with evolver.engine=pygad_run"
-    parents, started = mating(settings), len(settings.start)
+    parents, started = operators.mating(settings), len(settings.start)
     wrong = {
         f"evolver.selection={settings.selection} needs several objectives {engine}. Write "
-        f"evolver.selection=tournament.": settings.selection in NSGA and objectives == 1,
+        f"evolver.selection=tournament.": settings.selection in operators.NSGA and objectives == 1,
         f"evolver.mutation=adaptive cannot be had {engine}: PyGAD would evaluate children twice. "
         f"Write evolver.mutation=random, or leave the engine out.": settings.mutation == "adaptive",
         f"evolver.block_crossover=true cannot be had {engine}: PyGAD knows no blocks. Leave one of "
@@ -118,7 +110,7 @@ def _wrong_run(settings: EvolverSettings, objectives: int) -> list[str]:
 
 
 def _wrong_for_space(settings: EvolverSettings, space: SearchSpace) -> list[str]:
-    ordered = [gene for gene in space.genes if not is_categorical(gene) and gene.size > 1]
+    ordered = [gene for gene in space.genes if not operators.is_categorical(gene) and gene.size > 1]
     spaces = [str(gene.pygad_space()) for gene in space.genes if gene.size > 1]
     problems = []
     for key, operator in (("crossover", settings.crossover), ("mutation", settings.mutation)):
@@ -128,7 +120,7 @@ def _wrong_for_space(settings: EvolverSettings, space: SearchSpace) -> list[str]
                 f"evolver.{key}={operator}: no gene of {space.name} has an order, so there is no "
                 f"number between two alleles. Write evolver.{key}={instead}."
             )
-    if settings.mutation in PERMUTATIONS and len(set(spaces)) == len(spaces):
+    if settings.mutation in operators.PERMUTATIONS and len(set(spaces)) == len(spaces):
         problems.append(
             f"evolver.mutation={settings.mutation}: no two genes of {space.name} have the same "
             f"alleles, so there is nothing to move between them. Write evolver.mutation=random."

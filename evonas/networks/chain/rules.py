@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from evonas.networks import value_rules as rule
 from evonas.networks.chain.layer_words import (
     BRANCHED,
     CLASSES,
@@ -26,12 +27,6 @@ from evonas.networks.value_rules import (
     MayBeMissing,
     Problem,
     Rule,
-    number,
-    one_of_words,
-    probability,
-    too_many_layers,
-    true_or_false,
-    whole,
 )
 from evonas.registry import did_you_mean, unknown_name
 from evonas.yaml_file import KeyPath
@@ -43,7 +38,7 @@ def _layers(value: Any) -> str | None:
 
 def _extent(low: int, *words: str) -> Rule:
     """Pixels of both axes, [height, width], or a word."""
-    pixels = whole(low, "an extent", most=MOST_PIXELS)
+    pixels = rule.whole(low, "an extent", most=MOST_PIXELS)
 
     def problem(value: Any) -> str | None:
         both = value if isinstance(value, list) and len(value) == 2 else [value]
@@ -63,14 +58,14 @@ def _number(what: str, low: int, *words: str) -> Rule:
 
     def problem(value: Any) -> str | None:
         known = "".join(f", or {word}" for word in words)
-        found = None if value in words else whole(low, what)(value)
+        found = None if value in words else rule.whole(low, what)(value)
         return found and f"{found[:-1]}{known}."
 
     return problem
 
 
 def _numbers(value: Any) -> str | None:
-    each = whole(1, "", most=MOST_PIXELS)
+    each = rule.whole(1, "", most=MOST_PIXELS)
     if isinstance(value, list) and 0 < len(value) <= MOST_PIXELS and not any(map(each, value)):
         return None
     return (
@@ -79,7 +74,7 @@ def _numbers(value: Any) -> str | None:
 
 
 def _odd_numbers(value: Any) -> str | None:
-    odd = whole(1, "a kernel that keeps the map's size", odd=True)
+    odd = rule.whole(1, "a kernel that keeps the map's size", odd=True)
     return _numbers(value) or next((found for each in value if (found := odd(each))), None)
 
 
@@ -88,45 +83,45 @@ def _yes(value: Any) -> str | None:
 
 
 _EXTENT = _extent(1)
-_POSITIVE = number(lambda value: value > 0, "a number above 0")
+_POSITIVE = rule.number(lambda value: value > 0, "a number above 0")
 WORD_VALUES: Mapping[str, Rule] = {
     "conv": _number("a number of channels", 1, CLASSES, INPUT),
     "linear": _number("a number of neurons", 1, CLASSES),
     "max_pool": _EXTENT,
     "avg_pool": _EXTENT,
     "lp_pool": _POSITIVE,
-    "global_pool": one_of_words("global_pool", "average", "max"),
+    "global_pool": rule.one_of_words("global_pool", "average", "max"),
     "spp": _numbers,
     "flatten": _yes,
-    "lrn": whole(1, "a number of channels"),
-    "dropout": probability,
+    "lrn": rule.whole(1, "a number of channels"),
+    "dropout": rule.probability,
     "pyramid": _odd_numbers,
-    "space_to_depth": whole(2, "a factor", most=MOST_PIXELS),
-    "channel_shuffle": whole(2, "a number of groups"),
-    "spatial_attention": one_of_words("spatial_attention", "pooled", "pointwise"),
+    "space_to_depth": rule.whole(2, "a factor", most=MOST_PIXELS),
+    "channel_shuffle": rule.whole(2, "a number of groups"),
+    "spatial_attention": rule.one_of_words("spatial_attention", "pooled", "pointwise"),
     **dict.fromkeys(BRANCHED, _layers),
-    "activation": one_of_words("activation", *ACTIVATIONS),
-    "norm": one_of_words("norm", *NORMS),
+    "activation": rule.one_of_words("activation", *ACTIVATIONS),
+    "norm": rule.one_of_words("norm", *NORMS),
 }
 LAYER_KEYS: Mapping[str, Rule] = {
     "kernel": _EXTENT,
     "stride": _EXTENT,
     "padding": _extent(0, SAME, VALID),
-    "dilation": whole(1, "a dilation", most=MOST_PIXELS),
+    "dilation": rule.whole(1, "a dilation", most=MOST_PIXELS),
     "groups": _number("a number of groups", 1, DEPTHWISE),
-    "norm": one_of_words("norm", *NORMS),
-    "activation": one_of_words("activation", *ACTIVATIONS, NONE),
-    "bias": true_or_false,
-    "ceil": true_or_false,
-    "counts_padding": true_or_false,
+    "norm": rule.one_of_words("norm", *NORMS),
+    "activation": rule.one_of_words("activation", *ACTIVATIONS, NONE),
+    "bias": rule.true_or_false,
+    "ceil": rule.true_or_false,
+    "counts_padding": rule.true_or_false,
     "alpha": _POSITIVE,
     "beta": _POSITIVE,
     "k": _POSITIVE,
     "scale": _POSITIVE,
-    "weights": one_of_words("weights", "fast", "softmax", "free"),
+    "weights": rule.one_of_words("weights", "fast", "softmax", "free"),
 }
 KEYS: Mapping[str, Any] = {
-    "bias": MayBeMissing(true_or_false),
+    "bias": MayBeMissing(rule.true_or_false),
     "layers": _layers,
     "head": _layers,
 }
@@ -139,7 +134,7 @@ def chain_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Probl
             yield from _row_problems(network[key], (key,), alleles)
             layers = _layers_in(network[key], (key,), alleles)
             if layers > MOST_LAYERS:
-                yield (key,), too_many_layers(layers)
+                yield (key,), rule.too_many_layers(layers)
 
 
 def _layers_in(value: Any, path: KeyPath, alleles: Alleles) -> int:
@@ -167,7 +162,7 @@ def _row_problems(row: Any, path: KeyPath, alleles: Alleles) -> Iterator[Problem
             yield inner, f"{entry} is no layer. Write one as in {{conv: 64, kernel: 3}}."
         elif TIMES in entry:
             known = {
-                TIMES: whole(1, "a number of repetitions", most=MOST_LAYERS),
+                TIMES: rule.whole(1, "a number of repetitions", most=MOST_LAYERS),
                 REPEATED: _layers,
             }
             yield from _key_problems(entry, known, inner, alleles, needed=(REPEATED,))
@@ -204,9 +199,9 @@ def _key_problems(
     for key in needed:
         if key not in given:
             yield path, f"the key {key} is missing."
-    for key, rule in known.items():
+    for key, wrong in known.items():
         if key in given:
-            found = (rule(allele) for allele in alleles((*path, key), given[key]))
+            found = (wrong(allele) for allele in alleles((*path, key), given[key]))
             yield from (((*path, key), problem) for problem in found if problem)
 
 
