@@ -146,10 +146,8 @@ def _trials(given: Sequence[str], checked: Checked, folder: Path) -> Iterator[Ch
 
 
 def _speed(checked: Checked, run: Run) -> Check:
-    images = len(
-        load_data(checked.settings.data, checked.space.scales["proxy"].resolution_px).train
-    )
-    per_s = images / _mean(run, "train_seconds")
+    side = checked.space.scales["proxy"].resolution_px
+    per_s = len(load_data(checked.settings.data, side).train) / _mean(run, "train_seconds")
     return Check("speed", True, f"{number(per_s)} training images per second in each worker")
 
 

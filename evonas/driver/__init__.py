@@ -34,7 +34,6 @@ from evonas.runs.run_folder import (
     IN_MEMORY,
     SPACE,
     new_run_folder,
-    run_path,
     write_config,
 )
 from evonas.settings import RunSettings, Settings, Words
@@ -173,7 +172,7 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
 
 
 def _how_to_go_on(folder: Path) -> str:
-    name = printable(folder.name if folder == run_path(RunSettings(), folder.name) else str(folder))
+    name = printable(folder.name if folder == RunSettings().folder / folder.name else str(folder))
     return f"Nothing that finished is lost. Go on by: evonas resume {name}"
 
 

@@ -42,7 +42,6 @@ class PygadRunEvolver(Evolver):
         return range(first, first + children)
 
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.invent`."""
         fitness = {finished.number: finished.fitness for finished in history.finished}
         proposals: dict[int, Proposal] = {}
         for number in numbers:

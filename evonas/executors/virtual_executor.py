@@ -34,17 +34,14 @@ class VirtualExecutor(Executor):
         return lambda: self._now
 
     def go_on(self, now: float, started: Mapping[int, float]) -> None:
-        """See `Executor.go_on`."""
         self._now, self._started = now, started
 
     def submit(self, assignment: Assignment) -> None:
-        """See `Executor.submit`."""
         self._charge()
         super().submit(assignment)
         self._idle_since = time.perf_counter()
 
     def wait(self) -> Outcome:
-        """See `Executor.wait`."""
         self._charge()
         self._started = {}  # what starts from here on starts now
         outcome = super().wait()

@@ -118,7 +118,6 @@ class FactorizedReduction(nn.Module):
         self.norm = NORMS[norm](out_channels)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / 2), ceil(w / 2))."""
         maps = self.activation(maps)
         moved = nn.functional.pad(maps, (0, 1, 0, 1))[:, :, 1:, 1:]
         parts = [layer(part) for layer, part in zip(self.convolutions, (maps, moved), strict=False)]
@@ -147,7 +146,6 @@ class DropPath(nn.Module):
         self.probability = probability
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         if not self.training or self.probability == 0:
             return maps
         keep = 1 - self.probability
@@ -228,7 +226,6 @@ class ChannelShuffle(nn.Module):
         self.groups = groups
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         batch, channels, height, width = maps.shape
         if trains_channels_last(maps):
             pixels = maps.permute(0, 2, 3, 1).reshape(batch, height, width, self.groups, -1)
@@ -258,7 +255,6 @@ class LpPool(nn.Module):
         self.pool = nn.AvgPool2d(kernel, stride, padding, ceil, counts_padding)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, channels, height', width')."""
         # What is added keeps the root's slope finite where a window is all zeros; the root of any
         # more would show for large powers.
         means: torch.Tensor = self.pool(maps.abs().pow(self.power)) + 1e-37
@@ -302,7 +298,6 @@ class GlobalPool(nn.Module):
         self.kind = kind
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, channels)."""
         return map_means(maps) if self.kind == "average" else maps.amax((2, 3))
 
 
@@ -321,7 +316,6 @@ class PyramidFeatures(nn.Module):
         self.regions = sum(count**2 for count in bins)  # features that a map gives
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, features)."""
         levels = [_largest(_largest(maps, count, 2), count, 3) for count in self.bins]
         return torch.cat([level.flatten(1) for level in levels], 1)
 

@@ -16,6 +16,7 @@ from evonas.space.document import (
     SECTIONS,
     SUBJECTS,
     SpaceDocument,
+    items_in,
     read_part,
     read_space,
     read_space_file,
@@ -104,12 +105,8 @@ class _SpaceReader:
 
     def _check_words(self, value: Any, key_path: KeyPath) -> None:
         """Free keys are words: YAML reads `on`, `no` and `1` as something else."""
-        is_mapping = isinstance(value, dict)
-        items: Any = value.items() if is_mapping else ()
-        if isinstance(value, list):
-            items = enumerate(value)
-        for key, inner in items:
-            if is_mapping and not isinstance(key, str):
+        for key, inner in items_in(value):
+            if isinstance(value, dict) and not isinstance(key, str):
                 problem = f"this key is no word, it is read as {key!r}. Put it in quotes"
                 self._complain((*key_path, key), problem)
             self._check_words(inner, (*key_path, key))
@@ -126,8 +123,7 @@ class _SpaceReader:
                 f"this looks like a gene and is none: its keys are {words}. Write {meant}, with "
                 f"one of {', '.join(GENE_KINDS)}. If it is a constant, call its keys otherwise",
             )
-        items: Any = value.items() if isinstance(value, dict) else ()
-        for key, inner in enumerate(value) if isinstance(value, list) else items:
+        for key, inner in items_in(value):
             self._check_lookalikes(inner, (*key_path, key))
 
     def _gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
@@ -283,12 +279,7 @@ def _genes_in(values: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Mapping
     if is_gene(values):
         yield key_path, values
         return
-    items: Any = ()
-    if isinstance(values, dict):
-        items = values.items()
-    elif isinstance(values, list):
-        items = enumerate(values)
-    for key, value in items:
+    for key, value in items_in(values):
         yield from _genes_in(value, (*key_path, key))
 
 

@@ -119,19 +119,6 @@ def test_any_numbers_are_a_design_with_one_chromosome(name: str, data: st.DataOb
 
 
 @spaces
-def test_neighbours_are_other_designs_of_the_space_one_active_gene_away(name: str) -> None:
-    space = space_of(name)
-    own = space.canonical(space.sample(np.random.default_rng(2)))
-    neighbours = list(space.neighbours(own))
-    assert len(set(neighbours)) == len(neighbours) > 0
-    active = space.alleles(own)
-    for other in neighbours[:50]:
-        assert other == space.canonical(other) != own
-        pairs = zip(space.genes, own, other, strict=True)
-        assert any(gene.name in active for gene, one, another in pairs if one != another)
-
-
-@spaces
 @pytest.mark.parametrize("scale_name", ["proxy", "full"])
 def test_designs_run_from_image_to_logits(name: str, scale_name: str) -> None:
     scale = space_of(name).scales[scale_name]

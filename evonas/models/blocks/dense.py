@@ -66,6 +66,5 @@ class Dense(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         maps = self.transition(maps)
         return torch.cat([maps, self.layers(maps)], 1)

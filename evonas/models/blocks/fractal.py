@@ -56,7 +56,6 @@ class Fractal(nn.Module):
                 self.convolutions.append(dropped if dropout else layer)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         states: list[torch.Tensor] = [self.pool(maps)] * self.count
         kept = self._draw_columns(maps)
         for step in range(1, self.length + 1):

@@ -50,7 +50,6 @@ class Shuffle(nn.Module):
         self.mix: nn.Module = nn.Identity() if out_channels % 2 else ChannelShuffle(2)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         first, second = maps, maps
         if self.passed:
             first, second = split_channels(maps, self.passed)
