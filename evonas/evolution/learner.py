@@ -1,5 +1,6 @@
 """What a run has taught about numbers of its designs: Gaussian processes that grow with it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ class Learner:
 
     def _fitted(self) -> _Model:
         reached = self._anchor
-        while (larger := _next_anchor(self._anchor)) <= len(self.trials):
+        while (larger := max(FEWEST, math.ceil(self._anchor * GROWTH))) <= len(self.trials):
             self._leaders = self._best([*self._leaders, *range(self._anchor, larger)])
             self._anchor = larger
         if self._anchor > reached:
@@ -158,11 +159,6 @@ def _posterior(eta: float, between: Array, across: Array, values: Array, zero: f
         return Posterior(*process.predict(across), best, values, believed, zero)
     _, deviation = Process(between, eta, np.append(values, believed)).predict(across)
     return Posterior(process.mean(across[:, :n]), deviation, best, values, believed, zero)
-
-
-def _next_anchor(anchor: int) -> int:
-    """The next length at which models are fitted."""
-    return max(FEWEST, int(np.ceil(anchor * GROWTH)))
 
 
 def _standard(targets: Array) -> tuple[Array, Array, Array]:

@@ -209,11 +209,7 @@ def make_choice(alleles: Any) -> dict[str, Any]:
 
 
 def make_int(ends: Any) -> dict[str, Any]:
-    """The fields of an Int from `[low, high]` in a space file.
-
-    Raises:
-        ValueError: As in `make_choice`.
-    """
+    """The fields of an Int from `[low, high]` in a space file; raises as `make_choice` does."""
     low, high = _ends(ends)
     if low != int(low) or high != int(high):
         raise ValueError(f"{ends} are not whole numbers")
@@ -226,21 +222,13 @@ def make_int(ends: Any) -> dict[str, Any]:
 
 
 def make_float(ends: Any) -> dict[str, Any]:
-    """The fields of a Float from `[low, high]` in a space file.
-
-    Raises:
-        ValueError: As in `make_choice`.
-    """
+    """The fields of a Float from `[low, high]` in a space file; raises as `make_choice` does."""
     low, high = _ends(ends)
     return {"low": low, "high": high}
 
 
 def make_log(ends: Any) -> dict[str, Any]:
-    """The fields of a Log from `[low, high]` in a space file.
-
-    Raises:
-        ValueError: As in `make_choice`.
-    """
+    """The fields of a Log from `[low, high]` in a space file; raises as `make_choice` does."""
     low, high = _ends(ends)
     if low <= 0:
         raise ValueError(f"{ends} has no logarithm. Write a low end above 0")
