@@ -287,7 +287,8 @@ def _count(key: str, what: str) -> rule.Rule:
 
 def _factor(key: str) -> rule.Rule:
     most = LARGEST[key]
-    return rule.number(lambda value: 0 < value <= most, f"a {key} above 0, up to {most}")
+    wanted = f"a {key}. Write a number above 0, of at most {most}"
+    return rule.number(lambda value: 0 < value <= most, wanted)
 
 
 def _repeats(value: Any) -> str | None:
