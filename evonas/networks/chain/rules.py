@@ -4,21 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from evonas.networks import value_rules as rule
-from evonas.networks.chain.layer_words import (
-    BRANCHED,
-    CLASSES,
-    DEFAULTS,
-    DEPTHWISE,
-    INPUT,
-    NEEDED,
-    NONE,
-    POOLS,
-    REPEATED,
-    SAME,
-    TIMES,
-    VALID,
-    sides,
-)
+from evonas.networks.chain import layer_words as chain
 from evonas.networks.names import ACTIVATIONS, NORMS
 from evonas.networks.value_rules import (
     MOST_LAYERS,
@@ -85,8 +71,8 @@ def _yes(value: Any) -> str | None:
 _EXTENT = _extent(1)
 _POSITIVE = rule.number(lambda value: value > 0, "a number above 0")
 WORD_VALUES: Mapping[str, Rule] = {
-    "conv": _number("a number of channels", 1, CLASSES, INPUT),
-    "linear": _number("a number of neurons", 1, CLASSES),
+    "conv": _number("a number of channels", 1, chain.CLASSES, chain.INPUT),
+    "linear": _number("a number of neurons", 1, chain.CLASSES),
     "max_pool": _EXTENT,
     "avg_pool": _EXTENT,
     "lp_pool": _POSITIVE,
@@ -99,18 +85,18 @@ WORD_VALUES: Mapping[str, Rule] = {
     "space_to_depth": rule.whole(2, "a factor", most=MOST_PIXELS),
     "channel_shuffle": rule.whole(2, "a number of groups"),
     "spatial_attention": rule.one_of_words("spatial_attention", "pooled", "pointwise"),
-    **dict.fromkeys(BRANCHED, _layers),
+    **dict.fromkeys(chain.BRANCHED, _layers),
     "activation": rule.one_of_words("activation", *ACTIVATIONS),
     "norm": rule.one_of_words("norm", *NORMS),
 }
 LAYER_KEYS: Mapping[str, Rule] = {
     "kernel": _EXTENT,
     "stride": _EXTENT,
-    "padding": _extent(0, SAME, VALID),
+    "padding": _extent(0, chain.SAME, chain.VALID),
     "dilation": rule.whole(1, "a dilation", most=MOST_PIXELS),
-    "groups": _number("a number of groups", 1, DEPTHWISE),
+    "groups": _number("a number of groups", 1, chain.DEPTHWISE),
     "norm": rule.one_of_words("norm", *NORMS),
-    "activation": rule.one_of_words("activation", *ACTIVATIONS, NONE),
+    "activation": rule.one_of_words("activation", *ACTIVATIONS, chain.NONE),
     "bias": rule.true_or_false,
     "ceil": rule.true_or_false,
     "counts_padding": rule.true_or_false,
@@ -144,9 +130,9 @@ def _layers_in(value: Any, path: KeyPath, alleles: Alleles) -> int:
         return sum(rows)
     if not isinstance(value, dict):
         return 0
-    inside = (key for key in (REPEATED, *BRANCHED) if key in value)
+    inside = (key for key in (chain.REPEATED, *chain.BRANCHED) if key in value)
     layers = 1 + sum(_layers_in(value[key], (*path, key), alleles) for key in inside)
-    counts = alleles((*path, TIMES), value.get(TIMES, 1))
+    counts = alleles((*path, chain.TIMES), value.get(chain.TIMES, 1))
     return layers * max((count for count in counts if type(count) is int), default=1)
 
 
@@ -160,28 +146,30 @@ def _row_problems(row: Any, path: KeyPath, alleles: Alleles) -> Iterator[Problem
             yield from _row_problems(entry, inner, alleles)
         elif not isinstance(entry, dict):
             yield inner, f"{entry} is no layer. Write one as in {{conv: 64, kernel: 3}}."
-        elif TIMES in entry:
+        elif chain.TIMES in entry:
             known = {
-                TIMES: rule.whole(1, "a number of repetitions", most=MOST_LAYERS),
-                REPEATED: _layers,
+                chain.TIMES: rule.whole(1, "a number of repetitions", most=MOST_LAYERS),
+                chain.REPEATED: _layers,
             }
-            yield from _key_problems(entry, known, inner, alleles, needed=(REPEATED,))
-            yield from _row_problems(entry.get(REPEATED, []), (*inner, REPEATED), alleles)
+            yield from _key_problems(entry, known, inner, alleles, needed=(chain.REPEATED,))
+            yield from _row_problems(
+                entry.get(chain.REPEATED, []), (*inner, chain.REPEATED), alleles
+            )
         else:
             yield from _layer_problems(entry, inner, alleles)
 
 
 def _layer_problems(layer: dict[str, Any], path: KeyPath, alleles: Alleles) -> Iterator[Problem]:
-    word = next((word for word in DEFAULTS if word in layer), None)
+    word = next((word for word in chain.DEFAULTS if word in layer), None)
     if word is None:
-        yield path, unknown_name(DEFAULTS, str(next(iter(layer), "")), "layer")
+        yield path, unknown_name(chain.DEFAULTS, str(next(iter(layer), "")), "layer")
         return
-    needed = NEEDED.get(word, ())
-    keys = (*DEFAULTS[word], *needed)
+    needed = chain.NEEDED.get(word, ())
+    keys = (*chain.DEFAULTS[word], *needed)
     known = {word: WORD_VALUES[word], **{key: LAYER_KEYS[key] for key in keys}}
     yield from _key_problems(layer, known, path, alleles, needed)
     yield from _even_problems(layer, word, path, alleles)
-    if word in BRANCHED and isinstance(layer[word], list):
+    if word in chain.BRANCHED and isinstance(layer[word], list):
         for index, row in enumerate(layer[word]):
             yield from _row_problems(row, (*path, word, index), alleles)
 
@@ -209,16 +197,16 @@ def _even_problems(
     layer: dict[str, Any], word: str, path: KeyPath, alleles: Alleles
 ) -> Iterator[Problem]:
     """No map keeps its size under windows of even sides, whatever the padding."""
-    if word != "conv" and word not in POOLS:
+    if word != "conv" and word not in chain.POOLS:
         return
     key = "kernel" if "kernel" in layer else word
-    usual = SAME if word == "conv" else VALID
-    if SAME not in alleles((*path, "padding"), layer.get("padding", usual)):
+    usual = chain.SAME if word == "conv" else chain.VALID
+    if chain.SAME not in alleles((*path, "padding"), layer.get("padding", usual)):
         return
     for kernel in alleles((*path, key), layer.get(key)):
-        if any(isinstance(side, int) and side % 2 == 0 for side in sides(kernel)):
+        if any(isinstance(side, int) and side % 2 == 0 for side in chain.sides(kernel)):
             yield (
                 (*path, key),
-                f"{kernel} has an even side, and padding {SAME} needs odd ones. Write the padding "
-                f"in pixels, or {VALID}.",
+                f"{kernel} has an even side, and padding {chain.SAME} needs odd ones. Write the "
+                f"padding in pixels, or {chain.VALID}.",
             )
