@@ -118,7 +118,7 @@ class Learner:
         targets, _, _ = _standard(self.lesson.targets(self.lesson.values(seen)))
         parameters = tuple(fit(distances, column) for column in targets.T)
         trusts = [
-            _rank_correlation(_left_out(found, distances, column), column)
+            rank_correlation(_left_out(found, distances, column), column)
             for found, column in zip(parameters, targets.T, strict=True)
         ]
         return _Model(parameters, min(trusts))
@@ -173,7 +173,8 @@ def _left_out(parameters: Hyperparameters, distances: Array, values: Array) -> A
     return Process(correlation, parameters.eta, values).left_out()
 
 
-def _rank_correlation(predicted: Array, values: Array) -> float:
+def rank_correlation(predicted: Array, values: Array) -> float:
+    """Spearman's; 0 if one of the two is constant."""
     if np.ptp(values) == 0 or np.ptp(predicted) == 0:
         return 0.0
     return float(spearmanr(predicted, values).statistic)
