@@ -1,5 +1,7 @@
 """Darknet-53's unit."""
 
+from typing import Any
+
 from torch import nn
 
 from evonas.models.layers import Block, ConvNormActivation, Skip
@@ -27,8 +29,9 @@ class Darknet(Block):
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:
+        how: dict[str, Any] = {"activation": activation, "norm": norm}
         layers: list[nn.Module] = []
         if inner:
-            layers.append(ConvNormActivation(in_channels, inner, 1, 1, 1, activation, norm))
-        last = (inner or in_channels, out_channels, kernel, stride, 1, activation, norm)
-        super().__init__([*layers, ConvNormActivation(*last)], skip, drop_path)
+            layers.append(ConvNormActivation(in_channels, inner, 1, **how))
+        layers.append(ConvNormActivation(inner or in_channels, out_channels, kernel, stride, **how))
+        super().__init__(layers, skip, drop_path)

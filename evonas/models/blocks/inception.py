@@ -41,15 +41,14 @@ class Inception(Block):
             return layers
 
         single, pooled = max(1, out_channels // 4), max(1, out_channels // 8)
-        middle = out_channels - single - 2 * pooled
+        large = pooled
+        middle = out_channels - single - large - pooled
         before_middle, before_large = max(1, out_channels * 3 // 8), max(1, out_channels // 16)
         sides = [3] * max(1, kernel // 2) if stacked else [kernel]
         branches: list[nn.Module] = [
             nn.Sequential(*row(in_channels, (single, 1))),
             nn.Sequential(*row(in_channels, (before_middle, 1), (middle, 3))),
-            nn.Sequential(
-                *row(in_channels, (before_large, 1), *((pooled, side) for side in sides))
-            ),
+            nn.Sequential(*row(in_channels, (before_large, 1), *((large, side) for side in sides))),
             nn.Sequential(nn.MaxPool2d(3, 1, padding=1), *row(in_channels, (pooled, 1))),
         ]
         first = [nn.MaxPool2d(3, stride, padding=1)] if stride != 1 else []
