@@ -143,7 +143,7 @@ def test_rays_workers_end_with_a_killed_driver_and_the_run_goes_on() -> None:
     children = psutil.Process(driver.pid).children(recursive=True)
     # Ray's two small agents notice by themselves a minute or two later; these at once.
     titles = {child: f"{child.name()} {' '.join(child.cmdline())}" for child in children}
-    ends = ("raylet ", "gcs_server ", "ray::_evaluate", "ray::IDLE")
+    ends = ("raylet ", "gcs_server ", "ray::evaluate", "ray::IDLE")
     children = [child for child, title in titles.items() if title.startswith(ends)]
     assert len(children) >= 4, titles
     driver.send_signal(signal.SIGKILL)
