@@ -54,9 +54,10 @@ def search(
     Raises:
         EvonasError: Something is wrong with the settings, the space or the data.
         KeyboardInterrupt: A signal came; the message says how to go on. Of a program that started
-            Ray itself, a signal to the whole process group ends that Ray too: then a thread of
-            Ray's may end the process with exit code 1 (`ObjectRecoveryManager`, as it asks a
-            raylet that is gone). What finished is on record either way.
+            Ray itself, a signal to the whole process group ends that Ray too. The search stops in
+            the same way; but if the program keeps something of its own in Ray's object store
+            (`ray.put`), a thread of Ray may end the process with exit code 1, as it does then
+            without a search. What finished is on record either way.
     """
     words = Words(settings)
     if evaluate is not None:

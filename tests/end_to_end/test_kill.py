@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import chdir, closing
 from pathlib import Path
 
@@ -33,10 +34,10 @@ def assert_whole(name: str, evaluations: int) -> None:
     assert counts["complete"] + counts["cached"] == len(rows)
 
 
-def start(*words: str) -> subprocess.Popen[str]:
+def start(*words: str, by: Sequence[str] = ()) -> subprocess.Popen[str]:
     """A driver in the background, in a process group of its own."""
     return subprocess.Popen(
-        [str(EVONAS), *words],
+        [*by, str(EVONAS), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -202,6 +203,22 @@ def test_a_killed_raylet_is_one_message_and_the_run_goes_on() -> None:
     assert "Traceback" not in errors
     assert typed("resume", "dead", "executor=inline").returncode == 0
     assert_whole("dead", evaluations=14)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_a_killed_raylet_is_told_by_a_search_that_outlived_its_shell_too() -> None:
+    words = [*SHORT, "executor=ray", "executor.workers=2", "run.name=alone"]
+    shell = start("search", *words, by=["sh", "-c", '"$@" & echo $!', "sh"])
+    assert shell.stdout is not None
+    driver = psutil.Process(int(shell.stdout.readline()))
+    assert shell.wait() == 0
+    end = time.monotonic() + 120
+    while finished("alone") < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    next(child for child in driver.children() if child.name() == "raylet").kill()
+    _, errors = shell.communicate(timeout=60)
+    assert "Ray broke down: its raylet ended.\nNothing that finished is lost. Go on by: " in errors
 
 
 @pytest.mark.slow
