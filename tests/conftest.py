@@ -71,6 +71,19 @@ SPACE = changed(
 )
 
 
+def a_stage(**changes: Any) -> dict[str, Any]:
+    """A convolution to 16 channels that skips where it can."""
+    plain = {"operation": "conv", "kernel": 3, "se_ratio": 0, "skip": "identity"}
+    return {**plain, "channels": 16, "layers": 1, "stride": 1, **changes}
+
+
+def a_network(*stages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Stages behind a stem of 16 channels, as a blueprint has them."""
+    stem, head = {"channels": 16, "kernel": 3, "stride": 2}, {"channels": 64}
+    plain = {"builder": "stages", "activation": "relu", "stem": stem, "head": head}
+    return {**plain, "stages": [*stages] or [a_stage()], **more}
+
+
 def mistakes(table: str) -> pytest.MarkDecorator:
     """A test's cases: a line is what is written wrong, indented lines are what is told of it.
 

@@ -9,7 +9,7 @@ import pytest
 import evonas
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
-from evonas.runs import Run, load_run
+from evonas.runs import Run
 
 WORDS = {
     "space": "nano",
@@ -62,53 +62,6 @@ def test_the_same_words_give_the_same_run() -> None:
     for schedule in ("generational", "async"):
         words = settings(schedule=schedule, budget={"evaluations": 33}, evolver={"population": 8})
         assert table(search(words, toy)) == table(search(words, toy))
-
-
-def test_every_proposal_can_be_made_again_from_what_it_had_seen() -> None:
-    run = search(settings(budget={"evaluations": 30}, evolver={"population": 6}), toy)
-    from evonas.evolution import EVOLVERS
-    from evonas.runs.records import Records
-
-    evolver = EVOLVERS["pygad"](run.settings.evolver, run.space, 0)
-    for trial, _ in run.trials():
-        past = Records(run.records.objectives, {})
-        for number in range(trial.number):
-            past.add_trial(run.records.trials[number], 0)
-        for number in list(run.records.outcomes)[: run.records.seen[trial.number]]:
-            past.add_outcome(run.records.outcomes[number])
-        again = evolver.propose(past.history(), [trial.number])[0]
-        assert again.chromosome == trial.chromosome
-
-
-@pytest.mark.parametrize("schedule", ["async", "generational"])
-def test_stopping_and_resuming_equals_not_stopping(schedule: str) -> None:
-    def words(name: str) -> dict[str, object]:
-        return settings(
-            schedule=schedule,
-            run={"name": name},
-            budget={"evaluations": 26},
-            evolver={"population": 6},
-        )
-
-    whole = search(words("whole"), toy)
-    calls = 0
-
-    def interrupted(blueprint: Blueprint) -> dict[str, float]:
-        nonlocal calls
-        calls += 1
-        if calls % 5 == 0:
-            raise KeyboardInterrupt
-        return toy(blueprint)
-
-    with pytest.raises(KeyboardInterrupt):
-        search(words("parts"), interrupted)
-    assert load_run("runs/parts").status == "interrupted"
-    while load_run("runs/parts").status != "finished":
-        try:
-            resume(Path("runs/parts"), (), interrupted)
-        except KeyboardInterrupt:
-            continue
-    assert table(load_run("runs/parts")) == table(whole)
 
 
 def test_extending_a_finished_run_equals_a_larger_budget() -> None:
@@ -236,10 +189,6 @@ def test_a_given_reference_point_counts() -> None:
     words = settings(budget={"evaluations": 3}, reference_point={"score": 0, "cost": 100})
     run = search(words, toy)
     assert run.records.volume.reference_point == (0, 100)
-
-
-def test_the_facade_offers_the_same_search() -> None:
-    assert evonas.search is search
 
 
 def test_a_run_becomes_a_table() -> None:

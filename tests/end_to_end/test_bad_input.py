@@ -33,6 +33,7 @@ WRONG_ALLELES = changed(
         (["evolver=pygat"], ['no evolver called "pygat". Did you mean "pygad"?']),
         (["data=digit"], ['no data set called "digit". Did you mean "digits"?']),
         (["evaluator=python"], ["evaluator.function=package.module:name"]),
+        (["data.subset=5"], ["data.subset=5 leaves a part of the split without images of some"]),
         (["config=missing.yaml"], ["There is no file missing.yaml."]),
         (["full.resolution_px=16", "space=mobile_cells"], ["total stride of 32"]),
         (
@@ -99,6 +100,9 @@ def test_an_existing_name_is_refused(run_copy: Path) -> None:
     ("words", "message"),
     [
         (["space=mobile_cells"], "a resume cannot change space"),
+        (["data.subset=9"], "a resume cannot change data"),
+        (["data.class_weights=balanced"], "It may change budget, executor, display, data.path"),
+        (["data=synthetic"], "a resume cannot change data"),
         (["training.epochs=3"], "training.epochs=3: a resume cannot change training"),
         (["budget.evaluatons=+3"], 'Did you mean "evaluations"?'),
     ],

@@ -247,14 +247,3 @@ def test_trainings_that_diverge_are_outcomes_and_the_search_ends() -> None:
     assert summary["status"] == "finished"
     trial = json.loads(typed("inspect", "wild", "--trial", "0", "--json").stdout)
     assert trial["error"]["kind"] == "diverged"
-
-
-@pytest.mark.slow
-def test_trainings_that_take_too_long_are_outcomes_and_the_search_ends() -> None:
-    words = [*QUICK, "executor=local", "executor.workers=1", "budget.evaluations=2"]
-    result = typed(
-        "search", *words, "run.name=late", "training.epochs=100000", "executor.timeout_s=2"
-    )
-    assert result.returncode == 1
-    trial = json.loads(typed("inspect", "late", "--trial", "1", "--json").stdout)
-    assert trial["error"]["kind"] == "timeout"

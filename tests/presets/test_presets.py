@@ -234,16 +234,6 @@ def test_cells_of_other_numbers_are_the_other_published_networks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("resolution_px", "macs"), [(192, 418_121_728), (160, 290_675_200), (128, 186_400_768)]
-)
-def test_mobilenet_v1_has_the_multiply_adds_of_its_table_of_resolutions(
-    resolution_px: int, macs: int
-) -> None:
-    # arXiv 1704.04861, table 7: 418, 290 and 186 million
-    assert counted_at("mobilenet_v1", resolution_px=resolution_px)[1] == macs
-
-
-@pytest.mark.parametrize(
     ("name", "millions"),
     [
         ("mobilenet_v2", (300, 221, 154, 99, 56)),
@@ -269,20 +259,24 @@ def test_networks_of_the_same_cells_share_a_blueprint() -> None:
     assert len({blueprint.fingerprint for blueprint in cells}) == 5
 
 
-@pytest.mark.parametrize("number", range(1, 8))
-def test_efficientnets_are_b0_at_other_scales(number: int) -> None:
-    found = preset(f"efficientnet_b{number}")
+# The coefficients of google-research's release: width, depth, resolution.
+@pytest.mark.parametrize(
+    ("name", "width", "depth", "resolution_px"),
+    [
+        ("efficientnet_b1", 1.0, 1.1, 240),
+        ("efficientnet_b2", 1.1, 1.2, 260),
+        ("efficientnet_b3", 1.2, 1.4, 300),
+        ("efficientnet_b4", 1.4, 1.8, 380),
+        ("efficientnet_b5", 1.6, 2.2, 456),
+        ("efficientnet_b6", 1.8, 2.6, 528),
+        ("efficientnet_b7", 2.0, 3.1, 600),
+    ],
+)
+def test_efficientnets_are_b0_at_other_scales(
+    name: str, width: float, depth: float, resolution_px: int
+) -> None:
+    found = preset(name)
     assert found.blueprint == preset("efficientnet_b0").blueprint
-    # The coefficients of google-research's release: width, depth, resolution.
-    width, depth, resolution_px = {
-        1: (1.0, 1.1, 240),
-        2: (1.1, 1.2, 260),
-        3: (1.2, 1.4, 300),
-        4: (1.4, 1.8, 380),
-        5: (1.6, 2.2, 456),
-        6: (1.8, 2.6, 528),
-        7: (2.0, 3.1, 600),
-    }[number]
     assert found.scale == Scale("published", resolution_px, width, depth, classes=1000)
 
 

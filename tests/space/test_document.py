@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import QUICK, SPACE, mistakes, problems_of
+from conftest import SPACE, mistakes, problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -462,17 +462,6 @@ def test_a_run_over_a_joined_space_goes_on_without_its_files() -> None:
     shutil.move(run.folder, moved)
     assert load_run(moved).space.title == "Base + Recipe"
     assert resume(moved, ["budget.evaluations=10"], toy).records.evaluations == 10
-
-
-def test_a_joined_space_is_trained_and_resumed() -> None:
-    words = [*QUICK, "space=nano+recipe", "executor=inline", "display=none"]
-    counted = ["objectives=accuracy,macs", "budget.evaluations=2", "run.name=joined"]
-    run = search([*words, *counted])
-    assert {"lr0"} <= set(run.trials()[0][0].blueprint.training)
-    shutil.rmtree("search_spaces")
-    run = resume(run.folder, ["budget.evaluations=+1"])
-    assert run.records.counts()["complete"] == 3
-    assert run.space.name == "nano+recipe"
 
 
 @pytest.mark.parametrize(

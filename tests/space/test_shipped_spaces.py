@@ -18,7 +18,7 @@ from torch import nn
 
 from evonas.blueprint import Blueprint, network_key, plan_network
 from evonas.exporters.onnx import onnx_model
-from evonas.models import Network, build, count
+from evonas.models import build, count
 from evonas.networks.grammar import CONSTANTS
 from evonas.presets import preset, presets
 from evonas.space import SearchSpace, known_spaces, load_space
@@ -116,26 +116,6 @@ def test_any_numbers_are_a_design_with_one_chromosome(name: str, data: st.DataOb
     assert space.encode(again) == canonical
     survived = Blueprint.from_dict(design.to_dict())
     assert survived.fingerprint == design.fingerprint
-
-
-@spaces
-@pytest.mark.parametrize("scale_name", ["proxy", "full"])
-def test_designs_run_from_image_to_logits(name: str, scale_name: str) -> None:
-    scale = space_of(name).scales[scale_name]
-    for design in sampled(name, 10, seed=3):
-        with torch.device("meta"), torch.no_grad():
-            network = Network(plan_network(design, scale))
-            logits = without_norms(network)(torch.empty(2, *scale.input_shape))
-        assert logits.shape == (2, scale.classes)
-
-
-def without_norms(network: nn.Module) -> nn.Module:
-    """The same shapes, several times faster on the meta device."""
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, nn.BatchNorm2d):
-                setattr(module, name, nn.Identity())
-    return network
 
 
 def settle(network: nn.Module, images: torch.Tensor) -> None:
