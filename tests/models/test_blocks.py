@@ -160,14 +160,6 @@ def test_a_block_may_add_the_means_of_pixels_in_place_of_what_it_is_given(name: 
     assert_same_in_onnxruntime(pooled.train())
 
 
-@blocks
-def test_the_same_seed_gives_the_same_output(name: str) -> None:
-    first, second = (block(name, squeezed=2).eval() for _ in range(2))
-    assert torch.equal(first(images()), second(images()))
-    initialise(second, seed=1)
-    assert not torch.equal(first(images()), second(images()))
-
-
 @pytest.mark.parametrize(
     ("attention", "squeezed"),
     [
