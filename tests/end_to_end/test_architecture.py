@@ -132,7 +132,7 @@ PARTS: Mapping[str, Part] = {
             f"LAYERS {MODULES}": "Novel",
             "DEFAULTS networks/chain/layer_words.py": '"novel": {}',
             "SHAPES networks/chain/layer_words.py": '"novel": lambda layer, shape: shape',
-            "WORD_VALUES networks/chain/rules.py": '"novel": whole(2, "a factor")',
+            "WORD_VALUES networks/chain/rules.py": '"novel": rule.whole(2, "a factor")',
             "LAYERS networks/chain/plan.py": '"novel": _own("Novel", "novel", "times")',
             "OF_EACH_WORD tests/networks/test_chain_plan.py": '"novel": [{"novel": 2}]',
             "docs/networks.md": ("## `cells`", "`novel`\n\n## `cells`"),
