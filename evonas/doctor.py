@@ -55,7 +55,8 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
         yield from _labels(problem.faults)
         return
     settings = checked.settings
-    yield Check("versions", True, _versions())
+    packages = ("evonas", "torch", "onnxruntime")
+    yield Check("versions", True, ", ".join(f"{name} {version(name)}" for name in packages))
     yield Check("cores", True, _cores(settings))
     yield _gpu(settings)
     yield _runtimes(settings)
@@ -73,10 +74,6 @@ def _attempt(name: str, look: Callable[[], Check]) -> Check:
         return look()
     except (EvonasError, OSError) as error:
         return Check(name, False, str(error))
-
-
-def _versions() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in ("evonas", "torch", "onnxruntime"))
 
 
 def _cores(settings: Settings) -> str:
@@ -165,10 +162,8 @@ def _trials(given: Sequence[str], checked: Checked, folder: Path) -> Iterator[Ch
 
 
 def _speed(checked: Checked, run: Run) -> Check:
-    images = len(
-        load_data(checked.settings.data, checked.space.scales["proxy"].resolution_px).train
-    )
-    per_s = images / _mean(run, "train_seconds")
+    side = checked.space.scales["proxy"].resolution_px
+    per_s = len(load_data(checked.settings.data, side).train) / _mean(run, "train_seconds")
     return Check("speed", True, f"{number(per_s)} training images per second in each worker")
 
 

@@ -1,18 +1,21 @@
 """What all tests share: a cache and a working folder of their own, and one Ray for the session."""
 
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 import pytest
+
+from evonas.errors import EvonasError
 
 # Of this process and those it starts: two of pytest's workers fill two cores, and threads that wait
 # for each other spin. Set before anything loads torch or numpy.
@@ -27,6 +30,81 @@ EVONAS = Path(sys.executable).with_name("evonas")
 # Small enough that a whole search takes seconds.
 QUICK = ["space=nano", "data.subset=200", "training.epochs=1", "display=plain"]
 QUICK.append("latency.spread=1")  # any latency will do
+
+# A small network as a space writes it, and a space of its like.
+FIXED = """\
+scales:
+  proxy: {resolution_px: 16, width: 0.5, smallest_map_px: 4}
+  full: {resolution_px: 32}
+network:
+  builder: stages
+  activation: relu
+  stem: {channels: 8, kernel: 3, stride: 2}
+  stages:
+    - operation: conv
+      kernel: 3
+      se_ratio: 0
+      skip: none
+      channels: 16
+      layers: 1
+      stride: 1
+  head: {channels: 32}
+"""
+OPERATIONS = """{choice: [conv, inverted_residual]}
+      expansion: {choice: [3, 6], when: {operation: inverted_residual}}
+"""
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    """The text with other parts in place of some, each of which stands there once."""
+    for old, new in changes:
+        assert text.count(old) == 1, f"{old} is not one place"
+        text = text.replace(old, new)
+    return text
+
+
+SPACE = changed(
+    FIXED,
+    ("relu", "{choice: [relu, relu6]}"),
+    ("conv\n", OPERATIONS),
+    ("kernel: 3\n", "kernel: {choice: [3, 5]}\n"),
+)
+
+
+def a_stage(**changes: Any) -> dict[str, Any]:
+    """A convolution to 16 channels that skips where it can."""
+    plain = {"operation": "conv", "kernel": 3, "se_ratio": 0, "skip": "identity"}
+    return {**plain, "channels": 16, "layers": 1, "stride": 1, **changes}
+
+
+def a_network(*stages: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Stages behind a stem of 16 channels, as a blueprint has them."""
+    stem, head = {"channels": 16, "kernel": 3, "stride": 2}, {"channels": 64}
+    plain = {"builder": "stages", "activation": "relu", "stem": stem, "head": head}
+    return {**plain, "stages": [*stages] or [a_stage()], **more}
+
+
+def mistakes(table: str) -> pytest.MarkDecorator:
+    """A test's cases: a line is what is written wrong, indented lines are what is told of it.
+
+    Of a line `old => new`, the case has both parts.
+    """
+    rows = re.findall(r"^(\S.*)\n((?:    .+\n)+)", table, re.MULTILINE)
+    assert len(rows) == len(re.findall(r"^\S", table, re.MULTILINE))
+    cases = [
+        (tuple(part.strip() for part in wrong.split(" =>")) if " =>" in wrong else wrong, told)
+        for wrong, told in rows
+    ]
+    return pytest.mark.parametrize(
+        ("wrong", "told"), [(wrong, " ".join(told.split())) for wrong, told in cases]
+    )
+
+
+def problems_of(work: Callable[..., Any], *given: Any) -> list[str]:
+    """What the work says that is wrong with what it is given."""
+    with pytest.raises(EvonasError) as failure:
+        work(*given)
+    return failure.value.problems
 
 
 @pytest.fixture(scope="session", autouse=True)

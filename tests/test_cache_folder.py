@@ -42,14 +42,6 @@ def test_a_cache_that_cannot_be_made_is_told_and_no_other_place_is_taken(homes: 
     assert not (homes / "temporary").exists()
 
 
-def test_writing_replaces_the_content_and_leaves_no_other_file(tmp_path: Path) -> None:
-    file = tmp_path / "file.json"
-    for content in (b"old and long", b"new"):
-        write_atomically(file, content)
-        assert file.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [file]
-
-
 def test_a_reader_sees_all_of_the_old_or_all_of_the_new(tmp_path: Path) -> None:
     file = tmp_path / "file.bin"
     contents = [letter * 1_000_000 for letter in (b"a", b"b")]

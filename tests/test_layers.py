@@ -56,20 +56,8 @@ HOMES = {
 }
 NEVER = {"torchvision", "timm", "pickle", "dill", "cloudpickle", "joblib"}
 TORCHLESS = [
-    "space",
-    "evolution",
-    "settings",
-    "trial",
-    "blueprint",
-    "networks",
-    "presets",
-    "registry",
-    "key",
-    "errors",
-    "pareto",
-    "runs",
-    "reports.summary",
-    "reports.tables",
+    *("space", "evolution", "settings", "trial", "blueprint", "networks", "presets", "registry"),
+    *("key", "errors", "pareto", "runs", "reports.summary", "reports.tables"),
 ]
 
 

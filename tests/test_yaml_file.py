@@ -1,22 +1,23 @@
 from pathlib import Path
 
 import pytest
+from conftest import problems_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evonas.errors import DataError, EvonasError, SpaceError
 from evonas.yaml_file import read_yaml, write_yaml
 
-
-def read(folder: Path, text: str) -> tuple[object, dict[tuple[str | int, ...], int]]:
-    file = folder / "file.yaml"
-    file.write_text(text, encoding="utf-8")
-    return read_yaml(file, SpaceError)
+FILE = Path("file.yaml")
 
 
-def test_every_value_has_the_line_it_starts_on(tmp_path: Path) -> None:
+def read(text: str) -> tuple[object, dict[tuple[str | int, ...], int]]:
+    FILE.write_text(text, encoding="utf-8")
+    return read_yaml(FILE, SpaceError)
+
+
+def test_every_value_has_the_line_it_starts_on() -> None:
     values, lines = read(
-        tmp_path,
         """\
 # a comment
 one: 1
@@ -43,8 +44,8 @@ group:
     }
 
 
-def test_merged_keys_are_copies_that_give_way_to_own_ones(tmp_path: Path) -> None:
-    values, lines = read(tmp_path, "a: &a {x: [1], y: 2}\nb:\n  <<: *a\n  y: 3\n")
+def test_merged_keys_are_copies_that_give_way_to_own_ones() -> None:
+    values, lines = read("a: &a {x: [1], y: 2}\nb:\n  <<: *a\n  y: 3\n")
     assert values == {"a": {"x": [1], "y": 2}, "b": {"x": [1], "y": 3}}
     assert lines[("b", "x")] == 1
     assert lines[("b", "y")] == 4
@@ -53,19 +54,17 @@ def test_merged_keys_are_copies_that_give_way_to_own_ones(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "---\n"])
-def test_an_empty_file_is_nothing(tmp_path: Path, text: str) -> None:
-    assert read(tmp_path, text)[0] is None
+def test_an_empty_file_is_nothing(text: str) -> None:
+    assert read(text)[0] is None
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
     [("a: 1\nb: 2\na: 3\n", 3), ("a: 1\nb: {c: 1,\n  c: 2}\n", 3), ("- {x: 1, x: 1}\n", 1)],
 )
-def test_a_key_that_stands_twice_is_refused_with_its_line(
-    tmp_path: Path, text: str, line: int
-) -> None:
+def test_a_key_that_stands_twice_is_refused_with_its_line(text: str, line: int) -> None:
     with pytest.raises(SpaceError, match=rf'file.yaml \(line {line}\): the key ".".* twice'):
-        read(tmp_path, text)
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -78,11 +77,9 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(
         ("a: 1\nb: !!python/name:os.getcwd ''\n", 2),
     ],
 )
-def test_what_is_not_plain_yaml_is_refused_with_its_line(
-    tmp_path: Path, text: str, line: int
-) -> None:
+def test_what_is_not_plain_yaml_is_refused_with_its_line(text: str, line: int) -> None:
     with pytest.raises(SpaceError, match=rf"file.yaml \(line {line}\)"):
-        read(tmp_path, text)
+        read(text)
 
 
 @pytest.mark.parametrize(
@@ -90,31 +87,29 @@ def test_what_is_not_plain_yaml_is_refused_with_its_line(
     ["a: '\x07'\n", "? [1, 2]\n: 3\n", "a: 2024-13-45\n", "a: &a [*a]\n"],
     ids=["control character", "list as a key", "no such date", "list in itself"],
 )
-def test_what_yaml_allows_and_nobody_means_is_refused(tmp_path: Path, text: str) -> None:
+def test_what_yaml_allows_and_nobody_means_is_refused(text: str) -> None:
     with pytest.raises(SpaceError, match=r"file\.yaml"):
-        read(tmp_path, text)
+        read(text)
 
 
 @pytest.mark.parametrize("error", [SpaceError, DataError])
-def test_a_missing_file_is_the_callers_kind_of_error(
-    tmp_path: Path, error: type[EvonasError]
-) -> None:
+def test_a_missing_file_is_the_callers_kind_of_error(error: type[EvonasError]) -> None:
     with pytest.raises(error, match=r"There is no file .*none\.yaml\."):
-        read_yaml(tmp_path / "none.yaml", error)
+        read_yaml(Path("none.yaml"), error)
 
 
-def test_a_folder_and_a_file_of_bytes_cannot_be_read(tmp_path: Path) -> None:
+def test_a_folder_and_a_file_of_bytes_cannot_be_read() -> None:
     with pytest.raises(SpaceError, match="cannot be read"):
-        read_yaml(tmp_path, SpaceError)
-    (tmp_path / "file.yaml").write_bytes(b"a: \xff\n")
+        read_yaml(Path("."), SpaceError)
+    FILE.write_bytes(b"a: \xff\n")
     with pytest.raises(SpaceError, match="cannot be read"):
-        read_yaml(tmp_path / "file.yaml", SpaceError)
+        read_yaml(FILE, SpaceError)
 
 
-def test_what_is_written_is_read_back_in_its_order(tmp_path: Path) -> None:
+def test_what_is_written_is_read_back_in_its_order() -> None:
     values = {"z": [1, 2.5, None, True], "a": {"é": "no", "n": "1e-3"}}
-    write_yaml(tmp_path / "file.yaml", values)
-    found, _ = read_yaml(tmp_path / "file.yaml", SpaceError)
+    write_yaml(FILE, values)
+    found, _ = read_yaml(FILE, SpaceError)
     assert found == values
     assert list(found) == ["z", "a"]
 
@@ -140,8 +135,8 @@ def test_what_is_written_is_read_back_in_its_order(tmp_path: Path) -> None:
         ("'2024-01-02'", "2024-01-02"),
     ],
 )
-def test_single_values_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
-    (found,) = read(tmp_path, f"- {text}\n")[0]  # type: ignore[misc]
+def test_single_values_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    (found,) = read(f"- {text}\n")[0]  # type: ignore[misc]
     assert (type(found), found) == (type(value), value)
 
 
@@ -163,16 +158,11 @@ def test_single_values_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: o
         ("2024-1-2 10:00:00", '"2024-1-2 10:00:00"'),
     ],
 )
-def test_what_yaml_1_1_reads_otherwise_is_refused_with_what_to_write(
-    tmp_path: Path, text: str, write: str
-) -> None:
-    with pytest.raises(SpaceError) as failure:
-        read(tmp_path, f"a: 1\nb:\n  - {text}\n  - {text}\n")
-    assert [problem.partition(": ")[0] for problem in failure.value.problems] == [
-        "file.yaml, b.0 (line 3)",
-        "file.yaml, b.1 (line 4)",
-    ]
-    assert f"Write {write}" in failure.value.problems[0]
+def test_what_yaml_1_1_reads_otherwise_is_refused_with_what_to_write(text: str, write: str) -> None:
+    first, second = problems_of(read, f"a: 1\nb:\n  - {text}\n  - {text}\n")
+    assert first.startswith("file.yaml, b.0 (line 3): ")
+    assert second.startswith("file.yaml, b.1 (line 4): ")
+    assert f"Write {write}" in first
 
 
 @pytest.mark.parametrize(
@@ -190,9 +180,9 @@ def test_what_yaml_1_1_reads_otherwise_is_refused_with_what_to_write(
         ("!mine {}", "the tag !mine means nothing here"),
     ],
 )
-def test_values_that_nothing_takes_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_values_that_nothing_takes_are_refused(text: str, problem: str) -> None:
     with pytest.raises(SpaceError, match=rf"file.yaml.*\(line 2\): .*{problem}") as failure:
-        read(tmp_path, f"a: 1\nb: {text}\n")
+        read(f"a: 1\nb: {text}\n")
     assert len(str(failure.value)) < 300
 
 
@@ -219,12 +209,12 @@ def doubling(levels: int) -> str:
     ],
     ids=["aliases", "merged", "flow", "blocks", "aliases in aliases", "itself", "documents"],
 )  # fmt: skip
-def test_texts_that_stand_for_too_much_are_refused(tmp_path: Path, text: str, problem: str) -> None:
+def test_texts_that_stand_for_too_much_are_refused(text: str, problem: str) -> None:
     with pytest.raises(SpaceError, match=rf"file.yaml \(line \d+\): .*{problem}"):
-        read(tmp_path, text)
+        read(text)
 
 
-def test_an_endless_file_is_not_read_to_its_end(tmp_path: Path) -> None:
+def test_an_endless_file_is_not_read_to_its_end() -> None:
     with pytest.raises(SpaceError, match="has more than 16 MiB"):
         read_yaml(Path("/dev/zero"), SpaceError)
 

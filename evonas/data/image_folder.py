@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evonas.data.data_files import given_folder
 from evonas.data.dataset import FEWEST, Images, Source, Split
 from evonas.data.decode import is_grey, read_image
 from evonas.data.layout import Files, Layout, is_image_name, lay_out, some
@@ -14,6 +15,7 @@ from evonas.data.walk import walk
 from evonas.errors import DataError, ImageError
 from evonas.settings import DataSettings
 
+HOLDS = "one folder of images a class"
 SHOWN = 5  # problems spelled out before the rest is only counted
 
 
@@ -25,7 +27,7 @@ def read_folder(settings: DataSettings, resolution_px: int) -> Source:
     Raises:
         DataError: No such folder, no classes, empty classes or damaged images, by name.
     """
-    layout = lay_out(_given(settings))
+    layout = lay_out(given_folder(settings, HOLDS))
     reading = _Reading(layout, resolution_px, settings.skip_damaged)
     parts = {part: reading.part(files) for part, files in layout.files.items()}
     reading.check(parts)
@@ -40,20 +42,7 @@ def read_folder(settings: DataSettings, resolution_px: int) -> Source:
 
 def left_out_of_folder(settings: DataSettings) -> tuple[str, ...]:
     """What lies in the folder and is none of its images, in words."""
-    return lay_out(_given(settings)).left_out
-
-
-def _given(settings: DataSettings) -> Path:
-    path = settings.path
-    if path is None:
-        raise DataError(
-            "data=folder needs data.path=DIR, a folder with one folder of images a class."
-        )
-    if not path.is_dir():
-        raise DataError(
-            f"There is no folder {path}. Give data.path=DIR, with one folder of images a class."
-        )
-    return path
+    return lay_out(given_folder(settings, HOLDS)).left_out
 
 
 class _Reading:

@@ -7,6 +7,7 @@ imported and nothing of the pickle's is called.
 
 import pickletools
 import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,20 +26,6 @@ ADMITTED = {
     "_codecs encode": "bytes",
 }
 NUMBERS = re.compile(r"b1|[uif][1248]")
-PUSHED = {
-    "BININT",
-    "BININT1",
-    "BININT2",
-    "LONG1",
-    "BINFLOAT",
-    "BINUNICODE",
-    "SHORT_BINUNICODE",
-    "SHORT_BINBYTES",
-    "BINBYTES",
-    "BINBYTES8",
-}
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 def read_plain_pickle(file: Path) -> dict[str, Any]:
@@ -51,10 +38,10 @@ def read_plain_pickle(file: Path) -> dict[str, Any]:
     """
     content = read_bytes(file)
     try:
-        value = _Machine().run(content)
+        value = _run(content)
         if not isinstance(value, dict):
             raise DataError(f"{file} holds no dict of values by name.")
-        return {_text(key): _finished(item) for key, item in value.items()}
+        return {_text(k): v.value if isinstance(v, _Array) else v for k, v in value.items()}
     except _Refused as refused:
         raise DataError(
             f"{file} was not loaded: it asks for {refused}, and only plain arrays, bytes, strings, "
@@ -97,79 +84,59 @@ class _Array:
         self.value = flat.reshape(shape, order="F" if is_fortran else "C")
 
 
-class _Machine:
-    """The part of the pickle machine that plain values need."""
+def _run(content: bytes) -> Any:
+    """What the instructions leave in the end.
 
-    def __init__(self) -> None:
-        self.stack: list[Any] = []
-        self.marks: list[int] = []
-        self.memo: dict[int, Any] = {}
+    Of each, `pickletools` says what it takes off the stack; it is refused if `MAKERS` does not say
+    what it puts there.
+    """
+    stack: list[Any] = []
+    memo: dict[Any, Any] = {}
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            memo[len(memo) if argument is None else argument] = stack[-1]
+        elif opcode.name in ("BINGET", "LONG_BINGET"):
+            stack.append(memo[argument])
+        elif opcode.name in MAKERS:
+            taken = _take(stack, opcode.stack_before)
+            stack.append(MAKERS[opcode.name](argument, *taken))
+        elif opcode.name not in ("PROTO", "FRAME", "STOP"):
+            raise _Refused(f"the instruction {opcode.name}")
+    return stack.pop()
 
-    def run(self, content: bytes) -> Any:
-        """The value that is left at the end."""
-        for opcode, argument, _ in pickletools.genops(content):
-            self._step(opcode.name, argument)
-        return self.stack.pop()
 
-    def _step(self, name: str, argument: Any) -> None:
-        stack = self.stack
-        if name in PUSHED:
-            stack.append(argument)
-        elif name in CONSTANTS:
-            stack.append(CONSTANTS[name])
-        elif name in ("BINSTRING", "SHORT_BINSTRING"):
-            stack.append(argument.encode("latin-1"))
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self.memo[argument] = stack[-1]
-        elif name == "MEMOIZE":
-            self.memo[len(self.memo)] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(self.memo[argument])
-        elif name == "MARK":
-            self.marks.append(len(stack))
-        elif name == "GLOBAL":
-            stack.append(_admitted(argument))
-        elif name == "STACK_GLOBAL":
-            module, attribute = self._pop(2)
-            stack.append(_admitted(f"{module} {attribute}"))
-        elif name not in ("PROTO", "FRAME", "STOP"):
-            self._combine(name)
+def _take(stack: list[Any], kinds: Sequence[pickletools.StackObject]) -> list[Any]:
+    """Takes values of these kinds, those of a slice reaching down to the last mark."""
+    items: list[Any] = []
+    if pickletools.markobject in kinds:
+        mark = max(place for place, value in enumerate(stack) if value is MARK)
+        items = stack[mark + 1 :]
+        del stack[mark:]
+    single = len(kinds) - (2 if pickletools.markobject in kinds else 0)
+    if len(stack) < single:
+        raise IndexError(single)
+    taken = stack[len(stack) - single :]
+    del stack[len(stack) - single :]
+    return taken + items
 
-    def _combine(self, name: str) -> None:
-        """Instructions that take values from the stack and make something of them."""
-        stack = self.stack
-        if name in TUPLES:
-            stack.append(tuple(self._pop(TUPLES[name])))
-        elif name in ("TUPLE", "EMPTY_TUPLE"):
-            stack.append(tuple(self._marked()) if name == "TUPLE" else ())
-        elif name in ("EMPTY_LIST", "EMPTY_DICT"):
-            stack.append([] if name == "EMPTY_LIST" else {})
-        elif name in ("APPEND", "APPENDS"):
-            items = self._marked() if name == "APPENDS" else self._pop(1)
-            stack[-1].extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = self._marked() if name == "SETITEMS" else self._pop(2)
-            stack[-1].update(zip(items[::2], items[1::2], strict=True))
-        elif name == "REDUCE":
-            stack.append(_made(*self._pop(2)))
-        elif name == "BUILD":
-            (state,) = self._pop(1)
-            stack[-1].build(state)
-        else:
-            raise _Refused(f"the instruction {name}")
 
-    def _pop(self, count: int) -> list[Any]:
-        if len(self.stack) < count:
-            raise IndexError(count)
-        taken = self.stack[-count:]
-        del self.stack[-count:]
-        return taken
+def _as_it_is(argument: Any) -> Any:
+    return argument
 
-    def _marked(self) -> list[Any]:
-        start = self.marks.pop()
-        taken = self.stack[start:]
-        del self.stack[start:]
-        return taken
+
+def _appended(_: None, values: list[Any], *items: Any) -> list[Any]:
+    values.extend(items)
+    return values
+
+
+def _with_items(_: None, values: dict[Any, Any], *items: Any) -> dict[Any, Any]:
+    values.update(zip(items[::2], items[1::2], strict=True))
+    return values
+
+
+def _built(_: None, value: Any, state: tuple[Any, ...]) -> Any:
+    value.build(state)
+    return value
 
 
 def _admitted(name: str) -> _Global:
@@ -178,7 +145,7 @@ def _admitted(name: str) -> _Global:
     return _Global(name)
 
 
-def _made(function: Any, arguments: Any) -> Any:
+def _made(_: None, function: Any, arguments: Any) -> Any:
     """What an admitted function would give."""
     kind = ADMITTED[function] if isinstance(function, _Global) else None
     if kind == "array":
@@ -194,5 +161,26 @@ def _text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _finished(value: Any) -> Any:
-    return value.value if isinstance(value, _Array) else value
+MARK = object()  # on the stack, where a slice begins
+
+# Instructions to functions from their argument and what they take off the stack.
+MAKERS: Mapping[str, Callable[..., Any]] = {
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"), _as_it_is),
+    **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE"), _as_it_is),
+    **dict.fromkeys(("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"), _as_it_is),
+    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), lambda text: text.encode("latin-1")),
+    "NONE": lambda _: None,
+    "NEWTRUE": lambda _: True,
+    "NEWFALSE": lambda _: False,
+    "MARK": lambda _: MARK,
+    "EMPTY_LIST": lambda _: [],
+    "EMPTY_DICT": lambda _: {},
+    **dict.fromkeys(("EMPTY_TUPLE", "TUPLE", "TUPLE1"), lambda _, *items: items),
+    **dict.fromkeys(("TUPLE2", "TUPLE3"), lambda _, *items: items),
+    **dict.fromkeys(("APPEND", "APPENDS"), _appended),
+    **dict.fromkeys(("SETITEM", "SETITEMS"), _with_items),
+    "GLOBAL": _admitted,
+    "STACK_GLOBAL": lambda _, module, name: _admitted(f"{module} {name}"),
+    "REDUCE": _made,
+    "BUILD": _built,
+}

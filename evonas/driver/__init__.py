@@ -35,7 +35,6 @@ from evonas.runs.run_folder import (
     IN_MEMORY,
     SPACE,
     new_run_folder,
-    run_path,
     write_config,
 )
 from evonas.settings import RunSettings, Settings, Words
@@ -56,9 +55,10 @@ def search(
     Raises:
         EvonasError: Something is wrong with the settings, the space or the data.
         KeyboardInterrupt: A signal came; the message says how to go on. Of a program that started
-            Ray itself, a signal to the whole process group ends that Ray too: then a thread of
-            Ray's may end the process with exit code 1 (`ObjectRecoveryManager`, as it asks a
-            raylet that is gone). What finished is on record either way.
+            Ray itself, a signal to the whole process group ends that Ray too. The search stops in
+            the same way; but if the program keeps something of its own in Ray's object store
+            (`ray.put`), a thread of Ray may end the process with exit code 1, as it does then
+            without a search. What finished is on record either way.
     """
     words = Words(settings)
     if evaluate is not None:
@@ -175,7 +175,7 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
 
 
 def _how_to_go_on(folder: Path) -> str:
-    name = printable(folder.name if folder == run_path(RunSettings(), folder.name) else str(folder))
+    name = printable(folder.name if folder == RunSettings().folder / folder.name else str(folder))
     return f"Nothing that finished is lost. Go on by: evonas resume {name}"
 
 

@@ -23,17 +23,11 @@ class Inheritance:
         """The trial whose weights are those of a parent: the first that had finished by then."""
         if not self.is_on:
             return None
-        known = (
-            number
-            for number in trial.parents
-            if self.records.had_finished_before(trial.number, number)
-        )
-        parent = next(known, None)
-        return (
-            None
-            if parent is None
-            else self.records.trained_by(self.records.last_trial_of_design(parent))
-        )
+        records = self.records
+        for parent in trial.parents:
+            if records.had_finished_before(trial.number, parent):
+                return records.trained_by(records.last_trial_of_design(parent))
+        return None
 
     def worth_keeping(self) -> set[int]:
         """Trials whose weights children may ask for: the best of the latest designs."""

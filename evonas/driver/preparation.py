@@ -285,10 +285,7 @@ def _facts(settings: Settings, space: SearchSpace, data: Dataset | None) -> dict
         "data": None,
     }
     if data is not None:
-        facts["data"] = {
-            **asdict(data.problem),
-            "content": data.content,
-        }
+        facts["data"] = {**asdict(data.problem), "content": data.content}
         facts["reference_ms"] = reference_ms(settings.latency)
     return facts
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from evonas.blueprint import Blueprint
 from evonas.errors import EvonasError
 from evonas.evaluation.bench import Bench
 from evonas.evaluation.proxies import PROXIES
+from evonas.evolution.learner import rank_correlation
 from evonas.registry import unknown_name
 from evonas.runs.records import Records
 from evonas.settings import FilterSettings, Settings
@@ -89,7 +89,7 @@ class ProxyFilter:
             return None
         seen = self._seen(self.records.seen[trial.number])
         latest = [scored.score for scored in seen[-LATEST:]]
-        correlation = rank_correlation(seen)
+        correlation = correlation_of(seen)
         is_trained = (
             correlation is None
             or correlation < self.settings.correlation
@@ -139,12 +139,9 @@ def is_trusted(trial: Trial, trust: int) -> bool:
     return bool(rng.random() < 1 / trust)
 
 
-def rank_correlation(seen: Sequence[Scored]) -> float | None:
+def correlation_of(seen: Sequence[Scored]) -> float | None:
     """Spearman's, of score and fitness of what was trained; None of too few, 0 of equal ones."""
     trained = [(scored.score, scored.fitness) for scored in seen if scored.fitness is not None]
     if len(trained) < FEWEST:
         return None
-    scores, fitness = np.array(trained).T
-    if np.ptp(scores) == 0 or np.ptp(fitness) == 0:
-        return 0.0
-    return float(spearmanr(scores, fitness).statistic)
+    return rank_correlation(*np.array(trained).T)

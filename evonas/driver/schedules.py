@@ -33,7 +33,6 @@ class AsyncSchedule(Schedule):
         self._extrapolated = ExtrapolatedHistory()
 
     def next(self) -> Next:
-        """See `Schedule.next`."""
         records = self.records
         history = records.history()
         if records.pruned:
@@ -55,7 +54,6 @@ class GenerationalSchedule(Schedule):
         self._first = -1
 
     def next(self) -> Next | None:
-        """See `Schedule.next`."""
         number = self.records.next_number
         generation = self.evolver.generation(number)
         first = generation.start

@@ -35,11 +35,9 @@ class PythonEvaluator(Evaluator):
         """See `Evaluator.prepare`; the function loads what it needs by itself."""
 
     def training_key(self, blueprint: Blueprint) -> str:
-        """See `Evaluator.training_key`."""
         return blueprint.fingerprint
 
     def __call__(self, assignment: Assignment) -> Outcome:
-        """See `Evaluator.__call__`."""
         start = time.perf_counter()
         measures = dict(assignment.known)
         if not all(name in measures for name in self.measured):

@@ -16,7 +16,7 @@ from evonas.key import key_of
 from evonas.registry import unknown_name
 from evonas.settings import Settings
 from evonas.space.gene import Allele, Choice, Gene, Int
-from evonas.space.search_space import SearchSpace
+from evonas.space.search_space import MISSING, SearchSpace, value_at
 from evonas.trial import Assignment, Outcome, Trial
 
 Design = tuple[float | None, ...]  # the number of each gene's allele, None where it is inactive
@@ -83,7 +83,6 @@ class TableEvaluator(Evaluator):
         return self.lookup.columns[column][row] if column else super().duration_s(trial)
 
     def __call__(self, assignment: Assignment) -> Outcome:
-        """See `Evaluator.__call__`."""
         trial = assignment.trial
         row = self.lookup.row(trial.blueprint)
         if row is None:
@@ -91,7 +90,9 @@ class TableEvaluator(Evaluator):
         chosen = self._chosen(trial.seed)
         measures = {name: self.lookup.columns[column][row] for name, column in chosen.items()}
         drawn = {name: column for name, column in chosen.items() if column != name}
-        truth = {name: self.lookup.columns[name][row] for name in drawn if self._has(name)}
+        truth = {
+            name: self.lookup.columns[name][row] for name in drawn if name in self.lookup.columns
+        }
         exact = {name: value for name, value in measures.items() if name not in drawn} | truth
         truth |= self.derived(exact) if truth else {}
         details: dict[str, Any] = {"line": self.lookup.lines[row]}
@@ -110,9 +111,6 @@ class TableEvaluator(Evaluator):
         sources = self.lookup.sources
         share = np.random.default_rng(seed).random()
         return {name: columns[int(share * len(columns))] for name, columns in sources.items()}
-
-    def _has(self, column: str) -> bool:
-        return column in self.lookup.columns
 
     def _missing(self, blueprint: Blueprint) -> str:
         pairs = zip(self.lookup.genes, self.lookup.design(blueprint), strict=True)
@@ -294,13 +292,8 @@ def _active(space: SearchSpace, written: Design) -> Design:
 def _number_in(blueprint: Blueprint, gene: Gene) -> float | None:
     """The number of the gene's allele in a design; None where it is inactive."""
     section, *keys = gene.key_path
-    value: Any = getattr(blueprint, str(section))
-    try:
-        for key in keys:
-            value = value[key]
-    except (KeyError, IndexError, TypeError):
-        return None
-    return gene.number(value)
+    allele = value_at(getattr(blueprint, str(section)), tuple(keys))
+    return None if allele is MISSING else gene.number(allele)
 
 
 def _column_of_numbers(

@@ -49,11 +49,9 @@ class TrainEvaluator(Evaluator):
         return Kit(self.settings, self.proxy, self.full, self.trials, self.reference_ms)
 
     def bench(self, design: Blueprint, seed: int = 0) -> Bench:
-        """See `Evaluator.bench`."""
         return Bench(self.kit, design, seed)
 
     def prepare(self) -> None:
-        """See `Evaluator.prepare`."""
         kit = self.kit
         fidelity, recipe = self.settings.fidelity, self.settings.training
         for segment in added_segments(fidelity, recipe, self.proxy.resolution_px):
@@ -62,39 +60,32 @@ class TrainEvaluator(Evaluator):
             kit.clock()
 
     def training_key(self, blueprint: Blueprint) -> str:
-        """See `Evaluator.training_key`."""
         kit = self.kit
         recipe = kit.recipe(blueprint).model_dump(mode="json", exclude=WITHOUT_INFLUENCE)
         return key_of([network_key(blueprint, self.proxy), recipe, kit.data_key])
 
     def building_key(self, blueprint: Blueprint) -> str:
-        """See `Evaluator.building_key`."""
         key = network_key(blueprint, self.kit.measured)
         if PROXIES.keys().isdisjoint(self.measured):
             return key
         return key_of([key, network_key(blueprint, self.proxy)])
 
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
-        """See `Evaluator.count`."""
         bench = self.bench(blueprint)
         return {name: bench.take(name) for name in self.taken_by("count")}
 
     def scale_of(self, measure: str) -> str:
-        """See `Evaluator.scale_of`."""
         return measure_scale(measure, self.settings.measure.scale)
 
     def cost_of(self, measure: str) -> Cost:
-        """See `Evaluator.cost_of`."""
         return MEASURES[measure].cost
 
     @property
     def measured(self) -> Sequence[str]:
-        """See `Evaluator.measured`."""
         main = TASKS[DATA_SETS[self.settings.data.name].task].main
         return list(dict.fromkeys([*super().measured, main, *ALWAYS_MEASURED]))
 
     def __call__(self, assignment: Assignment) -> Outcome:
-        """See `Evaluator.__call__`."""
         start = time.perf_counter()
         trial = assignment.trial
         bench = Bench(self.kit, trial.blueprint, trial.seed, assignment)

@@ -22,7 +22,6 @@ class AgingEvolver(Evolver):
     may_repeat: ClassVar[bool] = True
 
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.invent`."""
         population = self._population(history)
         return [self._one(number, population) for number in numbers]
 

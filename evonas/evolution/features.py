@@ -70,11 +70,8 @@ class Features:
         """The designs, in their order; at least one."""
         read = [self._read(design) for design in designs]
         size = (len(read), len(self._words))
-        bags = (_counts([design.bags[i] for design in read], size) for i in range(self._bags(read)))
-        return Vectors(self._of_genes(read), tuple(bags))
-
-    def _bags(self, designs: Sequence[_Design]) -> int:
-        return len(designs[0].bags) if designs else 0
+        bags = zip(*(design.bags for design in read), strict=True)
+        return Vectors(self._of_genes(read), tuple(_counts(bag, size) for bag in bags))
 
     def _of_genes(self, designs: Sequence[_Design]) -> Array:
         """Ordered genes as points of a sixth of a circle, with the inactive in its middle.

@@ -1,5 +1,6 @@
 """What a run has taught about numbers of its designs: Gaussian processes that grow with it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ class Learner:
 
     def _fitted(self) -> _Model:
         reached = self._anchor
-        while (larger := _next_anchor(self._anchor)) <= len(self.trials):
+        while (larger := max(FEWEST, math.ceil(self._anchor * GROWTH))) <= len(self.trials):
             self._leaders = self._best([*self._leaders, *range(self._anchor, larger)])
             self._anchor = larger
         if self._anchor > reached:
@@ -117,7 +118,7 @@ class Learner:
         targets, _, _ = _standard(self.lesson.targets(self.lesson.values(seen)))
         parameters = tuple(fit(distances, column) for column in targets.T)
         trusts = [
-            _rank_correlation(_left_out(found, distances, column), column)
+            rank_correlation(_left_out(found, distances, column), column)
             for found, column in zip(parameters, targets.T, strict=True)
         ]
         return _Model(parameters, min(trusts))
@@ -160,11 +161,6 @@ def _posterior(eta: float, between: Array, across: Array, values: Array, zero: f
     return Posterior(process.mean(across[:, :n]), deviation, best, values, believed, zero)
 
 
-def _next_anchor(anchor: int) -> int:
-    """The next length at which models are fitted."""
-    return max(FEWEST, int(np.ceil(anchor * GROWTH)))
-
-
 def _standard(targets: Array) -> tuple[Array, Array, Array]:
     """Standardised columns, and what was their mean and deviation."""
     mean, spread = targets.mean(0), targets.std(0)
@@ -177,7 +173,8 @@ def _left_out(parameters: Hyperparameters, distances: Array, values: Array) -> A
     return Process(correlation, parameters.eta, values).left_out()
 
 
-def _rank_correlation(predicted: Array, values: Array) -> float:
+def rank_correlation(predicted: Array, values: Array) -> float:
+    """Spearman's; 0 if one of the two is constant."""
     if np.ptp(values) == 0 or np.ptp(predicted) == 0:
         return 0.0
     return float(spearmanr(predicted, values).statistic)

@@ -1,14 +1,8 @@
 """Which operators, engine and space do not go together, found before a run starts."""
 
-from evonas.evolution.operators import (
-    NSGA,
-    NSGA3,
-    PERMUTATIONS,
-    is_categorical,
-    mating,
-    nsga3_divisions,
-    reference_points,
-)
+from collections.abc import Iterator
+
+from evonas.evolution import operators
 from evonas.settings import EvolverSettings
 from evonas.space.search_space import SearchSpace
 
@@ -25,71 +19,67 @@ def check_operators(
     return problems
 
 
-def _wrong_selection(settings: EvolverSettings, objectives: int) -> list[str]:
-    problems = []
-    if settings.selection in NSGA3 and objectives == 1:
-        problems.append(
+def _wrong_selection(settings: EvolverSettings, objectives: int) -> Iterator[str]:
+    if settings.selection in operators.NSGA3 and objectives == 1:
+        yield (
             f"evolver.selection={settings.selection}: there is one objective, and reference points "
             f"need several. Write evolver.selection=tournament, or name a second objective."
         )
-    elif settings.selection in NSGA3:
-        divisions = nsga3_divisions(settings, objectives)
-        points = reference_points(objectives, divisions)
+    elif settings.selection in operators.NSGA3:
+        divisions = operators.nsga3_divisions(settings, objectives)
+        points = operators.reference_points(objectives, divisions)
         if points > settings.population:
-            problems.append(
+            yield (
                 f"evolver.selection={settings.selection}: {divisions} divisions of {objectives} "
                 f"objectives make {points} reference points, more than the population of "
                 f"{settings.population}. Write evolver.population={points} or more"
                 + (", or fewer evolver.nsga3_divisions." if divisions > 1 else ".")
             )
     elif settings.nsga3_divisions is not None:
-        problems.append(
+        yield (
             f"evolver.nsga3_divisions={settings.nsga3_divisions} has no effect on "
             f"evolver.selection={settings.selection}. Write evolver.selection=nsga3 or "
             f"tournament_nsga3."
         )
-    return problems
 
 
-def _wrong_variation(settings: EvolverSettings) -> list[str]:
-    problems = []
+def _wrong_variation(settings: EvolverSettings) -> Iterator[str]:
     by_number = settings.mutation_probability is None
     if settings.crossover == "none" and settings.mutation == "none":
-        problems.append(
+        yield (
             "evolver.crossover=none and evolver.mutation=none: children would be copies. "
             "Leave one of them out."
         )
     if settings.crossover == "sbx" and settings.block_crossover:
-        problems.append(
+        yield (
             "evolver.block_crossover=true: sbx blends gene by gene and inherits no block whole. "
             "Write evolver.crossover=uniform, single_point, two_points or scattered."
         )
-    if settings.mutation in PERMUTATIONS and by_number and settings.mutation_genes < 2:
-        problems.append(
+    if settings.mutation in operators.PERMUTATIONS and by_number and settings.mutation_genes < 2:
+        yield (
             f"evolver.mutation={settings.mutation} moves alleles between genes: with "
             f"evolver.mutation_genes={settings.mutation_genes} it would do nothing. "
             f"Write evolver.mutation_genes=2 or more."
         )
     if settings.mutation == "adaptive" and not by_number:
-        problems.append(
+        yield (
             "evolver.mutation=adaptive counts genes: leave evolver.mutation_probability out and "
             "set evolver.mutation_genes and evolver.mutation_genes_bad."
         )
     if settings.mutation == "adaptive" and settings.mutation_genes_bad < settings.mutation_genes:
-        problems.append(
+        yield (
             f"evolver.mutation_genes_bad={settings.mutation_genes_bad} is less than "
             f"evolver.mutation_genes={settings.mutation_genes}, and children of bad parents are "
             f"to change more. Write evolver.mutation_genes_bad={settings.mutation_genes} or more."
         )
-    return problems
 
 
 def _wrong_run(settings: EvolverSettings, objectives: int) -> list[str]:
     engine = "with evolver.engine=pygad_run"
-    parents, started = mating(settings), len(settings.start)
+    parents, started = operators.mating(settings), len(settings.start)
     wrong = {
         f"evolver.selection={settings.selection} needs several objectives {engine}. Write "
-        f"evolver.selection=tournament.": settings.selection in NSGA and objectives == 1,
+        f"evolver.selection=tournament.": settings.selection in operators.NSGA and objectives == 1,
         f"evolver.mutation=adaptive cannot be had {engine}: PyGAD would evaluate children twice. "
         f"Write evolver.mutation=random, or leave the engine out.": settings.mutation == "adaptive",
         f"evolver.block_crossover=true cannot be had {engine}: PyGAD knows no blocks. Leave one of "
@@ -117,20 +107,18 @@ def _wrong_run(settings: EvolverSettings, objectives: int) -> list[str]:
     return [problem for problem, is_so in wrong.items() if is_so]
 
 
-def _wrong_for_space(settings: EvolverSettings, space: SearchSpace) -> list[str]:
-    ordered = [gene for gene in space.genes if not is_categorical(gene) and gene.size > 1]
+def _wrong_for_space(settings: EvolverSettings, space: SearchSpace) -> Iterator[str]:
+    ordered = [gene for gene in space.genes if not operators.is_categorical(gene) and gene.size > 1]
     spaces = [str(gene.pygad_space()) for gene in space.genes if gene.size > 1]
-    problems = []
     for key, operator in (("crossover", settings.crossover), ("mutation", settings.mutation)):
         if operator in ("sbx", "polynomial") and not ordered:
             instead = "uniform" if key == "crossover" else "random"
-            problems.append(
+            yield (
                 f"evolver.{key}={operator}: no gene of {space.name} has an order, so there is no "
                 f"number between two alleles. Write evolver.{key}={instead}."
             )
-    if settings.mutation in PERMUTATIONS and len(set(spaces)) == len(spaces):
-        problems.append(
+    if settings.mutation in operators.PERMUTATIONS and len(set(spaces)) == len(spaces):
+        yield (
             f"evolver.mutation={settings.mutation}: no two genes of {space.name} have the same "
             f"alleles, so there is nothing to move between them. Write evolver.mutation=random."
         )
-    return problems

@@ -198,7 +198,8 @@ class Operators:
         ga.sol_per_pop = individuals
         ga.K_tournament = min(self.settings.tournament, individuals)
         if self.settings.selection in NSGA3:
-            ga.nsga3_reference_points = self._reference_points(fitness.shape[1])
+            divisions = nsga3_divisions(self.settings, fitness.shape[1])
+            ga.nsga3_reference_points = _reference_points(fitness.shape[1], divisions)
         given = _selectable(fitness, self.settings.selection)
         if self.settings.selection not in BEST_ONLY:
             return np.asarray(ga.select_parents(given, count)[1], dtype=np.int64)
@@ -266,10 +267,6 @@ class Operators:
         children = np.asarray(ga.mutation(children), dtype=float)
         ga.mutation_num_genes, ga.mutation_probability = usual
         return children
-
-    def _reference_points(self, objectives: int) -> NDArray[np.float64]:
-        divisions = nsga3_divisions(self.settings, objectives)
-        return _reference_points(objectives, divisions)
 
 
 def pygad_parameters(settings: EvolverSettings, genes: Sequence[Gene]) -> dict[str, Any]:

@@ -49,7 +49,6 @@ class PygadEvolver(Evolver):
         return spread_designs(self.space, count, np.random.default_rng([self.run_seed, count]))
 
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
         memory, seen = self.memory.recall(history), self.seen(history)
         in_flight = dict(history.in_flight)

@@ -11,17 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evonas.evolution import operators
 from evonas.evolution.evolver import Evolver, Proposal
-from evonas.evolution.operators import (
-    NSGA,
-    NSGA3,
-    WHEELS,
-    FastGA,
-    mating,
-    never_called,
-    nsga3_divisions,
-    pygad_parameters,
-)
+from evonas.evolution.operators import FastGA
 from evonas.settings import EvolverSettings
 from evonas.trial import Chromosome, History
 
@@ -50,7 +42,6 @@ class PygadRunEvolver(Evolver):
         return range(first, first + children)
 
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.invent`."""
         fitness = {finished.number: finished.fitness for finished in history.finished}
         proposals: dict[int, Proposal] = {}
         for number in numbers:
@@ -91,10 +82,10 @@ class Replay:
     def _begin(self) -> None:
         settings, genes = self.settings, self.evolver.space.genes
         self.ga = StepGA(
-            **pygad_parameters(settings, genes),
+            **operators.pygad_parameters(settings, genes),
             num_generations=1,
-            num_parents_mating=mating(settings),
-            fitness_func=never_called,
+            num_parents_mating=operators.mating(settings),
+            fitness_func=operators.never_called,
             sol_per_pop=settings.population,
             num_genes=len(genes),
             keep_elitism=settings.keep_elitism,
@@ -146,10 +137,10 @@ class StepGA(FastGA):
     def tell(self, fitness: NDArray[np.float64], settings: EvolverSettings) -> None:
         """Takes the fitness of the population, `(individuals,)` or `(individuals, objectives)`."""
         self.last_generation_fitness = fitness
-        if settings.selection in NSGA3:
+        if settings.selection in operators.NSGA3:
             objectives = fitness.shape[1]
             self.nsga3_reference_points = self.nsga3_generate_reference_points(
-                objectives, nsga3_divisions(settings, objectives)
+                objectives, operators.nsga3_divisions(settings, objectives)
             )
 
     def ask(self) -> tuple[list[int], list[list[int]]]:
@@ -203,7 +194,7 @@ def kept(settings: EvolverSettings) -> int:
     """How many individuals of a generation PyGAD takes over into the next."""
     if settings.keep_elitism:
         return settings.keep_elitism
-    return mating(settings) if settings.keep_parents == -1 else settings.keep_parents
+    return operators.mating(settings) if settings.keep_parents == -1 else settings.keep_parents
 
 
 def complete(
@@ -216,11 +207,11 @@ def complete(
     """
     known = np.array([own for own in fitness if own is not None], dtype=float)
     if not len(known):
-        known = np.ones((1, 2 if settings.selection in NSGA else 1))
+        known = np.ones((1, 2 if settings.selection in operators.NSGA else 1))
     span = known.max(0) - known.min(0)
     worst = known.min(0) - np.where(span > 0, span, 1.0)
     filled = np.array([worst if own is None else own for own in fitness], dtype=float)
-    if filled.shape[1] > 1 or settings.selection in NSGA:
+    if filled.shape[1] > 1 or settings.selection in operators.NSGA:
         return _turning(filled, settings)
     return _turning(filled[:, 0], settings)
 
@@ -228,4 +219,5 @@ def complete(
 def _turning(fitness: NDArray[np.float64], settings: EvolverSettings) -> NDArray[np.float64]:
     """A wheel cannot turn if all are zero: then all are equal otherwise."""
     sums = fitness.reshape(len(fitness), -1).sum(1)
-    return np.ones_like(fitness) if settings.selection in WHEELS and not sums.any() else fitness
+    is_stuck = settings.selection in operators.WHEELS and not sums.any()
+    return np.ones_like(fitness) if is_stuck else fitness

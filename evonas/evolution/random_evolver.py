@@ -10,7 +10,6 @@ class RandomEvolver(Evolver):
     """Designs drawn gene by gene, none twice."""
 
     def invent(self, history: History, numbers: Sequence[int]) -> list[Proposal]:
-        """See `Evolver.invent`."""
         rng = self.rng(numbers[0])
         seen = self.seen(history)
         return [Proposal(seen.claim_random(rng), (), "random") for _ in numbers]

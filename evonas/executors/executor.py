@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Protocol, Self
 
 import torch
@@ -81,12 +80,7 @@ class Executor(ABC):
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self._leave()
 
     def _leave(self) -> None:
@@ -260,14 +254,8 @@ def _outcome(evaluate: Callable[[Assignment], Outcome], assignment: Assignment) 
 
 def failed(number: int, kind: str, text: str, seconds: float) -> Outcome:
     """The outcome of a trial that came to nothing."""
-    return Outcome(
-        number,
-        "failed",
-        seconds=seconds,
-        busy_seconds=seconds,
-        error_kind=kind,
-        error_text=text,
-    )
+    outcome = Outcome(number, "failed", seconds=seconds, busy_seconds=seconds)
+    return replace(outcome, error_kind=kind, error_text=text)
 
 
 def timeout_outcome(number: int, timeout_s: float) -> Outcome:

@@ -37,16 +37,21 @@ class InlineExecutor(Executor):
         assignment = self._next
         assert assignment is not None, "a running trial was launched"
         self._next = None
-        try:
-            with alarm(self.settings.timeout_s):
-                return [(assignment.number, run_trial(self.evaluate, assignment))]
-        except OutOfTime:
-            return [
-                (assignment.number, timeout_outcome(assignment.number, self.settings.timeout_s))
-            ]
+        return [
+            (assignment.number, run_in_time(self.evaluate, assignment, self.settings.timeout_s))
+        ]
 
     def _stop(self, number: int) -> None:
         self._next = None
+
+
+def run_in_time(evaluate: Evaluate, assignment: Assignment, timeout_s: float) -> Outcome:
+    """The outcome of a trial that runs in this process, also of one that takes too long."""
+    try:
+        with alarm(timeout_s):
+            return run_trial(evaluate, assignment)
+    except OutOfTime:
+        return timeout_outcome(assignment.number, timeout_s)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from evonas.errors import ExecutorError
+from evonas.errors import ExecutorError, WorkFailed
 from evonas.executors.executor import LOOK_UP_S, Evaluate, Executor, Lost, run_trial
 from evonas.executors.packing import Packing, Place
 from evonas.executors.ray_service import RayService, address_fault
@@ -20,7 +20,9 @@ from evonas.settings import ExecutorSettings
 from evonas.standard_output import led_to
 from evonas.trial import Assignment, Outcome
 
-MOST_PRINTED = 100_000  # bytes of what a trial prints that the driver passes on
+# Bytes of what a trial prints that the driver passes on: with its outcome they stay below the
+# 100 KiB from which on Ray puts results into its store.
+MOST_PRINTED = 50_000
 LOADING_GPUS = 0.001  # so little that all workers load at the same time, where the GPUs are
 END_S = 5.0  # for trials that wait for a worker when the search is over
 
@@ -38,6 +40,9 @@ class RayExecutor(Executor):
 
     Trials that would have to wait for room on a GPU are kept back, so that no time limit runs
     while Ray queues them. On several GPUs each trial starts a process of its own.
+
+    Nothing lies in Ray's object store: if its raylet ends, a thread of Ray that cannot write there
+    that an object is lost ends the whole process with exit code 1, before Python hears of it.
     """
 
     def __init__(self, evaluate: Evaluate, settings: ExecutorSettings, workers: int) -> None:
@@ -65,20 +70,30 @@ class RayExecutor(Executor):
         self._service.open(cpus, self.settings.address)
         self._check_resources()
         self.packing = self._packing()
-        task = self._ray.remote(num_returns="streaming", **self._options())(_evaluate_in_worker)
-        shared = self._ray.put(self.evaluate)
+        task = self._ray.remote(num_returns="streaming", **self._options())(
+            _trial_of(self.evaluate)
+        )
         self._start: Callable[[Assignment, float], Any] = lambda assignment, gpus: task.options(
             num_gpus=gpus
-        ).remote(shared, assignment)
-        load = self._ray.remote(
-            num_gpus=LOADING_GPUS if self.settings.gpus_per_trial else 0, **self._options()
-        )(_prepare_worker)
-        # One task for each worker at the same time, so that all of them start and load.
-        loading = [load.remote(shared) for _ in range(1 if self._is_bound else self.workers)]
+        ).remote(assignment)
         try:
-            self._get(loading)
+            self._get(self._load())
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
+
+    def _load(self) -> list[Any]:
+        """One task for each worker at the same time, so that all of them start and load."""
+        load = self._ray.remote(
+            num_gpus=LOADING_GPUS if self.settings.gpus_per_trial else 0, **self._options()
+        )(_preparation_of(self.evaluate))
+        try:
+            return [load.remote() for _ in range(1 if self._is_bound else self.workers)]
+        except (TypeError, ValueError) as error:  # Ray cannot pickle it, or finds it too large
+            why = str(error.__cause__ or error).partition(". ")[0]
+            raise ExecutorError(
+                f"executor=ray cannot send the evaluation to its workers: {why}. Let it make or "
+                "load there what it works with, or take executor=inline."
+            ) from None
 
     def _get(self, references: list[Any]) -> None:
         """Waits for all of them, and notices if Ray dies meanwhile."""
@@ -134,11 +149,13 @@ class RayExecutor(Executor):
     def _end_all(self) -> None:
         """Ends the trials in a Ray that stays, also those that begin meanwhile."""
         end = time.monotonic() + END_S
-        while self._numbers and time.monotonic() < end:
-            for number in list(self._places):
-                self._stop(number)
-            if self._numbers:
-                self._collect(LOOK_UP_S)
+        # Of a Ray that has died they have ended, and a task that has told so has nothing to add.
+        with contextlib.suppress(WorkFailed, StopIteration):
+            while self._numbers and time.monotonic() < end:
+                for number in list(self._places):
+                    self._stop(number)
+                if self._numbers:
+                    self._collect(LOOK_UP_S)
 
     def _launch(self, assignment: Assignment, place: Place) -> None:
         self._numbers[self._start(assignment, place.share)] = assignment.number
@@ -162,7 +179,7 @@ class RayExecutor(Executor):
         """What the task gave next."""
         errors = self._ray.exceptions
         try:
-            result: tuple[Outcome, str] | _Begun = self._ray.get(next(task))
+            result: tuple[Outcome, bytes] | _Begun = self._ray.get(next(task))
         except errors.OutOfMemoryError as error:
             return Lost(f"stopped by Ray for lack of memory ({_first_line(error)})")
         except errors.RayError as error:
@@ -171,7 +188,7 @@ class RayExecutor(Executor):
         if isinstance(result, _Begun):
             return result
         outcome, printed = result
-        sys.stderr.write(printed)
+        sys.stderr.write(printed.decode(errors="replace"))
         return outcome
 
     def _stop(self, number: int) -> None:
@@ -189,24 +206,36 @@ class RayExecutor(Executor):
         kill(_kill_worker).remote(place.process)
 
 
-def _prepare_worker(evaluate: Evaluate) -> None:
-    """The task that loads what trials need."""
-    evaluate.prepare()
+def _preparation_of(evaluate: Evaluate) -> Callable[[], None]:
+    """The task that loads what trials need.
+
+    It encloses the evaluation, as that of trials does: workers have functions from Ray's table of
+    them, and objects from its store.
+    """
+
+    def prepare_worker() -> None:
+        evaluate.prepare()
+
+    return prepare_worker
 
 
-def _evaluate_in_worker(
-    evaluate: Evaluate, assignment: Assignment
-) -> Iterator[_Begun | tuple[Outcome, str]]:
+def _trial_of(
+    evaluate: Evaluate,
+) -> Callable[[Assignment], Iterator[_Begun | tuple[Outcome, bytes]]]:
     """The task of a trial: where it begins, late in a fresh worker; then outcome and print-out."""
-    import ray
 
-    evaluate.prepare()
-    yield _Begun(ray.get_runtime_context().get_node_id(), os.getpid())
-    with TemporaryFile() as file:
-        with led_to(file.fileno()):
-            outcome = run_trial(evaluate, assignment)
-        file.seek(0)
-        yield outcome, file.read(MOST_PRINTED).decode(errors="replace")
+    def evaluate_in_worker(assignment: Assignment) -> Iterator[_Begun | tuple[Outcome, bytes]]:
+        import ray
+
+        evaluate.prepare()
+        yield _Begun(ray.get_runtime_context().get_node_id(), os.getpid())
+        with TemporaryFile() as file:
+            with led_to(file.fileno()):
+                outcome = run_trial(evaluate, assignment)
+            file.seek(0)
+            yield outcome, file.read(MOST_PRINTED)
+
+    return evaluate_in_worker
 
 
 def _kill_worker(process: int) -> None:

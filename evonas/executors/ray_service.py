@@ -17,6 +17,9 @@ from evonas.errors import ExecutorError, WorkFailed
 # Read by Ray when it is imported.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+# By default the parent process is taken for the raylet: if it has ended too, as that of a search in
+# the background may have, Ray ends this process without a word when it finds the raylet gone.
+os.environ.setdefault("RAY_RAYLET_PID", str(os.getpid()))
 
 LOOPBACK = "127.0.0.1"
 CONNECT_S = 5.0  # to a cluster; Ray itself tries for 80 s

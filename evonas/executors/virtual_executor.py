@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from evonas.executors.executor import Evaluate, Executor, Lost, run_trial, timeout_outcome
-from evonas.executors.inline_executor import OutOfTime, alarm
+from evonas.executors.executor import Evaluate, Executor, Lost
+from evonas.executors.inline_executor import run_in_time
 from evonas.executors.packing import Place
 from evonas.settings import ExecutorSettings
 from evonas.trial import Assignment, Outcome
@@ -34,17 +34,14 @@ class VirtualExecutor(Executor):
         return lambda: self._now
 
     def go_on(self, now: float, started: Mapping[int, float]) -> None:
-        """See `Executor.go_on`."""
         self._now, self._started = now, started
 
     def submit(self, assignment: Assignment) -> None:
-        """See `Executor.submit`."""
         self._charge()
         super().submit(assignment)
         self._idle_since = time.perf_counter()
 
     def wait(self) -> Outcome:
-        """See `Executor.wait`."""
         self._charge()
         self._started = {}  # what starts from here on starts now
         outcome = super().wait()
@@ -65,19 +62,12 @@ class VirtualExecutor(Executor):
 
     def _launch(self, assignment: Assignment, place: Place) -> None:
         self._begins(assignment.number)
-        outcome = self._evaluated(assignment)
+        outcome = run_in_time(self.evaluate, assignment, self.settings.timeout_s)
         simulated = self.evaluate.duration_s(assignment.trial)
         if simulated is not None:
             outcome = replace(outcome, seconds=simulated, busy_seconds=simulated)
         start = self._started.get(assignment.number, self._now)
         heapq.heappush(self._due, (start + outcome.seconds, assignment.number, outcome))
-
-    def _evaluated(self, assignment: Assignment) -> Outcome:
-        try:
-            with alarm(self.settings.timeout_s):
-                return run_trial(self.evaluate, assignment)
-        except OutOfTime:
-            return timeout_outcome(assignment.number, self.settings.timeout_s)
 
     def _collect(self, timeout_s: float) -> list[tuple[int, Outcome | Lost]]:
         finish, number, outcome = heapq.heappop(self._due)

@@ -1,6 +1,6 @@
 """Memory that one inference needs: the weights, and the largest sum of maps alive at a time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -79,7 +79,8 @@ def _moves(traced: Trace) -> tuple[list[Move], *tuple[int, ...]]:
     numbers = {id(traced.given[0]): 0}
     moves: list[Move] = []
     for step in traced.steps:
-        reads = tuple(_known(numbers, step.reads))
+        known = (numbers[id(maps)] for maps in step.reads if id(maps) in numbers)
+        reads = tuple(dict.fromkeys(known))
         if not reads:
             continue  # it works on weights alone
         if step.is_view or id(step.result) in numbers:
@@ -89,7 +90,3 @@ def _moves(traced: Trace) -> tuple[list[Move], *tuple[int, ...]]:
         is_in_place = step.operation in IN_PLACE
         moves.append(Move(reads, len(moves) + 1, step.result.numel(), is_in_place))
     return moves, *(numbers[id(output)] for output in traced.outputs)
-
-
-def _known(numbers: dict[int, int], tensors: Iterable[torch.Tensor]) -> Iterable[int]:
-    return dict.fromkeys(numbers[id(t)] for t in tensors if id(t) in numbers)

@@ -137,13 +137,9 @@ def _layer_work(
     amounts, operations = np.zeros(len(AMOUNTS)), Counter[str]()
     for step in traced.steps:
         amounts += [amount(step) for amount in AMOUNTS.values()]
-        operations[_name(step)] += 1
+        # An operation with all that its time depends on.
+        operations[f"{step.operation} {list(_plain(step.arguments.values()))}"] += 1
     return tuple(amounts.tolist()), operations, tuple(traced.outputs[0].shape[1:])
-
-
-def _name(step: Step) -> str:
-    """An operation with all that its time depends on."""
-    return f"{step.operation} {list(_plain(step.arguments.values()))}"
 
 
 def _plain(values: Any) -> Iterator[Any]:

@@ -78,7 +78,6 @@ class OnnxRuntime(Runtime):
     precisions: tuple[str, ...] = ("fp32",)
 
     def lack(self) -> str | None:
-        """See `Runtime.lack`."""
         if self.provider in onnxruntime.get_available_providers():
             return None
         return (
@@ -87,11 +86,9 @@ class OnnxRuntime(Runtime):
         )
 
     def load(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> Timed:
-        """See `Runtime.load`."""
         return self.load_written(self.form.write(network, shape, settings.batch), settings)
 
     def load_written(self, model: bytes, settings: LatencySettings) -> Timed:
-        """See `Runtime.load_written`."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
@@ -125,7 +122,6 @@ class TorchRuntime(Runtime):
     precisions: tuple[str, ...] = ("fp32", "bf16")
 
     def lack(self) -> str | None:
-        """See `Runtime.lack`."""
         if self.device == "cuda" and not torch.cuda.is_available():
             return (
                 "it needs an NVIDIA GPU and torch's CUDA build, and torch sees no GPU. Install "
@@ -136,7 +132,6 @@ class TorchRuntime(Runtime):
         return None
 
     def load(self, network: nn.Module, shape: Shape, settings: LatencySettings) -> Timed:
-        """See `Runtime.load`."""
         placed = deepcopy(network).eval().to(self.device, DTYPES[settings.precision])
         placed = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator = torch.Generator().manual_seed(0)
@@ -158,7 +153,6 @@ class _OnSession(Timed):
         self.feed = {INPUT_NAME: _images(session, settings.batch)}
 
     def run(self, times: int = 1) -> float:
-        """See `Timed.run`."""
         start = self.clock()
         for _ in range(times):
             self.session.run(None, self.feed)
@@ -180,7 +174,6 @@ class _OnGpuSession(Timed):
         self.run(GPU_WARM_UP_RUNS)
 
     def run(self, times: int = 1) -> float:
-        """See `Timed.run`."""
         start = time.perf_counter()
         for _ in range(times):
             self.session.run_with_iobinding(self.binding)  # returns when the GPU is done
@@ -199,7 +192,6 @@ class _OnCpu(Timed):
         self.run()  # compiles what is to be compiled
 
     def run(self, times: int = 1) -> float:
-        """See `Timed.run`."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
@@ -222,7 +214,6 @@ class _OnGpu(Timed):
         self.run(GPU_WARM_UP_RUNS)
 
     def run(self, times: int = 1) -> float:
-        """See `Timed.run`."""
         event: Callable[..., Any] = torch.cuda.Event
         pairs = [(event(enable_timing=True), event(enable_timing=True)) for _ in range(times)]
         with torch.inference_mode():

@@ -104,12 +104,8 @@ class ResidualReduction(nn.Module):
         self, in_channels: int, out_channels: int, stride: int, activation: str, norm: str
     ) -> None:
         super().__init__()
-        self.first = ActivationConvNorm(
-            in_channels, out_channels, 3, stride, activation=activation, norm=norm
-        )
-        self.second = ActivationConvNorm(
-            out_channels, out_channels, 3, activation=activation, norm=norm
-        )
+        self.first = ActivationConvNorm(in_channels, out_channels, 3, stride, 1, activation, norm)
+        self.second = ActivationConvNorm(out_channels, out_channels, 3, 1, 1, activation, norm)
         self.pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
         self.project = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 

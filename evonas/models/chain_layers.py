@@ -122,7 +122,6 @@ class LocalResponseNorm(nn.Module):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         before = self.size // 2
         ends = (0, 0, 0, 0, before, self.size - 1 - before)
         squares = nn.functional.pad(maps * maps, ends)
@@ -147,7 +146,6 @@ class PoolPyramid(nn.Module):
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, more channels, height, width)."""
         return torch.cat([*(pool(maps) for pool in self.pools), maps], 1)
 
 
@@ -163,7 +161,6 @@ class SpaceToDepth(nn.Module):
         self.factor = factor
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, more channels, height', width')."""
         steps = range(self.factor)
         rows = [maps[:, :, row :: self.factor] for row in steps]
         return torch.cat([r[:, :, :, column :: self.factor] for r in rows for column in steps], 1)
@@ -188,7 +185,6 @@ class SpatialAttention(nn.Module):
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         seen = maps
         if self.is_pooled:
             seen = torch.cat([maps.mean((1,), keepdim=True), maps.amax((1,), keepdim=True)], 1)

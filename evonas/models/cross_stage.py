@@ -23,6 +23,5 @@ class CrossStage(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, channels', height, width)."""
         around, through = split_channels(maps, self.around)
         return torch.cat([around, self.layers(through)], 1)

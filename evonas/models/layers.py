@@ -47,6 +47,8 @@ class ConvNormActivation(nn.Sequential):
         bias: None: there is one if there is no norm.
     """
 
+    order: tuple[str, ...] = ("convolution", "norm", "activation")
+
     def __init__(
         self,
         in_channels: int,
@@ -61,75 +63,31 @@ class ConvNormActivation(nn.Sequential):
         bias: bool | None = None,
     ) -> None:
         bias = norm == "none" if bias is None else bias
-        layers: list[nn.Module] = [
-            make_convolution(
-                in_channels, out_channels, kernel, stride, groups, dilation, padding, bias
-            ),
-            NORMS[norm](out_channels),
-        ]
-        if activation is not None:
-            layers.append(ACTIVATIONS[activation](out_channels))
+        shape = (in_channels, out_channels, kernel, stride, groups, dilation, padding, bias)
+        layers: list[nn.Module] = []
+        channels = in_channels
+        for part in self.order:
+            if part == "convolution":
+                layers.append(make_convolution(*shape))
+                channels = out_channels
+            elif part == "norm":
+                layers.append(NORMS[norm](channels))
+            elif activation is not None:
+                layers.append(ACTIVATIONS[activation](channels))
         super().__init__(*layers)
 
 
-class ActivationConvNorm(nn.Sequential):
-    """Activation (None leaves it out), convolution, norm: what cells apply to their states.
-
-    Shapes and arguments as in `ConvNormActivation`; the order is NASNet's (arXiv 1707.07012,
-    appendix A).
-    """
+class ActivationConvNorm(ConvNormActivation):
+    """What cells apply to their states: NASNet's order (arXiv 1707.07012, appendix A)."""
 
     role = "passing"
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: Extent,
-        stride: Extent = 1,
-        groups: int = 1,
-        activation: str | None = None,
-        norm: str = "batch",
-        dilation: int = 1,
-        padding: Extent | None = None,
-    ) -> None:
-        bias = norm == "none"
-        layers: list[nn.Module] = (
-            [] if activation is None else [ACTIVATIONS[activation](in_channels)]
-        )
-        layers += [
-            make_convolution(
-                in_channels, out_channels, kernel, stride, groups, dilation, padding, bias
-            ),
-            NORMS[norm](out_channels),
-        ]
-        super().__init__(*layers)
+    order = ("activation", "convolution", "norm")
 
 
-class NormActivationConv(nn.Sequential):
-    """Norm, activation, convolution: the order of pre-activation (arXiv 1603.05027, figure 4e).
+class NormActivationConv(ConvNormActivation):
+    """The order of pre-activation (arXiv 1603.05027, figure 4e)."""
 
-    (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)). Without
-    norm, the convolution has a bias.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel: Extent,
-        stride: Extent = 1,
-        groups: int = 1,
-        activation: str = "relu",
-        norm: str = "batch",
-    ) -> None:
-        super().__init__(
-            NORMS[norm](in_channels),
-            ACTIVATIONS[activation](in_channels),
-            make_convolution(
-                in_channels, out_channels, kernel, stride, groups, bias=norm == "none"
-            ),
-        )
+    order = ("norm", "activation", "convolution")
 
 
 class FactorizedReduction(nn.Module):
@@ -160,7 +118,6 @@ class FactorizedReduction(nn.Module):
         self.norm = NORMS[norm](out_channels)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / 2), ceil(w / 2))."""
         maps = self.activation(maps)
         moved = nn.functional.pad(maps, (0, 1, 0, 1))[:, :, 1:, 1:]
         parts = [layer(part) for layer, part in zip(self.convolutions, (maps, moved), strict=False)]
@@ -189,7 +146,6 @@ class DropPath(nn.Module):
         self.probability = probability
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         if not self.training or self.probability == 0:
             return maps
         keep = 1 - self.probability
@@ -270,7 +226,6 @@ class ChannelShuffle(nn.Module):
         self.groups = groups
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         batch, channels, height, width = maps.shape
         if trains_channels_last(maps):
             pixels = maps.permute(0, 2, 3, 1).reshape(batch, height, width, self.groups, -1)
@@ -300,7 +255,6 @@ class LpPool(nn.Module):
         self.pool = nn.AvgPool2d(kernel, stride, padding, ceil, counts_padding)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, channels, height', width')."""
         # What is added keeps the root's slope finite where a window is all zeros; the root of any
         # more would show for large powers.
         means: torch.Tensor = self.pool(maps.abs().pow(self.power)) + 1e-37
@@ -344,7 +298,6 @@ class GlobalPool(nn.Module):
         self.kind = kind
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, channels)."""
         return map_means(maps) if self.kind == "average" else maps.amax((2, 3))
 
 
@@ -363,7 +316,6 @@ class PyramidFeatures(nn.Module):
         self.regions = sum(count**2 for count in bins)  # features that a map gives
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, features)."""
         levels = [_largest(_largest(maps, count, 2), count, 3) for count in self.bins]
         return torch.cat([level.flatten(1) for level in levels], 1)
 

@@ -9,15 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from evonas.networks import value_rules as rule
 from evonas.networks.names import ACTIVATIONS, INITIALISATIONS, NORMS
-from evonas.networks.value_rules import (
-    Alleles,
-    MayBeMissing,
-    Problem,
-    between,
-    one_of_words,
-    probability,
-)
+from evonas.networks.value_rules import Alleles, MayBeMissing, Problem
 
 
 @dataclass(frozen=True)
@@ -45,11 +39,13 @@ class Rules:
 
 COMMON: Mapping[str, Any] = {
     "builder": lambda builder: None,  # by which these rules were picked
-    "activation": one_of_words("activation", *ACTIVATIONS),
-    "norm": MayBeMissing(one_of_words("norm", *NORMS)),
-    "initialisation": MayBeMissing(one_of_words("initialisation", *INITIALISATIONS)),
-    "norm_eps": MayBeMissing(between(1e-12, 1, "what a norm adds to a variance")),
-    "norm_momentum": MayBeMissing(between(0.0001, 1, "a share of a batch in a norm's statistics")),
-    "leaky_slope": MayBeMissing(between(0, 1, "a slope of leaky ReLU")),
+    "activation": rule.one_of_words("activation", *ACTIVATIONS),
+    "norm": MayBeMissing(rule.one_of_words("norm", *NORMS)),
+    "initialisation": MayBeMissing(rule.one_of_words("initialisation", *INITIALISATIONS)),
+    "norm_eps": MayBeMissing(rule.between(1e-12, 1, "what a norm adds to a variance")),
+    "norm_momentum": MayBeMissing(
+        rule.between(0.0001, 1, "a share of a batch in a norm's statistics")
+    ),
+    "leaky_slope": MayBeMissing(rule.between(0, 1, "a slope of leaky ReLU")),
 }
-DROP_PATH = {"drop_path": MayBeMissing(probability)}
+DROP_PATH = {"drop_path": MayBeMissing(rule.probability)}

@@ -55,12 +55,40 @@ def whole(low: int, what: str, odd: bool = False, most: int = MOST_CHANNELS) -> 
     return problem
 
 
-def expansion(value: Any) -> str | None:
-    """What blocks may widen to, as a multiple."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and value > LARGEST_MULTIPLE:
-        return f"{value} is beyond an expansion. Write at most {LARGEST_MULTIPLE}."
-    return None if is_number and value >= 1 else f"{value} is not an expansion of at least 1."
+def number(is_right: Callable[[float], bool], what: str) -> Rule:
+    """A number of which that is true; of any other value it is said that it is not `what`."""
+
+    def problem(value: Any) -> str | None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return None if is_number and is_right(value) else f"{value} is not {what}."
+
+    return problem
+
+
+def _times(low: int, what: str) -> Rule:
+    """A multiple from `low` to what no network is beyond."""
+    enough = number(lambda value: value >= low, f"{what} of at least {low}")
+
+    def problem(value: Any) -> str | None:
+        wrong = enough(value)
+        is_beyond = wrong is None and value > LARGEST_MULTIPLE
+        beyond = f"{value} is beyond {what}. Write at most {LARGEST_MULTIPLE}."
+        return beyond if is_beyond else wrong
+
+    return problem
+
+
+def between(low: float, high: float, what: str) -> Rule:
+    """A number between bounds, ends included."""
+    bounds = f"{what}. Write a number from {low:g} to {high:g}"
+    return number(lambda value: low <= value <= high, bounds)
+
+
+expansion = _times(1, "an expansion")  # what blocks may widen to
+multiple = _times(0, "a ratio")  # how many times something; zero leaves it out
+fraction = number(lambda value: 0 <= value <= 1, "a ratio between 0 and 1")
+probability = number(lambda value: 0 <= value < 1, "a probability below 1")
+share = number(lambda value: 0 < value <= 1, "a share above 0, up to 1")
 
 
 def true_or_false(value: Any) -> str | None:
@@ -68,44 +96,6 @@ def true_or_false(value: Any) -> str | None:
     return None if isinstance(value, bool) else f"{value} is neither true nor false."
 
 
-def fraction(value: Any) -> str | None:
-    """A ratio, ends included."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 <= value <= 1 else f"{value} is not a ratio between 0 and 1."
-
-
-def probability(value: Any) -> str | None:
-    """A probability that leaves something."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 <= value < 1 else f"{value} is not a probability below 1."
-
-
-def share(value: Any) -> str | None:
-    """A part of something, and not nothing."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 < value <= 1 else f"{value} is not a share above 0, up to 1."
-
-
-def between(low: float, high: float, what: str) -> Rule:
-    """A number between bounds, ends included."""
-
-    def problem(value: Any) -> str | None:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and low <= value <= high:
-            return None
-        return f"{value} is not {what}. Write a number from {low:g} to {high:g}."
-
-    return problem
-
-
 def too_many_layers(layers: int) -> str:
     """What is wrong with so many."""
     return f"here are {layers} layers, with those before. Write at most {MOST_LAYERS} together."
-
-
-def multiple(value: Any) -> str | None:
-    """How many times something; zero leaves it out."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and value > LARGEST_MULTIPLE:
-        return f"{value} is beyond a ratio. Write at most {LARGEST_MULTIPLE}."
-    return None if is_number and value >= 0 else f"{value} is not a ratio of at least 0."

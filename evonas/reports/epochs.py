@@ -29,21 +29,18 @@ class EpochLines(Epochs):
     """A line after each tenth of the epochs, or after ten seconds, within an epoch too."""
 
     def begin(self, epochs: int, done: int = 0) -> None:
-        """See `Epochs.begin`."""
         self.epochs = epochs
         self.first = self.done = done
         self.since = time.monotonic()
         self.shown_by = self.ticker = Ticker(self.tick)
 
     def finished(self, done: int, loss: float) -> None:
-        """See `Epochs.finished`."""
         is_tenth = 10 * done // self.epochs > 10 * self.done // self.epochs
         self.done = done
         if is_tenth or self.ticker.is_due:
             self._tell(f"epoch {done}/{self.epochs} · loss {loss:.4f} · {self._left()} left")
 
     def line(self, text: str) -> None:
-        """See `Epochs.line`."""
         tell(text)
 
     def tick(self) -> None:

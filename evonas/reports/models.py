@@ -98,7 +98,7 @@ def print_model_table(model: dict[str, Any], console: Console) -> None:
     for column in ("receptive field px", "jump px"):
         table.add_column(column, justify="right")
     for layer in model["layers"]:
-        figures = [_figure(layer[key]) for key in COLUMNS]
+        figures = ["" if layer[key] is None else f"{layer[key]:,}" for key in COLUMNS]
         table.add_row(layer["name"], layer["kind"], _shape(layer["output"]), *figures)
     console.print(f"{model['title']}, input {_shape(model['input'])}")
     console.print(table)
@@ -106,10 +106,6 @@ def print_model_table(model: dict[str, Any], console: Console) -> None:
 
 def _shape(lengths: list[int]) -> str:
     return "x".join(map(str, lengths))
-
-
-def _figure(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"
 
 
 def print_export(result: dict[str, Any], console: Console) -> None:

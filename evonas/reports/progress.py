@@ -149,10 +149,8 @@ class SilentDisplay(Display):
 class LiveDisplay(Display):
     """A panel that stays at the foot of the terminal."""
 
-    def __init__(
-        self, name: str, settings: Settings, sessions: Sequence[tuple[int, float]]
-    ) -> None:
-        super().__init__(name, settings, sessions)
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
         self.shown_by = Live(
             get_renderable=self.panel, console=self.console, refresh_per_second=4, transient=True
         )

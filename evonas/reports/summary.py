@@ -30,7 +30,14 @@ def run_summary(run: Run) -> dict[str, Any]:
             {"name": o.name, "direction": o.direction, "unit": o.unit} for o in records.objectives
         ],
         "scales": measure_scales(run.settings, _measure_names(run)),
-        "front": [_front_member(run, *pair) for pair in run.front],
+        "front": [
+            {
+                **_measured(trial, outcome),
+                "fingerprint": trial.blueprint.fingerprint,
+                "genes": run.space.alleles(trial.chromosome),
+            }
+            for trial, outcome in run.front
+        ],
         "best": None if best is None else _measured(*best),
         "knee": records.knee,
         "hypervolume": records.volume.value,
@@ -104,14 +111,6 @@ def _measure_names(run: Run) -> list[str]:
 
 def _measured(trial: Trial, outcome: Outcome) -> dict[str, Any]:
     return {"number": trial.number, "measures": dict(outcome.measures)}
-
-
-def _front_member(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
-    return {
-        **_measured(trial, outcome),
-        "fingerprint": trial.blueprint.fingerprint,
-        "genes": run.space.alleles(trial.chromosome),
-    }
 
 
 def _parent(run: Run, number: int, genes: dict[str, Any]) -> dict[str, Any]:

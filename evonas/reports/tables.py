@@ -109,7 +109,8 @@ def print_runs(runs: Sequence[dict[str, Any]], console: Console) -> None:
 def _front(summary: dict[str, Any]) -> Table:
     names = [objective["name"] for objective in summary["objectives"]]
     others = [name for name in summary["scales"] if name not in names]
-    heads = [_head(name, summary["scales"].get(name, "")) for name in (*names, *others)]
+    scales = {name: summary["scales"].get(name, "") for name in (*names, *others)}
+    heads = [f"{name}\n({scale})" if scale else name for name, scale in scales.items()]
     table = Table("trial", *heads, "", title="Pareto front", title_justify="left")
     for member in summary["front"]:
         values = [measure(name, member["measures"][name]) for name in names]
@@ -137,10 +138,6 @@ def _rung(summary: dict[str, Any]) -> str:
     if summary["continued_by"] is not None:
         pieces.append(f"goes on in trial {summary['continued_by']}")
     return ", ".join(pieces)
-
-
-def _head(name: str, scale: str) -> str:
-    return f"{name}\n({scale})" if scale else name
 
 
 def _utilisation(share: float | None) -> str:

@@ -21,19 +21,8 @@ from typing import Any, Self
 
 from evonas.errors import FileError, RunError
 from evonas.files import told
+from evonas.runs import schema
 from evonas.runs.rows import outcome_of, outcome_row, session_row, trial_of, trial_row
-from evonas.runs.schema import (
-    CHECKED_SINCE,
-    CHECKSUMS,
-    KEYS,
-    MIGRATIONS,
-    SCHEMA,
-    SCHEMA_VERSION,
-    checksum,
-    checksums_of,
-    is_sound,
-    sound_facts,
-)
 from evonas.trial import Outcome, Trial
 
 COPIES = 10  # tries to copy a database that is being written
@@ -114,8 +103,8 @@ class Ledger:
         """A new database with these entries in its table of facts; ":memory:" is no file."""
         ledger = cls._writable(path)
         with ledger._told():
-            ledger._db.executescript(f"BEGIN;{SCHEMA}COMMIT;")
-        ledger.write_meta({"schema_version": SCHEMA_VERSION, **meta})
+            ledger._db.executescript(f"BEGIN;{schema.SCHEMA}COMMIT;")
+        ledger.write_meta({"schema_version": schema.SCHEMA_VERSION, **meta})
         return ledger
 
     @classmethod
@@ -165,7 +154,7 @@ class Ledger:
     def meta(self) -> dict[str, Any]:
         """Facts about the run as a whole."""
         facts = self._texts()
-        sound, lost, unknown = sound_facts(facts)
+        sound, lost, unknown = schema.sound_facts(facts)
         if wrong := [*lost, *unknown]:
             raise Damaged(f"facts about the run are not as they were written: {', '.join(wrong)}")
         return {key: json.loads(value) for key, value in sound.items()}
@@ -183,22 +172,23 @@ class Ledger:
 
     def _bring_up_to_date(self) -> None:
         version = self._version()
-        if version in MIGRATIONS:
+        if version in schema.MIGRATIONS:
             with self._transaction() as db:
                 version = self._version()  # another process may have been faster
-                are_checked = version >= CHECKED_SINCE
+                are_checked = version >= schema.CHECKED_SINCE
                 if are_checked:
                     self.meta()  # or what is damaged would get a checksum
-                while version in MIGRATIONS:
-                    for statement in filter(str.strip, MIGRATIONS[version].split(";")):
+                while version in schema.MIGRATIONS:
+                    for statement in filter(str.strip, schema.MIGRATIONS[version].split(";")):
                         db.execute(statement)
                     version += 1
                 if not are_checked:
                     _add_checksums(db)
                 self._put_facts({"schema_version": version})
-        if version != SCHEMA_VERSION:
+        if version != schema.SCHEMA_VERSION:
             raise RunError(
-                f"{self.path} has schema version {version}, this evonas reads {SCHEMA_VERSION}."
+                f"{self.path} has schema version {version}, this evonas reads "
+                f"{schema.SCHEMA_VERSION}."
             )
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
@@ -208,8 +198,8 @@ class Ledger:
 
     def _put_facts(self, values: Mapping[str, Any]) -> None:
         texts = self._texts() | {key: json.dumps(value) for key, value in values.items()}
-        texts.pop(CHECKSUMS, None)
-        texts[CHECKSUMS] = checksums_of(texts)
+        texts.pop(schema.CHECKSUMS, None)
+        texts[schema.CHECKSUMS] = schema.checksums_of(texts)
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", texts.items())
 
     def restore(self, rows: Mapping[str, Sequence[Sequence[Any]]]) -> None:
@@ -284,9 +274,9 @@ class Ledger:
 
     def _rows(self, table: str) -> Iterator[sqlite3.Row]:
         """All rows of a table by its key, each as it was written."""
-        key = KEYS[table]
+        key = schema.KEYS[table]
         for row in self._db.execute(f"SELECT * FROM {table} ORDER BY {key}"):
-            if not is_sound(row):
+            if not schema.is_sound(row):
                 raise Damaged(f"row {row[key]!r} of its {table} is not as it was written")
             yield row
 
@@ -381,7 +371,7 @@ def _insert(db: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -
 
 def _add_checksums(db: sqlite3.Connection) -> None:
     """To rows that an older version wrote."""
-    for table, key in KEYS.items():
+    for table, key in schema.KEYS.items():
         rows = db.execute(f"SELECT * FROM {table}").fetchall()
-        sums = [(checksum(tuple(row)[:-1]), row[key]) for row in rows]
+        sums = [(schema.checksum(tuple(row)[:-1]), row[key]) for row in rows]
         db.executemany(f"UPDATE {table} SET checksum = ? WHERE {key} = ?", sums)

@@ -7,7 +7,6 @@ import json
 import os
 import socket
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from evonas.errors import RunError
@@ -38,12 +37,7 @@ class RunLock:
             self._file.flush()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *ended: object) -> None:
         self._file.truncate(0)
         self._file.close()
 

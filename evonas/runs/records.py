@@ -12,14 +12,7 @@ from evonas.evaluation.objectives import Objective
 from evonas.runs.archive import Archive
 from evonas.runs.hypervolume import Fitness, Hypervolume
 from evonas.settings import Limits
-from evonas.trial import (
-    Chromosome,
-    Finished,
-    History,
-    Outcome,
-    Prefix,
-    Trial,
-)
+from evonas.trial import Chromosome, Finished, History, Outcome, Prefix, Trial
 
 TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 REFERENCE_TRIALS = 12  # complete trials that fix the reference point

@@ -19,7 +19,7 @@ from evonas.exporters.file_names import WEIGHTS
 from evonas.files import new_folder, write_atomically
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.runs.ledger import Ledger
-from evonas.settings import RunSettings, Settings
+from evonas.settings import Settings
 from evonas.space.document import space_name
 from evonas.yaml_file import read_yaml, write_yaml
 
@@ -48,8 +48,8 @@ def new_run_folder(
         RunError: A run of that name is there already, or no folder can be made there.
     """
     named = settings.run.name
-    if named is not None and os.path.lexists(run_path(settings.run, named)):
-        raise _taken(run_path(settings.run, named))
+    if named is not None and os.path.lexists(settings.run.folder / named):
+        raise _taken(settings.run.folder / named)
     with ExitStack() as stack:
         unfinished = _unfinished_folder(settings.run.folder, stack)
         _fill(unfinished, settings, words, space, facts)
@@ -77,7 +77,7 @@ def _moved(unfinished: Path, settings: Settings) -> Path:
     """
     named = settings.run.name
     while True:
-        final = run_path(settings.run, named or _free_name(settings))
+        final = settings.run.folder / (named or _free_name(settings))
         try:
             return unfinished.rename(final)
         except OSError as problem:
@@ -129,11 +129,6 @@ def run_folders(folder: Path) -> list[Path]:
     return sorted((path.parent for path in databases), key=lambda path: path.stat().st_mtime)
 
 
-def run_path(run: RunSettings, name: str) -> Path:
-    """Where the run of that name lies."""
-    return run.folder / name
-
-
 def environment() -> dict[str, Any]:
     """Versions, commit and device: what a result may depend on."""
     return {
@@ -175,7 +170,7 @@ def _free_name(settings: Settings) -> str:
     space = re.sub(r"[^A-Za-z0-9._-]+", "-", space_name(settings.space)).strip("._-") or "run"
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     number = 1
-    while os.path.lexists(run_path(settings.run, f"{space}-{day}-{number}")):
+    while os.path.lexists(settings.run.folder / f"{space}-{day}-{number}"):
         number += 1
     return f"{space}-{day}-{number}"
 

@@ -49,12 +49,14 @@ class FileWord(str):
 
 
 def _absolute(value: Any) -> Any:
-    return os.path.abspath(_start(value) / os.path.expanduser(value)) if _is_word(value) else value
+    if not isinstance(value, str):
+        return value
+    return os.path.abspath(_start(value) / os.path.expanduser(value))
 
 
 def _absolute_parts(value: Any) -> Any:
     """Spaces that are joined, those that are named by a path by an absolute one."""
-    if not _is_word(value) or "+".join(parts := SPACE_PART.findall(value)) != value:
+    if not isinstance(value, str) or "+".join(parts := SPACE_PART.findall(value)) != value:
         return value
     start = _start(value)
     return "+".join(
@@ -63,11 +65,7 @@ def _absolute_parts(value: Any) -> Any:
     )
 
 
-def _is_word(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _start(value: Any) -> Path:
+def _start(value: str) -> Path:
     return value.folder if isinstance(value, FileWord) else Path()
 
 

@@ -147,11 +147,8 @@ def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:
                 known = ", ".join(sorted(group.model_fields))
                 problems.append(f'{where}: there is no key "{key}". {hint}Known: {known}.')
             else:
-                problems.append(
-                    f"{where}, {key}: {_complaint(error)}."
-                    if key
-                    else f"{where}: {_complaint(error)}."
-                )
+                place = f"{where}, {key}" if key else where
+                problems.append(f"{place}: {_complaint(error)}.")
         raise SettingsError(problems) from None
 
 

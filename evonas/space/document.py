@@ -293,7 +293,7 @@ class _Part:
             SpaceError: They are more than a file may have.
         """
         size = 1
-        for key, inner in _items(value):
+        for key, inner in items_in(value):
             times = _copies(inner) if isinstance(value, list) else 1
             size += times * self._size(inner, (*written, key))
             if size > MOST_VALUES:
@@ -336,8 +336,8 @@ class _Part:
         return {key: inner for key, inner in item.items() if key != "repeat"}, max(1, count)
 
 
-def _items(value: Any) -> Iterable[tuple[Any, Any]]:
-    """Keys or places with what stands there."""
+def items_in(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Keys of a mapping, or places in a list, with what stands there."""
     if isinstance(value, dict):
         return value.items()
     return enumerate(value) if isinstance(value, list) else ()
@@ -345,7 +345,7 @@ def _items(value: Any) -> Iterable[tuple[Any, Any]]:
 
 def _paths(value: Any) -> Iterator[KeyPath]:
     """The key paths of all that is in here."""
-    for key, inner in _items(value):
+    for key, inner in items_in(value):
         yield (key,)
         yield from ((key, *path) for path in _paths(inner))
 

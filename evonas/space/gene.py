@@ -163,42 +163,29 @@ class Float(Gene):
         return _inside(_real(allele), self.low, self.high)
 
     def sample(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(self.low, self.high))
+        numbers = self.pygad_space()
+        return float(rng.uniform(numbers["low"], numbers["high"]))
 
     def pygad_space(self) -> dict[str, float]:
         return {"low": self.low, "high": self.high}
 
     def describe(self) -> dict[str, Any]:
-        return {"kind": "float", "low": self.low, "high": self.high}
+        return {"kind": type(self).__name__.lower(), "low": self.low, "high": self.high}
 
 
-@dataclass(frozen=True)
-class Log(Gene):
+class Log(Float):
     """A positive real number whose logarithm (base 10) is the gene's number."""
-
-    low: float
-    high: float
-
-    @property
-    def size(self) -> float:
-        return math.inf
 
     def allele(self, number: float) -> Allele:
         exponent = _clip(number, math.log10(self.low), math.log10(self.high))
         # Twelve digits, so that an allele survives the way to its number and back.
-        return float(_clip(float(f"{10**exponent:.12g}"), self.low, self.high))
+        return super().allele(float(f"{10**exponent:.12g}"))
 
     def number(self, allele: Allele) -> float:
-        return math.log10(_inside(_real(allele), self.low, self.high))
-
-    def sample(self, rng: np.random.Generator) -> float:
-        return float(rng.uniform(math.log10(self.low), math.log10(self.high)))
+        return math.log10(super().number(allele))
 
     def pygad_space(self) -> dict[str, float]:
         return {"low": math.log10(self.low), "high": math.log10(self.high)}
-
-    def describe(self) -> dict[str, Any]:
-        return {"kind": "log", "low": self.low, "high": self.high}
 
 
 def make_choice(alleles: Any) -> dict[str, Any]:
@@ -222,11 +209,7 @@ def make_choice(alleles: Any) -> dict[str, Any]:
 
 
 def make_int(ends: Any) -> dict[str, Any]:
-    """The fields of an Int from `[low, high]` in a space file.
-
-    Raises:
-        ValueError: As in `make_choice`.
-    """
+    """The fields of an Int from `[low, high]` in a space file; raises as `make_choice` does."""
     low, high = _ends(ends)
     if low != int(low) or high != int(high):
         raise ValueError(f"{ends} are not whole numbers")
@@ -239,21 +222,13 @@ def make_int(ends: Any) -> dict[str, Any]:
 
 
 def make_float(ends: Any) -> dict[str, Any]:
-    """The fields of a Float from `[low, high]` in a space file.
-
-    Raises:
-        ValueError: As in `make_choice`.
-    """
+    """The fields of a Float from `[low, high]` in a space file; raises as `make_choice` does."""
     low, high = _ends(ends)
     return {"low": low, "high": high}
 
 
 def make_log(ends: Any) -> dict[str, Any]:
-    """The fields of a Log from `[low, high]` in a space file.
-
-    Raises:
-        ValueError: As in `make_choice`.
-    """
+    """The fields of a Log from `[low, high]` in a space file; raises as `make_choice` does."""
     low, high = _ends(ends)
     if low <= 0:
         raise ValueError(f"{ends} has no logarithm. Write a low end above 0")

@@ -1,7 +1,6 @@
 """From what space files say to a search space: genes, their conditions and the scales."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from evonas.errors import SpaceError
 from evonas.networks import Scale
+from evonas.networks import value_rules as rule
 from evonas.networks.scale import LARGEST, STACKS, STEMS
 from evonas.registry import did_you_mean
 from evonas.space.conditions import contradictions
@@ -16,6 +16,7 @@ from evonas.space.document import (
     SECTIONS,
     SUBJECTS,
     SpaceDocument,
+    items_in,
     read_part,
     read_space,
     read_space_file,
@@ -104,12 +105,8 @@ class _SpaceReader:
 
     def _check_words(self, value: Any, key_path: KeyPath) -> None:
         """Free keys are words: YAML reads `on`, `no` and `1` as something else."""
-        is_mapping = isinstance(value, dict)
-        items: Any = value.items() if is_mapping else ()
-        if isinstance(value, list):
-            items = enumerate(value)
-        for key, inner in items:
-            if is_mapping and not isinstance(key, str):
+        for key, inner in items_in(value):
+            if isinstance(value, dict) and not isinstance(key, str):
                 problem = f"this key is no word, it is read as {key!r}. Put it in quotes"
                 self._complain((*key_path, key), problem)
             self._check_words(inner, (*key_path, key))
@@ -126,8 +123,7 @@ class _SpaceReader:
                 f"this looks like a gene and is none: its keys are {words}. Write {meant}, with "
                 f"one of {', '.join(GENE_KINDS)}. If it is a constant, call its keys otherwise",
             )
-        items: Any = value.items() if isinstance(value, dict) else ()
-        for key, inner in enumerate(value) if isinstance(value, list) else items:
+        for key, inner in items_in(value):
             self._check_lookalikes(inner, (*key_path, key))
 
     def _gene(self, key_path: KeyPath, value: Mapping[str, Any]) -> Gene | None:
@@ -264,15 +260,13 @@ class _SpaceReader:
             self._complain(("scales", name), f"{values} is no mapping. Write {{resolution_px: 32}}")
             return Scale(name=name, **fields)
         for key, value in values.items():
-            read = SCALE_KEYS.get(key)
-            if read is None:
+            if key not in SCALE_KEYS:
                 hint = did_you_mean(SCALE_KEYS, str(key))
                 self._complain(("scales", name, key), f"there is no such key. {hint}")
-                continue
-            try:
-                fields[key] = read(value)
-            except ValueError as problem:
-                self._complain(("scales", name, key), str(problem))
+            elif problem := SCALE_KEYS[key](value):
+                self._complain(("scales", name, key), problem)
+            else:
+                fields[key] = _as_field(key, value)
         if "resolution_px" not in values:
             self._complain(("scales", name), "resolution_px is missing")
         phi = fields.pop("phi", 0)
@@ -283,75 +277,47 @@ def _genes_in(values: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Mapping
     if is_gene(values):
         yield key_path, values
         return
-    items: Any = ()
-    if isinstance(values, dict):
-        items = values.items()
-    elif isinstance(values, list):
-        items = enumerate(values)
-    for key, value in items:
+    for key, value in items_in(values):
         yield from _genes_in(value, (*key_path, key))
 
 
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{value} is not a number above 0")
-    return value
+def _count(key: str, what: str) -> rule.Rule:
+    return rule.whole(1, what, most=LARGEST[key])
 
 
-def _positive(value: Any) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{value} is not a number above 0")
-    return float(value)
+def _factor(key: str) -> rule.Rule:
+    most = LARGEST[key]
+    wanted = f"a {key}. Write a number above 0, of at most {most}"
+    return rule.number(lambda value: 0 < value <= most, wanted)
 
 
-def _true_or_false(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{value} is neither true nor false")
-    return value
-
-
-def _repeats(value: Any) -> tuple[int, ...]:
-    """`4`, the cells of each stack, or `[4, 3, 3]`."""
+def _repeats(value: Any) -> str | None:
+    """What is wrong with `4`, the cells of each stack, or `[4, 3, 3]`."""
     counts = value if isinstance(value, list) else [value] * STACKS
     if len(counts) != STACKS:
-        raise ValueError(f"{value} are not the cells of {STACKS} stacks. Write 4 or [4, 3, 3]")
-    return tuple(_whole(count) for count in counts)
+        return f"{value} are not the cells of {STACKS} stacks. Write 4 or [4, 3, 3]"
+    return next(filter(None, map(_count("repeats", "a number of cells"), counts)), None)
 
 
-def _stem(value: Any) -> str:
-    if value not in STEMS:
-        raise ValueError(f"{value} is no stem. Write {' or '.join(STEMS)}")
-    return str(value)
-
-
-def _bounded(read: Callable[[Any], Any], key: str) -> Callable[[Any], Any]:
-    """As `read`, up to the largest."""
-
-    def bounded(value: Any) -> Any:
-        number = read(value)
-        if max(number if isinstance(number, tuple) else (number,)) > LARGEST[key]:
-            raise ValueError(f"{value} is beyond any {key}. Write at most {LARGEST[key]}")
-        return number
-
-    return bounded
-
-
-_READERS: Mapping[str, Callable[[Any], Any]] = {
-    "resolution_px": _whole,
-    "width": _positive,
-    "depth": _positive,
-    "phi": _positive,
-    "smallest_map_px": _whole,
-    "filters": _whole,
+SCALE_KEYS: Mapping[str, rule.Rule] = {
+    "resolution_px": _count("resolution_px", "a number of pixels"),
+    "width": _factor("width"),
+    "depth": _factor("depth"),
+    "phi": _factor("phi"),
+    "smallest_map_px": _count("smallest_map_px", "a number of pixels"),
+    "filters": _count("filters", "a number of channels"),
     "repeats": _repeats,
-    "stem": _stem,
-    "stem_channels": _whole,
-    "far_input": _true_or_false,
+    "stem": rule.one_of_words("stem", *STEMS),
+    "stem_channels": _count("stem_channels", "a number of channels"),
+    "far_input": rule.true_or_false,
 }
-SCALE_KEYS: Mapping[str, Callable[[Any], Any]] = {
-    key: _bounded(read, key) if key in LARGEST else read for key, read in _READERS.items()
-}
+
+
+def _as_field(key: str, value: Any) -> Any:
+    """The value as the scale has it."""
+    if key == "repeats":
+        return tuple(value) if isinstance(value, list) else (value,) * STACKS
+    return float(value) if key in ("width", "depth", "phi") else value
 
 
 def _nearest_gene(name: str, known: Iterable[str]) -> str:

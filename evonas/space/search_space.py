@@ -115,18 +115,6 @@ class SearchSpace:
         """A chromosome with every gene drawn on its own."""
         return tuple(gene.sample(rng) for gene in self.genes)
 
-    def neighbours(self, chromosome: Sequence[float]) -> Iterator[Chromosome]:
-        """The canonical chromosomes that differ in one active gene with finitely many alleles."""
-        own = self.canonical(chromosome)
-        active = self._active_alleles(own)
-        for index, gene in enumerate(self.genes):
-            if gene.name not in active or math.isinf(gene.size):
-                continue
-            for number in gene.pygad_space():
-                other = self.canonical((*own[:index], float(number), *own[index + 1 :]))
-                if other != own:
-                    yield other
-
     @cached_property
     def size(self) -> float:
         """How many combinations of active genes there are (before folding equal networks)."""
@@ -135,8 +123,8 @@ class SearchSpace:
     def alleles(self, chromosome: Sequence[float]) -> dict[str, Allele]:
         """The active genes' alleles by name, as they stand in the blueprint."""
         values = self.peek(chromosome).to_dict()
-        found = {gene.name: _value_at(values, gene.key_path) for gene in self.genes}
-        return {name: allele for name, allele in found.items() if allele is not _MISSING}
+        found = {gene.name: value_at(values, gene.key_path) for gene in self.genes}
+        return {name: allele for name, allele in found.items() if allele is not MISSING}
 
     def activity(self, chromosome: Sequence[float]) -> tuple[bool, ...]:
         """Which genes the design has, in their order."""
@@ -151,12 +139,12 @@ class SearchSpace:
         return alleles
 
 
-_MISSING: Any = object()
+MISSING: Any = object()
 
 
 def _is_active(gene: Gene, alleles: Mapping[str, Allele]) -> bool:
     """True if every condition holds."""
-    return all(is_one_of(alleles.get(other, _MISSING), wanted) for other, wanted in gene.when)
+    return all(is_one_of(alleles.get(other, MISSING), wanted) for other, wanted in gene.when)
 
 
 def _filled(template: Any, places: Mapping[Any, Any], alleles: Mapping[str, Allele]) -> Any:
@@ -172,17 +160,14 @@ def _filled(template: Any, places: Mapping[Any, Any], alleles: Mapping[str, Alle
     return values
 
 
-def _at(values: Any, key_path: KeyPath) -> Any:
-    for key in key_path:
-        values = values[key]
-    return values
-
-
-def _value_at(values: Any, key_path: KeyPath) -> Any:
+def value_at(values: Any, key_path: KeyPath) -> Any:
+    """What stands at a place of nested plain values; `MISSING` if nothing does."""
     try:
-        return _at(values, key_path)
+        for key in key_path:
+            values = values[key]
     except (KeyError, IndexError, TypeError):
-        return _MISSING
+        return MISSING
+    return values
 
 
 def _differences(first: Any, second: Any, key_path: KeyPath) -> Iterator[tuple[KeyPath, Any, Any]]:
@@ -199,8 +184,8 @@ def _differences(first: Any, second: Any, key_path: KeyPath) -> Iterator[tuple[K
 
 
 def _encoded(gene: Gene, values: Mapping[str, Any]) -> float:
-    allele = _value_at(values, gene.key_path)
-    if allele is _MISSING:
+    allele = value_at(values, gene.key_path)
+    if allele is MISSING:
         return gene.default_number
     try:
         return gene.number(allele)

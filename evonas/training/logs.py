@@ -39,7 +39,6 @@ class CsvLog:
         self.rows = [row for row in kept if int(row["epoch"]) <= epochs_done]
 
     def write(self, epoch: int, row: Row) -> None:
-        """See `Log.write`."""
         self.rows.append({"epoch": epoch, **row})
         text = io.StringIO()
         names = dict.fromkeys(name for row in self.rows for name in row)
@@ -79,13 +78,11 @@ class TensorBoardLog:
         self.writer: Any = SummaryWriter(place, purge_step=epochs_done + 1)
 
     def write(self, epoch: int, row: Row) -> None:
-        """See `Log.write`."""
         for name, value in row.items():
             self.writer.add_scalar(name, value, epoch)
         self.writer.flush()
 
     def close(self) -> None:
-        """See `Log.close`."""
         self.writer.close()
 
 

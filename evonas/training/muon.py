@@ -18,11 +18,8 @@ SMALLEST_NORM = 1e-7
 def matrices(network: nn.Module) -> set[torch.Tensor]:
     """The weights that Muon is for: of convolutions over all maps and of hidden linear layers."""
     convolutions = (m for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups == 1)
-    return {m.weight for m in convolutions} | {m.weight for m in _hidden(network)}
-
-
-def _hidden(network: nn.Module) -> list[nn.Linear]:
-    return [layer for layer in classifier(network)[:-1] if isinstance(layer, nn.Linear)]
+    hidden = (m for m in classifier(network)[:-1] if isinstance(m, nn.Linear))
+    return {m.weight for m in convolutions} | {m.weight for m in hidden}
 
 
 def orthogonalised(matrix: torch.Tensor) -> torch.Tensor:

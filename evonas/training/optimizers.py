@@ -18,31 +18,21 @@ Factory = Callable[[Groups, TrainingSettings], Optimizer]
 PREFIX = "optimizer."
 
 
-def _sgd(groups: Groups, recipe: TrainingSettings) -> Optimizer:
-    return SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
-
-
-def _nesterov(groups: Groups, recipe: TrainingSettings) -> Optimizer:
-    return SGD(
-        groups,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
-    )
-
-
 def _adagrad(groups: Groups, recipe: TrainingSettings) -> Optimizer:
     on_cpu = groups[0]["params"][0].device.type == "cpu"  # torch fuses it there alone
     return Adagrad(groups, weight_decay=recipe.weight_decay, fused=on_cpu or None)
 
 
-def _rmsprop(groups: Groups, recipe: TrainingSettings) -> Optimizer:
-    return RMSprop(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True)
+def _nesterov(groups: Groups, recipe: TrainingSettings) -> Optimizer:
+    return _with_momentum(SGD, nesterov=recipe.momentum > 0, fused=True)(groups, recipe)
 
 
-def _adadelta(groups: Groups, recipe: TrainingSettings) -> Optimizer:
-    return Adadelta(groups, weight_decay=recipe.weight_decay, foreach=True)
+def _with_momentum(kind: Callable[..., Optimizer], **options: Any) -> Factory:
+    def make(groups: Groups, recipe: TrainingSettings) -> Optimizer:
+        decay = recipe.weight_decay
+        return kind(groups, momentum=recipe.momentum, weight_decay=decay, **options)
+
+    return make
 
 
 def _with_betas(kind: Callable[..., Optimizer], **options: Any) -> Factory:
@@ -55,22 +45,22 @@ def _with_betas(kind: Callable[..., Optimizer], **options: Any) -> Factory:
     return make
 
 
-def _muon(groups: Groups, recipe: TrainingSettings) -> Optimizer:
-    return Muon(groups, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True)
-
-
 # Name to a function (groups, recipe) to an optimiser; the learning rate is set before each step.
 OPTIMIZERS: Mapping[str, Factory] = {
-    "sgd": _sgd,
+    "sgd": _with_momentum(SGD, fused=True),
     "nesterov": _nesterov,
     "adam": _with_betas(Adam, fused=True),
     "adamw": _with_betas(AdamW, fused=True),
-    "rmsprop": _rmsprop,
+    "rmsprop": _with_momentum(RMSprop, foreach=True),
     "adagrad": _adagrad,
-    "adadelta": _adadelta,
+    "adadelta": lambda groups, recipe: Adadelta(
+        groups, weight_decay=recipe.weight_decay, foreach=True
+    ),
     "adamax": _with_betas(Adamax, foreach=True),
     "nadam": _with_betas(NAdam, foreach=True),
-    "muon": _muon,
+    "muon": lambda groups, recipe: Muon(
+        groups, betas=(0.9, 0.999), weight_decay=recipe.weight_decay, fused=True
+    ),
 }
 
 

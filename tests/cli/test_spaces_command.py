@@ -55,15 +55,6 @@ def test_the_terminal_shows_all_of_a_space() -> None:
     assert "…" not in shown
 
 
-def test_a_file_with_mistakes_names_their_lines() -> None:
-    line = broken_nano(Path("mine.yaml"), "kernel: {choice: [3, 5]}", "kernel: 4")
-    result = typed("spaces", "./mine.yaml", "--json")
-    assert result.returncode == 2
-    assert result.stdout == ""
-    assert f"mine.yaml, network.stages.0.kernel (line {line}): 4 is not" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [

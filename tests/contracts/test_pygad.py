@@ -9,7 +9,7 @@ import pygad
 import pytest
 
 from evonas.evolution.operators import FastGA, Operators, mating, pygad_parameters
-from evonas.evolution.pygad_run_evolver import PygadRunEvolver, kept
+from evonas.evolution.pygad_run_evolver import PygadRunEvolver
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
 from evonas.space.gene import Choice, Float, Gene, Int, Log
@@ -141,22 +141,6 @@ def test_the_populations_are_those_of_pygads_run(case: str) -> None:
         assert np.array_equal(their, our), f"generation {generation}"
 
 
-def test_in_a_space_without_conditions_the_proposals_are_the_populations() -> None:
-    settings = evolver_settings(selection="tournament_nsga2")
-    theirs = populations_of_run(settings, WHOLE, 3, 8, two)
-    evolver, finished = PygadRunEvolver(settings, WHOLE, 3), []
-    for population in theirs:
-        generation = evolver.generation(len(finished))
-        proposals = evolver.propose(History(tuple(finished)), generation)
-        new = population[len(population) - len(generation) :]
-        assert [proposal.chromosome for proposal in proposals] == [tuple(row) for row in new]
-        finished += [
-            Finished(number, proposal.chromosome, two(proposal.chromosome))
-            for number, proposal in zip(generation, proposals, strict=True)
-        ]
-    assert len(finished) == 12 + 8 * (12 - kept(settings))
-
-
 SIGNATURES = {
     "run_select_parents": ["self", "call_on_parents"],
     "run_crossover": ["self"],
@@ -167,10 +151,7 @@ SIGNATURES = {
     "non_dominated_sorting": ["self", "fitness"],
     "nsga3_generate_reference_points": ["self", "num_objectives", "num_divisions"],
     "prepare_changed_operator_solution": [
-        "self",
-        "original_solution",
-        "proposed_solution",
-        "build_initial_pop",
+        *("self", "original_solution", "proposed_solution", "build_initial_pop")
     ],
     "is_gene_value_in_space": ["self", "gene_idx", "gene_value", "current_gene_value"],
     "is_bounded_operator_gene_value_in_space": ["self", "gene_index", "value"],
@@ -187,15 +168,9 @@ SIGNATURES = {
     **{
         name: ["self", "fitness", "num_parents"]
         for name in (
-            "tournament_selection",
-            "tournament_selection_nsga2",
-            "tournament_selection_nsga3",
-            "nsga2_selection",
-            "nsga3_selection",
-            "rank_selection",
-            "random_selection",
-            "roulette_wheel_selection",
-            "stochastic_universal_selection",
+            *("tournament_selection", "tournament_selection_nsga2", "tournament_selection_nsga3"),
+            *("nsga2_selection", "nsga3_selection", "rank_selection", "random_selection"),
+            *("roulette_wheel_selection", "stochastic_universal_selection"),
         )
     },
 }
@@ -207,26 +182,11 @@ def test_methods_that_are_called_or_replaced_have_their_parameters(name: str) ->
 
 
 ATTRIBUTES = [
-    "population",
-    "sol_per_pop",
-    "K_tournament",
-    "num_genes",
-    "num_offspring",
-    "mutation_num_genes",
-    "mutation_probability",
-    "keep_elitism",
-    "keep_parents",
-    "crossover_type",
-    "crossover_probability",
-    "gene_space",
-    "gene_space_nested",
-    "gene_type",
-    "gene_constraint",
-    "allow_duplicate_genes",
-    "numpy_random_generator",
-    "python_random_generator",
-    "generations_completed",
-    "last_generation_fitness",
+    *("population", "sol_per_pop", "K_tournament", "num_genes", "num_offspring"),
+    *("mutation_num_genes", "mutation_probability", "keep_elitism", "keep_parents"),
+    *("crossover_type", "crossover_probability", "gene_space", "gene_space_nested", "gene_type"),
+    *("gene_constraint", "allow_duplicate_genes", "numpy_random_generator"),
+    *("python_random_generator", "generations_completed", "last_generation_fitness"),
     "last_generation_parents_indices",
 ]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from evonas.data.cache import data_key, load_data
 from evonas.data.dataset import Source
 from evonas.data.readers import DATA_SETS
-from evonas.errors import DataError, FileError, UnknownName
+from evonas.errors import DataError, FileError
 from evonas.settings import DataSettings, SyntheticSettings
 
 
@@ -89,16 +89,6 @@ def test_the_key_follows_the_split_and_nothing_else(images: Path) -> None:
     assert len(keys | {data_key(settings)}) == 4
 
 
-def test_a_half_written_folder_is_replaced(decoded: Path, images: Path) -> None:
-    shades(images)
-    (folder,) = decoded.iterdir()
-    for part in folder.iterdir():
-        (part / "contents.json").unlink()
-    (folder / "images" / "development_images.npy").write_bytes(b"half")
-    assert 14 in shades(images)
-    assert list(decoded.iterdir()) == [folder]
-
-
 def test_a_test_part_survives_the_cache(decoded: Path, images: Path, tmp_path: Path) -> None:
     divided = tmp_path / "divided"
     divided.mkdir()
@@ -115,11 +105,6 @@ def test_a_set_that_cannot_be_read_leaves_nothing_behind(decoded: Path, images: 
         with pytest.raises(DataError):
             shades(images)
     assert list(decoded.iterdir()) == []
-
-
-def test_an_unknown_data_set_is_told(decoded: Path) -> None:
-    with pytest.raises(UnknownName, match=r'no data set called "digit"\. Did you mean "digits"'):
-        load_data(DataSettings(name="digit"), 4)
 
 
 READ = """

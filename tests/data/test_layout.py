@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import problems_of
 from PIL import Image
 
 from evonas.cache_folder import cache_folder
@@ -100,9 +101,7 @@ def test_parts_that_are_there_twice_or_have_nothing_to_train_on_are_refused(
     tmp_path: Path, folders: list[str], message: str
 ) -> None:
     divided(tmp_path, *folders)
-    with pytest.raises(DataError) as failure:
-        lay_out(tmp_path)
-    assert message in str(failure.value)
+    assert message in "\n".join(problems_of(lay_out, tmp_path))
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
@@ -116,16 +115,8 @@ def test_a_part_that_misses_a_class_or_has_others_is_refused(tmp_path: Path, par
         read(tmp_path)
 
 
-LITTER = [
-    "a/._0.png",
-    ".hidden/1.png",
-    "a/.ipynb_checkpoints/0-checkpoint.png",
-    "__MACOSX/a/0.png",
-    "a/deeper/Thumbs.db",
-    ".DS_Store",
-    "b/desktop.ini",
-    "@eaDir/0.jpg",
-]
+LITTER = ["a/._0.png", ".hidden/1.png", "a/.ipynb_checkpoints/0-checkpoint.png", ".DS_Store"]
+LITTER += ["__MACOSX/a/0.png", "a/deeper/Thumbs.db", "b/desktop.ini", "@eaDir/0.jpg"]
 
 
 @pytest.mark.parametrize("part", ["", "train", "val"])
@@ -181,9 +172,7 @@ def test_damaged_images_are_refused_by_name_or_left_out_and_counted(
     file = tmp_path / "b" / "2.png"
     whole = file.read_bytes()
     file.write_bytes({"half": whole[:-30], "text": b"no image", "empty": b""}[damage])
-    with pytest.raises(DataError) as failure:
-        read(tmp_path)
-    named, hint = failure.value.problems
+    named, hint = problems_of(read, tmp_path)
     assert named.startswith(f"{file} is no image that can be read: ")
     assert hint == "Leave damaged images out by data.skip_damaged=true."
     for _ in range(2):  # the second time from the cache
@@ -317,10 +306,9 @@ def test_every_data_set_says_what_was_read(name: str, text: str) -> None:
 def test_a_subset_that_leaves_a_part_empty_is_refused_with_the_least_that_works(
     subset: int,
 ) -> None:
-    with pytest.raises(DataError) as failure:
-        load_data(DataSettings(subset=subset), 8)
-    assert str(failure.value).startswith(f"data.subset={subset} leaves a part of the split without")
-    stated = int(str(failure.value).rstrip(".").rpartition("=")[2])
+    (problem,) = problems_of(load_data, DataSettings(subset=subset), 8)
+    assert problem.startswith(f"data.subset={subset} leaves a part of the split without")
+    stated = int(problem.rstrip(".").rpartition("=")[2])
     data = load_data(DataSettings(subset=stated), 8)
     for part in (data.train, data.validation, data.test):
         assert set(part.targets) == set(range(10))

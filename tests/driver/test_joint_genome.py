@@ -3,32 +3,17 @@
 from pathlib import Path
 
 import pytest
-from conftest import typed
+from conftest import FIXED, changed, typed
 
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
 from evonas.settings import Words
 
-SPACE = """
-scales:
-  proxy: {resolution_px: 16, width: 0.5, smallest_map_px: 4}
-  full: {resolution_px: 32}
-network:
-  builder: stages
-  activation: relu
-  stem: {channels: 16, kernel: 3, stride: 2}
-  stages:
-    - operation: conv
-      kernel: 3
-      se_ratio: 0
-      skip: none
-      channels: {choice: [13, 16]}
-      layers: 1
-      stride: 1
-  head: {channels: 32}
+SPACE = f"""
+{changed(FIXED, ("channels: 16", "channels: {choice: [13, 16]}"))}\
 training:
-  lr0: {log: [0.01, 0.3]}
-  schedule: {choice: [cosine, one_cycle]}
+  lr0: {{log: [0.01, 0.3]}}
+  schedule: {{choice: [cosine, one_cycle]}}
   fliplr: 0.0
 """
 

@@ -9,7 +9,7 @@ import pytest
 import evonas
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
-from evonas.runs import Run, load_run
+from evonas.runs import Run
 
 WORDS = {
     "space": "nano",
@@ -62,53 +62,6 @@ def test_the_same_words_give_the_same_run() -> None:
     for schedule in ("generational", "async"):
         words = settings(schedule=schedule, budget={"evaluations": 33}, evolver={"population": 8})
         assert table(search(words, toy)) == table(search(words, toy))
-
-
-def test_every_proposal_can_be_made_again_from_what_it_had_seen() -> None:
-    run = search(settings(budget={"evaluations": 30}, evolver={"population": 6}), toy)
-    from evonas.evolution import EVOLVERS
-    from evonas.runs.records import Records
-
-    evolver = EVOLVERS["pygad"](run.settings.evolver, run.space, 0)
-    for trial, _ in run.trials():
-        past = Records(run.records.objectives, {})
-        for number in range(trial.number):
-            past.add_trial(run.records.trials[number], 0)
-        for number in list(run.records.outcomes)[: run.records.seen[trial.number]]:
-            past.add_outcome(run.records.outcomes[number])
-        again = evolver.propose(past.history(), [trial.number])[0]
-        assert again.chromosome == trial.chromosome
-
-
-@pytest.mark.parametrize("schedule", ["async", "generational"])
-def test_stopping_and_resuming_equals_not_stopping(schedule: str) -> None:
-    def words(name: str) -> dict[str, object]:
-        return settings(
-            schedule=schedule,
-            run={"name": name},
-            budget={"evaluations": 26},
-            evolver={"population": 6},
-        )
-
-    whole = search(words("whole"), toy)
-    calls = 0
-
-    def interrupted(blueprint: Blueprint) -> dict[str, float]:
-        nonlocal calls
-        calls += 1
-        if calls % 5 == 0:
-            raise KeyboardInterrupt
-        return toy(blueprint)
-
-    with pytest.raises(KeyboardInterrupt):
-        search(words("parts"), interrupted)
-    assert load_run("runs/parts").status == "interrupted"
-    while load_run("runs/parts").status != "finished":
-        try:
-            resume(Path("runs/parts"), (), interrupted)
-        except KeyboardInterrupt:
-            continue
-    assert table(load_run("runs/parts")) == table(whole)
 
 
 def test_extending_a_finished_run_equals_a_larger_budget() -> None:
@@ -179,34 +132,14 @@ def test_seconds_end_the_search() -> None:
     assert 0 < run.records.evaluations < 1000
 
 
-ONE_CHOICE = """
-scales:
-  proxy: {resolution_px: 16, width: 1.0, smallest_map_px: 4}
-  full: {resolution_px: 16}
-network:
-  builder: stages
-  activation: {choice: [relu, relu6]}
-  stem: {channels: 8, kernel: 3, stride: 2}
-  stages:
-    - operation: conv
-      kernel: {choice: [3, 5]}
-      se_ratio: 0
-      skip: none
-      channels: 8
-      layers: 1
-      stride: 1
-  head: {channels: 16}
-"""
-
-
 @pytest.mark.parametrize("schedule", ["async", "generational"])
 def test_an_exhausted_space_ends_the_search_and_trains_nothing_twice(schedule: str) -> None:
-    Path("four.yaml").write_text(ONE_CHOICE)
+    Path("four.yaml").write_text("values: {a: {int: [1, 2]}, b: {int: [3, 4]}}\n")
     calls: list[str] = []
 
     def count(blueprint: Blueprint) -> dict[str, float]:
         calls.append(blueprint.fingerprint)
-        return {"score": 1.0, "cost": float(blueprint.network["stages"][0]["kernel"])}
+        return {"score": 1.0, "cost": float(blueprint.values["b"])}
 
     run = search(settings(space="./four.yaml", schedule=schedule, run={"name": "four"}), count)
     assert run.facts["ended"] == "space exhausted"
@@ -256,10 +189,6 @@ def test_a_given_reference_point_counts() -> None:
     words = settings(budget={"evaluations": 3}, reference_point={"score": 0, "cost": 100})
     run = search(words, toy)
     assert run.records.volume.reference_point == (0, 100)
-
-
-def test_the_facade_offers_the_same_search() -> None:
-    assert evonas.search is search
 
 
 def test_a_run_becomes_a_table() -> None:

@@ -17,9 +17,9 @@ from evonas.driver.proxy_filter import (
     ProxyFilter,
     Scored,
     check_filter,
+    correlation_of,
     is_among_worst,
     is_trusted,
-    rank_correlation,
 )
 from evonas.errors import BuildError
 from evonas.evaluation.objectives import parse_objective
@@ -225,7 +225,7 @@ def test_equal_scores_are_never_the_worst() -> None:
 
 def test_the_correlation_is_of_ranks() -> None:
     def of(fitness: Sequence[float | None]) -> float | None:
-        return rank_correlation([Scored(n, 2.0**n, value) for n, value in enumerate(fitness)])
+        return correlation_of([Scored(n, 2.0**n, value) for n, value in enumerate(fitness)])
 
     assert of([float(n) for n in range(FEWEST)]) == pytest.approx(1)
     assert of([-float(n) for n in range(FEWEST)]) == pytest.approx(-1)

@@ -9,9 +9,8 @@ from evonas.driver import resume, search
 from evonas.evolution import EVOLVERS
 from evonas.runs import Run, load_run
 
-TABLE = """\
-kind,width,accuracy_a,accuracy_b,accuracy,latency_ms,seconds
-"""
+TABLE = "kind,width,accuracy_a,accuracy_b,accuracy,latency_ms,seconds\n"
+OBSERVED = {"accuracy": ["accuracy_a", "accuracy_b"]}
 SPACE = """\
 values:
   kind: {choice: [a, b, c, d]}
@@ -34,11 +33,7 @@ def words(working_folder: Path) -> dict[str, Any]:
     return {
         "space": "sizes.yaml",
         "objectives": ["accuracy:max", "latency_ms:min"],
-        "evaluator": {
-            "name": "table",
-            "path": "table.csv",
-            "observed": {"accuracy": ["accuracy_a", "accuracy_b"]},
-        },
+        "evaluator": {"name": "table", "path": "table.csv", "observed": OBSERVED},
         "executor": {"name": "inline"},
         "budget": {"evaluations": EVALUATIONS},
         "display": "none",
@@ -48,16 +43,10 @@ def words(working_folder: Path) -> dict[str, Any]:
 def facts(run: Run) -> list[tuple[object, ...]]:
     """What has to be equal, in the order in which trials finished."""
     records = run.records
+    finished = [(records.trials[number], outcome) for number, outcome in records.outcomes.items()]
     return [
-        (
-            number,
-            records.trials[number].chromosome,
-            records.trials[number].parents,
-            records.trials[number].operator,
-            records.seen[number],
-            outcome.measures,
-        )
-        for number, outcome in records.outcomes.items()
+        (t.number, t.chromosome, t.parents, t.operator, records.seen[t.number], outcome.measures)
+        for t, outcome in finished
     ]
 
 
@@ -79,6 +68,7 @@ def stopped_and_resumed(words: dict[str, Any], every: int, monkeypatch: pytest.M
         patched.setattr(TableEvaluator, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
             search({**words, "run": {"name": "parts"}})
+        assert load_run("runs/parts").status == "interrupted"
         stops = 1
         while load_run("runs/parts").status != "finished":
             try:

@@ -5,21 +5,19 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from conftest import QUICK, REPOSITORY
+from conftest import QUICK, REPOSITORY, problems_of
 
 from evonas.driver import search
 from evonas.driver.preparation import check
-from evonas.errors import SettingsError
 from evonas.models import build
 from evonas.settings import Words
 from evonas.space import load_space
 
 
-def problems_of(*words: str) -> list[str]:
-    with pytest.raises(SettingsError) as caught:
-        search([*QUICK, "executor=inline", *words])
+def problems(*words: str) -> list[str]:
+    told = problems_of(search, [*QUICK, "executor=inline", *words])
     assert not Path("runs").exists()
-    return list(caught.value.problems)
+    return told
 
 
 @pytest.mark.parametrize(
@@ -35,7 +33,7 @@ def problems_of(*words: str) -> list[str]:
     ],
 )
 def test_it_is_told_before_a_folder_is_made(words: list[str], message: str) -> None:
-    assert any(problem.startswith(message) for problem in problems_of(*words)), problems_of(*words)
+    assert any(problem.startswith(message) for problem in problems(*words))
 
 
 @pytest.mark.parametrize("key", ["compile", "cuda_graphs"])
@@ -46,19 +44,17 @@ def test_how_a_training_runs_is_no_part_of_a_design(
     nano = (REPOSITORY / "search_spaces" / "nano.yaml").read_text()
     line = len(nano.splitlines()) + 2
     Path("mine.yaml").write_text(f"{nano}training:\n  {key}: {value}\n")
-    with pytest.raises(SettingsError) as caught:
-        check(Words(["space=./mine.yaml", *QUICK[1:]]))
-    (problem,) = caught.value.problems
+    (problem,) = problems_of(check, Words(["space=./mine.yaml", *QUICK[1:]]))
     assert problem.startswith(f"mine.yaml, training.{key} (line {line}): how a training runs is a")
     assert problem.endswith(f"a search takes it as training.{key}=VALUE.")
 
 
 def test_damaged_and_unfit_weights_are_told(working_folder: Path) -> None:
     (working_folder / "damaged.safetensors").write_bytes(b"nothing")
-    (problem,) = problems_of("training.weights=damaged.safetensors")
+    (problem,) = problems("training.weights=damaged.safetensors")
     assert "cannot be read as safetensors" in problem
     safetensors.torch.save_file({"other.weight": torch.ones(3, 3)}, "unfit.safetensors")
-    (problem,) = problems_of("training.weights=unfit.safetensors")
+    (problem,) = problems("training.weights=unfit.safetensors")
     assert "nothing in " in problem
     assert "other.weight (3, 3)" in problem
 

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, typed
+from conftest import REPOSITORY, problems_of, typed
+from test_loop import toy
 
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
-from evonas.driver.preparation import check
 from evonas.driver.start import start_chromosomes
-from evonas.errors import SettingsError
 from evonas.presets import preset
 from evonas.runs import Run, load_run
 from evonas.settings import Words
@@ -39,15 +38,6 @@ training:
   lrf: {float: [0.1, 0.6], when: {schedule: one_cycle}}
   fliplr: 0.5
 """
-
-
-def toy(blueprint: Blueprint) -> dict[str, float]:
-    """Score for channels, cost for layers: computed from the design alone."""
-    stages = blueprint.network["stages"]
-    return {
-        "score": float(sum(stage["channels"] for stage in stages)),
-        "cost": float(sum(stage["layers"] * stage["kernel"] for stage in stages)),
-    }
 
 
 def told(run: Run) -> list[tuple[str, str]]:
@@ -104,10 +94,6 @@ def test_the_designs_of_the_start_are_canonical() -> None:
     assert [space.decode(chromosome).fingerprint for chromosome in chromosomes] == PRINTS
 
 
-def test_without_names_there_is_no_start() -> None:
-    assert started() == ()
-
-
 @pytest.fixture
 def composed() -> str:
     Path("recipe.yaml").write_text(RECIPE)
@@ -145,14 +131,7 @@ def test_a_preset_with_training_genes_is_found_by_the_search(composed: str) -> N
 
 
 def problems(*words: str) -> list[str]:
-    with pytest.raises(SettingsError) as failure:
-        started(*words)
-    return failure.value.problems
-
-
-def test_an_unknown_name_is_told_with_the_nearest_known() -> None:
-    (problem,) = problems("evolver.start=mobilnet_v2")
-    assert problem.startswith('evolver.start: There is no model called "mobilnet_v2". Did you mean')
+    return problems_of(started, *words)
 
 
 def test_what_a_space_cannot_express_is_told_with_the_gene_in_the_way() -> None:
@@ -169,19 +148,13 @@ def test_what_a_space_cannot_express_is_told_with_the_gene_in_the_way() -> None:
     )
 
 
-def test_a_wrong_start_is_found_with_all_other_problems_before_a_folder_is_made() -> None:
-    words = ["evolver.start=mobilnet_v2", "objectives=acuracy"]
-    with pytest.raises(SettingsError) as failure:
-        check(Words(words))
-    assert len(failure.value.problems) == 2
-    assert not Path("runs").exists()
-
-
-def test_a_wrong_start_ends_the_command_line_with_2() -> None:
-    result = typed("search", "evolver.start=mobilnet_v2,efficientnet_b0", "display=plain")
+def test_a_wrong_start_is_told_with_all_other_problems_before_a_folder_is_made() -> None:
+    words = ["evolver.start=mobilnet_v2,efficientnet_b0", "objectives=acuracy"]
+    result = typed("search", *words, "display=plain")
     assert result.returncode == 2
     assert result.stdout == ""
-    first, second = result.stderr.splitlines()
+    other, first, second = sorted(result.stderr.splitlines(), key=lambda line: "evolver" in line)
+    assert 'Did you mean "accuracy"?' in other
     assert first.startswith('evolver.start: There is no model called "mobilnet_v2".')
     assert "network.activation: swish is not one of relu, relu6." in second
     assert not Path("runs").exists()
@@ -199,5 +172,4 @@ def test_a_search_of_the_recipe_alone_begins_with_that_of_the_settings(tmp_path:
     assert recipe["momentum"] == 0.8, "the default"
     assert recipe["epochs"] == settings.training.epochs
     assert recipe["schedule"] == "one_cycle"
-    networks = start_chromosomes(settings, load_space("nano"))
-    assert networks == ()
+    assert start_chromosomes(settings, load_space("nano")) == started() == ()

@@ -117,16 +117,9 @@ def test_a_search_that_stagnated_ends_and_may_be_taken_up_with_more_patience(sch
         return float(min(calls, 7))
 
     calls = 0
-    words = {
-        "space": "nano",
-        "objectives": ["score:max"],
-        "executor": {"name": "inline"},
-        "display": "none",
-        "schedule": schedule,
-        "run": {"name": "tired"},
-        "budget": {"evaluations": 60, "stagnation": 5},
-    }
-    run = search(words, best_is_seventh)
+    words = ["space=nano", "objectives=score:max", "executor=inline", "display=none"]
+    words += [f"schedule={schedule}", "run.name=tired", "budget.evaluations=60"]
+    run = search([*words, "budget.stagnation=5"], best_is_seventh)
     assert run.facts["ended"] == "stagnation"
     assert run.records.evaluations == 12
     assert resume(Path("runs/tired"), [], best_is_seventh).records.evaluations == 12

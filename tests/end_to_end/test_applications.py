@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from conftest import REPOSITORY
 
 from evonas import Blueprint, Run
@@ -47,20 +46,6 @@ def test_eight_queens_attack_no_other(applications: Any) -> None:
         assert len({row + sign * column for column, row in enumerate(rows)}) == 8
     assert run.facts["ended"] == "target"
     assert min(measured(run, "attacks")[:20]) > 0
-
-
-@pytest.mark.parametrize(
-    ("rows", "attacks"),
-    [([0, 4, 7, 5, 2, 6, 1, 3], 0), ([0, 4, 7, 5, 2, 6, 3, 1], 2), ([5] * 8, 28), (range(8), 28)],
-)
-def test_attacks_are_counted(applications: Any, rows: list[int], attacks: int) -> None:
-    assert applications.attacks(rows) == attacks
-
-
-def test_a_seed_gives_one_search(applications: Any) -> None:
-    first, again, other = (applications.eight_queens(seed) for seed in (1, 1, 2))
-    designs = [[trial.chromosome for trial, _ in run.trials()] for run in (first, again, other)]
-    assert designs[0] == designs[1] != designs[2]
 
 
 @pytest.mark.slow
@@ -106,19 +91,6 @@ def test_a_convolutional_network_tells_digits_apart(applications: Any) -> None:
     assert len(right) == 237
     assert float(right.double().mean()) == measures["unseen_accuracy"] >= 0.85  # chance: 0.37
     assert max(measured(run, "accuracy")[:20]) < 0.8
-
-
-def test_weights_survive_the_way_through_a_network(applications: Any) -> None:
-    torch.manual_seed(0)
-    network, other = applications.small_cnn(), applications.small_cnn()
-    weights = applications.weights_of(network)
-    assert len(weights) == 151 == len(set(weights))
-    applications.set_weights(other, weights)
-    assert applications.weights_of(other) == weights
-    assert all(
-        torch.equal(own, copied)
-        for own, copied in zip(network.parameters(), other.parameters(), strict=True)
-    )
 
 
 def test_the_script_prints_what_was_reached() -> None:

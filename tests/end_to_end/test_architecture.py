@@ -19,22 +19,20 @@ from conftest import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 TREE = ("evonas", "search_spaces", "tests", "docs", "README.md", "pyproject.toml")
 
-Place = tuple[str, str]  # a table, and the file in which it stands
-
 
 @dataclass(frozen=True)
 class Part:
     """A part called `novel`, made as its row of the page says.
 
     `text`: the file that is written, or what is added to the end of one that is there. `lines`:
-    what each table gets, as a line, or as an old text and a new one. `imports`: what else the
-    tables' files get. `shows` fails if evonas does not pick the part up; `contracts` are the test
-    files that have tests of every part of its kind.
+    what each table of a file gets, as a line, or as an old text and a new one. `imports`: what else
+    the tables' files get. `shows` fails if evonas does not pick the part up; `contracts` are the
+    test files that have tests of every part of its kind.
     """
 
     shows: str
     text: str = ""
-    lines: Mapping[Place, str | tuple[str, str]] = field(default_factory=dict)
+    lines: Mapping[str, str | tuple[str, str]] = field(default_factory=dict)
     imports: Mapping[str, str] = field(default_factory=dict)
     contracts: tuple[str, ...] = ()
 
@@ -83,7 +81,10 @@ words = ["space=nano", "data.subset=100", "training.epochs=1", "executor=inline"
 """
 MODULES = "models/modules.py"
 PROXIES = "evaluation/proxies/__init__.py"
-RECIPE = ("TrainingSettings", "settings/training.py")
+MEASURES = "evaluation/measures.py"
+BLOCKS = "networks/stages/blocks.py"
+OPERATIONS = "networks/cells/operations.py"
+RECIPE = "TrainingSettings settings/training.py"
 STAGE = '{"operation": "novel", "channels": 8, "kernel": 3, "layers": 1, "stride": 1}'
 STAGES = f"""
 from evonas.blueprint import Blueprint, plan_network
@@ -97,19 +98,16 @@ PARTS: Mapping[str, Part] = {
     "search space": Part(
         "from evonas.space import load_space; assert load_space('novel').title",
         SPACE,
-        {("SPACES", "tests/golden/test_golden_spaces.py"): '"novel"'},
+        {"SPACES tests/golden/test_golden_spaces.py": '"novel"'},
         contracts=("tests/golden/test_golden_spaces.py", "tests/space/test_shipped_spaces.py"),
     ),
     "block": Part(
         f"{STAGES}\nassert count(plan_network(Blueprint(network), Scale('full', 8))).macs > 0",
         derived("evonas.models.blocks.conv", "Conv", "NovelBlock"),
         {
-            ("BLOCKS", MODULES): "NovelBlock",
-            (
-                "BLOCKS",
-                "networks/stages/blocks.py",
-            ): '"novel": Block("NovelBlock", ("kernel", "channels"))',
-            ("", "docs/networks.md"): (
+            f"BLOCKS {MODULES}": "NovelBlock",
+            f"BLOCKS {BLOCKS}": '"novel": Block("NovelBlock", ("kernel", "channels"))',
+            "docs/networks.md": (
                 "| `darknet` |",
                 "| `novel` | new | `channels`, `kernel` |\n| `darknet` |",
             ),
@@ -121,11 +119,8 @@ PARTS: Mapping[str, Part] = {
         "from evonas.networks.cells.operations import OPERATIONS; assert 'novel' in OPERATIONS",
         derived("evonas.models.operations.plain_conv", "PlainConv", "NovelOperation"),
         {
-            ("OPERATIONS", MODULES): "NovelOperation",
-            (
-                "OPERATIONS",
-                "networks/cells/operations.py",
-            ): '"novel": Operation("NovelOperation", {"kernel": 3})',
+            f"OPERATIONS {MODULES}": "NovelOperation",
+            f"OPERATIONS {OPERATIONS}": '"novel": Operation("NovelOperation", {"kernel": 3})',
         },
         {MODULES: "from evonas.models.operations.novel import NovelOperation"},
         ("tests/models/test_operations.py",),
@@ -134,13 +129,13 @@ PARTS: Mapping[str, Part] = {
         "from evonas.networks.chain.layer_words import word_of; assert word_of({'novel': 2})",
         NOVEL_LAYER,
         {
-            ("LAYERS", MODULES): "Novel",
-            ("DEFAULTS", "networks/chain/layer_words.py"): '"novel": {}',
-            ("SHAPES", "networks/chain/layer_words.py"): '"novel": lambda layer, shape: shape',
-            ("WORD_VALUES", "networks/chain/rules.py"): '"novel": whole(2, "a factor")',
-            ("LAYERS", "networks/chain/plan.py"): '"novel": _own("Novel", "novel", "times")',
-            ("OF_EACH_WORD", "tests/networks/test_chain_plan.py"): '"novel": [{"novel": 2}]',
-            ("", "docs/networks.md"): ("## `cells`", "`novel`\n\n## `cells`"),
+            f"LAYERS {MODULES}": "Novel",
+            "DEFAULTS networks/chain/layer_words.py": '"novel": {}',
+            "SHAPES networks/chain/layer_words.py": '"novel": lambda layer, shape: shape',
+            "WORD_VALUES networks/chain/rules.py": '"novel": rule.whole(2, "a factor")',
+            "LAYERS networks/chain/plan.py": '"novel": _own("Novel", "novel", "times")',
+            "OF_EACH_WORD tests/networks/test_chain_plan.py": '"novel": [{"novel": 2}]',
+            "docs/networks.md": ("## `cells`", "`novel`\n\n## `cells`"),
         },
         {MODULES: "from evonas.models.chain_layers import Novel"},
         ("tests/networks/test_chain_plan.py",),
@@ -148,59 +143,51 @@ PARTS: Mapping[str, Part] = {
     "activation": Part(
         "from evonas.networks.names import ACTIVATIONS; assert 'novel' in ACTIVATIONS",
         lines={
-            ("ACTIVATIONS", "models/activations.py"): '"novel": lambda channels: nn.ReLU()',
-            ("ACTIVATIONS", "networks/names.py"): '"novel"',
+            "ACTIVATIONS models/activations.py": '"novel": lambda channels: nn.ReLU()',
+            "ACTIVATIONS networks/names.py": '"novel"',
         },
         contracts=("tests/models/test_operations.py",),
     ),
     "norm": Part(
         "from evonas.networks.names import NORMS; assert 'novel' in NORMS",
         lines={
-            ("NORMS", "models/norms.py"): '"novel": nn.BatchNorm2d',
-            ("NORMS", "networks/names.py"): '"novel"',
+            "NORMS models/norms.py": '"novel": nn.BatchNorm2d',
+            "NORMS networks/names.py": '"novel"',
         },
         contracts=("tests/models/test_operations.py",),
     ),
     "initialisation": Part(
         "from evonas.settings import TrainingSettings; TrainingSettings(initialisation='novel')",
         lines={
-            ("INITIALISATIONS", "models/initialise.py"): '"novel": he_deviation',
-            ("INITIALISATIONS", "networks/names.py"): '"novel"',
-            RECIPE: (
-                '"xavier", "lecun"',
-                '"xavier", "lecun", "novel"',
-            ),
+            "INITIALISATIONS models/initialise.py": '"novel": he_deviation',
+            "INITIALISATIONS networks/names.py": '"novel"',
+            RECIPE: ('"xavier", "lecun"', '"xavier", "lecun", "novel"'),
         },
     ),
     "grammar": Part(
         "from evonas.networks import tidied; assert tidied({'builder': 'novel'})",
         again("evonas.networks.chain", "CHAIN", "NOVEL"),
-        {("GRAMMARS", "networks/__init__.py"): '"novel": NOVEL'},
+        {"GRAMMARS networks/__init__.py": '"novel": NOVEL'},
         {"networks/__init__.py": "from evonas.networks.novel import NOVEL"},
     ),
     "published network": Part(
         "from evonas.presets import preset; assert preset('novel').title",
         PRESET,
-        {("COUNTS", "tests/presets/test_presets.py"): '"novel": (166, 6_952)'},
+        {"COUNTS tests/presets/test_presets.py": '"novel": (166, 6_952)'},
         contracts=("tests/presets/test_presets.py",),
     ),
     "measure": Part(
         f"{SEARCH}\nrun = evonas.search([*words, 'objectives=novel'])\n"
         "assert all(o.measures['novel'] > 0 for _, o in run.trials())",
         "\n\ndef novel(bench):\n    return bench.count.macs\n",
-        {
-            (
-                "MEASURES",
-                "evaluation/measures.py",
-            ): '"novel": Measure("", "minimise", "count", lambda bench: novel(bench))'
-        },
+        {f"MEASURES {MEASURES}": '"novel": Measure("", "minimise", "count", lambda b: novel(b))'},
     ),
     "proxy": Part(
         "from evonas.evaluation.measures import MEASURES; assert 'novel_proxy' in MEASURES",
         again("evonas.evaluation.proxies.gradients", "grad_norm", "novel_proxy"),
         {
-            ("PROXIES", PROXIES): '"novel_proxy": novel_proxy',
-            ("PROXY_NAMES", "evaluation/measures.py"): '"novel_proxy"',
+            f"PROXIES {PROXIES}": '"novel_proxy": novel_proxy',
+            "PROXY_NAMES evaluation/measures.py": '"novel_proxy"',
         },
         {PROXIES: "from evonas.evaluation.proxies.novel import novel_proxy"},
         ("tests/evaluation/test_proxies.py",),
@@ -209,8 +196,8 @@ PARTS: Mapping[str, Part] = {
         "from evonas.data.readers import DATA_SETS; assert 'novel' in DATA_SETS",
         again("evonas.data.synthetic", "read_synthetic", "read_novel"),
         {
-            ("DATA_SETS", "data/readers.py"): '"novel": Reader(read_novel, "new", ("synthetic",))',
-            ("", "README.md"): (
+            "DATA_SETS data/readers.py": '"novel": Reader(read_novel, "new", ("synthetic",))',
+            "README.md": (
                 "shapes.*` says |\n",
                 "shapes.*` says |\n| `novel` | new |\n",
             ),
@@ -222,36 +209,33 @@ PARTS: Mapping[str, Part] = {
         "from evonas.tasks.variation.erasing import ERASERS; assert 'novel' in ERASERS",
         "\n\ndef novel(*given):\n    return rectangle(*given)\n",
         {
-            ("ERASERS", "tasks/variation/erasing.py"): '"novel": lambda *given: novel(*given)',
+            "ERASERS tasks/variation/erasing.py": '"novel": lambda *given: novel(*given)',
             RECIPE: ("    cutout: Part = 0.0\n", "    cutout: Part = 0.0\n    novel: Part = 0.0\n"),
-            ("CHANGES", "tests/training/test_trainer.py"): '{"novel": 0.4}',
-            ("", "README.md"): ("`cutout` (", "`novel` (0), `cutout` ("),
+            "CHANGES tests/training/test_trainer.py": '{"novel": 0.4}',
+            "README.md": ("`cutout` (", "`novel` (0), `cutout` ("),
         },
         contracts=("tests/training/test_trainer.py", "tests/test_readme.py"),
     ),
     "optimiser": Part(
         "from evonas.settings import TrainingSettings; TrainingSettings(optimizer='novel')",
         lines={
-            ("OPTIMIZERS", "training/optimizers.py"): '"novel": lambda g, _: SGD(g, momentum=0.5)',
-            ("USUAL_RATE", "training/rates.py"): '"novel": 0.1',
-            RECIPE: (
-                '"muon",\n',
-                '"muon",\n        "novel",\n',
-            ),
+            "OPTIMIZERS training/optimizers.py": '"novel": lambda g, _: SGD(g, momentum=0.5)',
+            "USUAL_RATE training/rates.py": '"novel": 0.1',
+            RECIPE: ('"muon",\n', '"muon",\n        "novel",\n'),
         },
         contracts=("tests/training/test_optimizers.py",),
     ),
     "evolver": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'evolver=novel']).front",
         derived("evonas.evolution.random_evolver", "RandomEvolver", "NovelEvolver"),
-        {("EVOLVERS", "evolution/__init__.py"): '"novel": NovelEvolver'},
+        {"EVOLVERS evolution/__init__.py": '"novel": NovelEvolver'},
         {"evolution/__init__.py": "from evonas.evolution.novel_evolver import NovelEvolver"},
         ("tests/evolution/test_evolvers.py",),
     ),
     "form of an exported model": Part(
         "from evonas.exporters.forms import FORMS; assert 'novel' in FORMS",
         again("evonas.exporters.onnx", "onnx_model", "novel"),
-        {("FORMS", "exporters/forms.py"): '"novel": Form("novel.onnx", novel, onnx_agreement)'},
+        {"FORMS exporters/forms.py": '"novel": Form("novel.onnx", novel, onnx_agreement)'},
         {"exporters/forms.py": "from evonas.exporters.novel import novel"},
         ("tests/contracts/test_forms.py",),
     ),
@@ -261,8 +245,8 @@ PARTS: Mapping[str, Part] = {
         "assert evonas.search([*words, 'evaluator=novel', 'objectives=v:min']).front",
         derived("evonas.evaluation.python_evaluator", "PythonEvaluator", "NovelEvaluator"),
         {
-            ("EVALUATORS", "evaluation/evaluators.py"): '"novel": NovelEvaluator',
-            ("_evaluator", "driver/preparation.py"): (
+            "EVALUATORS evaluation/evaluators.py": '"novel": NovelEvaluator',
+            "_evaluator driver/preparation.py": (
                 "    if checked.lookup is not None:\n",
                 '    if settings.evaluator.name == "novel":\n'
                 '        return NovelEvaluator(settings, objectives, lambda design: {"v": 1.0})\n'
@@ -279,23 +263,20 @@ PARTS: Mapping[str, Part] = {
         "from evonas.cli.app import app\n"
         "assert CliRunner().invoke(app, ['novel']).stdout == 'new\\n'",
         '\n\ndef novel() -> None:\n    """Something new."""\n    print("new")\n',
-        {("COMMANDS", "cli/app.py"): "novel"},
+        {"COMMANDS cli/app.py": "novel"},
         {"cli/app.py": "from evonas.cli.of_machine import novel"},
     ),
     "executor": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'executor=novel']).front",
         derived("evonas.executors.inline_executor", "InlineExecutor", "NovelExecutor"),
-        {("EXECUTORS", "executors/__init__.py"): '"novel": NovelExecutor'},
+        {"EXECUTORS executors/__init__.py": '"novel": NovelExecutor'},
         {"executors/__init__.py": "from evonas.executors.novel_executor import NovelExecutor"},
     ),
     "runtime of the latency clock": Part(
         "from evonas.settings import LatencySettings; LatencySettings(runtime='novel')",
         lines={
-            ("RUNTIMES", "hardware/runtimes.py"): '"novel": TorchRuntime("cpu")',
-            ("LatencySettings", "settings/run_settings.py"): (
-                '"tensorrt"\n',
-                '"tensorrt", "novel"\n',
-            ),
+            "RUNTIMES hardware/runtimes.py": '"novel": TorchRuntime("cpu")',
+            "LatencySettings settings/run_settings.py": ('"tensorrt"\n', '"tensorrt", "novel"\n'),
         },
         contracts=("tests/hardware/test_runtimes.py",),
     ),
@@ -332,7 +313,7 @@ def file_of(row: str) -> str:
     return f"{path}novel.yaml" if path.endswith("/") else path
 
 
-def places_of(row: str) -> set[Place]:
+def places_of(row: str) -> set[str]:
     """The tables of a row: `A`, `B` in `x.py` and `y.py` are four."""
     places, tables, was_file = set(), list[str](), False
     for word in re.findall(r"`([\w/.]+)`", ROWS[row][1]):
@@ -340,9 +321,9 @@ def places_of(row: str) -> set[Place]:
         if not is_file:
             tables = [word] if was_file else [*tables, word]
         elif word.endswith(".md"):
-            places.add(("", word))
+            places.add(word)
         else:
-            places |= {(table, word) for table in tables}
+            places |= {f"{table} {word}" for table in tables}
         was_file = is_file
     return places
 
@@ -386,7 +367,8 @@ def make(row: str, tree: Path) -> None:
         file.parent.mkdir(exist_ok=True)
         before = file.read_text(encoding="utf-8") if file.exists() else ""
         file.write_text(before + part.text, encoding="utf-8")
-    for (table, place), line in part.lines.items():
+    for key, line in part.lines.items():
+        table, _, place = key.rpartition(" ")
         file = tree / in_tree(place)
         source = file.read_bytes()
         if isinstance(line, tuple):
@@ -424,16 +406,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ]
     (tree / "tests" / "test_novel.py").write_text("\n\n".join(shown))
     contracts = sorted({file for part in PARTS.values() for file in part.contracts})
-    words = [
-        "-q",
-        "-rA",
-        "-m",
-        "",
-        "-k",
-        "novel or listed or every_set",
-        "-p",
-        "no:cacheprovider",
-    ]
+    words = ["-q", "-rA", "-m", "", "-p", "no:cacheprovider"]
+    words += ["-k", "novel or listed or every_set"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, "tests/test_novel.py", *contracts],
         cwd=tree,
@@ -466,7 +440,7 @@ def test_every_row_is_followed() -> None:
 
 def test_every_file_and_table_of_the_page_is_there() -> None:
     for row in ROWS:
-        for table, place in places_of(row):
+        for table, _, place in (key.rpartition(" ") for key in places_of(row)):
             text = (REPOSITORY / in_tree(place)).read_text(encoding="utf-8")
             assert re.search(rf"^((class|def) )?{table}\b", text, re.MULTILINE), (row, table, place)
     before_the_example = PAGE.partition("## An operation")[0]

@@ -3,27 +3,17 @@
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, typed
+from conftest import QUICK, SPACE, changed, typed
 
 from evonas.errors import SpaceError
 from evonas.yaml_file import read_yaml, write_yaml
 
-WRONG_ALLELE = """
-scales: {proxy: {resolution_px: 16}, full: {resolution_px: 32}}
-network:
-  builder: stages
-  activation: relu
-  stem: {channels: 8, kernel: 3, stride: 2}
-  stages:
-    - operation: {choice: [conv, depthwise_seperable]}
-      kernel: 4
-      se_ratio: 0
-      skip: none
-      channels: {choice: [8, 48.5]}
-      layers: 1
-      stride: 1
-  head: {channels: 16}
-"""
+WRONG_ALLELES = changed(
+    SPACE,
+    ("[conv, inverted_residual]", "[depthwise_seperable, inverted_residual]"),
+    ("{choice: [3, 5]}", "4"),
+    ("channels: 16", "channels: {choice: [8, 48.5]}"),
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +33,7 @@ network:
         (["evolver=pygat"], ['no evolver called "pygat". Did you mean "pygad"?']),
         (["data=digit"], ['no data set called "digit". Did you mean "digits"?']),
         (["evaluator=python"], ["evaluator.function=package.module:name"]),
+        (["data.subset=5"], ["data.subset=5 leaves a part of the split without images of some"]),
         (["config=missing.yaml"], ["There is no file missing.yaml."]),
         (["full.resolution_px=16", "space=mobile_cells"], ["total stride of 32"]),
         (
@@ -62,15 +53,15 @@ def test_wrong_words(words: list[str], messages: list[str], working_folder: Path
 
 
 def test_a_space_file_with_wrong_alleles_names_every_line(working_folder: Path) -> None:
-    Path("mine.yaml").write_text(WRONG_ALLELE)
+    Path("mine.yaml").write_text(WRONG_ALLELES)
     result = typed("search", "space=./mine.yaml")
     assert result.returncode == 2
     lines = result.stderr.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("mine.yaml, network.stages.0.operation (line 8): There is no operat")
+    assert lines[0].startswith("mine.yaml, network.stages.0.operation (line 9): There is no operat")
     assert 'Did you mean "depthwise_separable"?' in lines[0]
-    assert lines[1].startswith("mine.yaml, network.stages.0.kernel (line 9): 4 is not a kernel")
-    assert "(line 12): 48.5 is not a number of channels" in lines[2]
+    assert lines[1].startswith("mine.yaml, network.stages.0.kernel (line 11): 4 is not a kernel")
+    assert "(line 14): 48.5 is not a number of channels" in lines[2]
     assert not Path("runs").exists()
 
 
@@ -109,6 +100,9 @@ def test_an_existing_name_is_refused(run_copy: Path) -> None:
     ("words", "message"),
     [
         (["space=mobile_cells"], "a resume cannot change space"),
+        (["data.subset=9"], "a resume cannot change data"),
+        (["data.class_weights=balanced"], "It may change budget, executor, display, data.path"),
+        (["data=synthetic"], "a resume cannot change data"),
         (["training.epochs=3"], "training.epochs=3: a resume cannot change training"),
         (["budget.evaluatons=+3"], 'Did you mean "evaluations"?'),
     ],

@@ -169,17 +169,6 @@ def test_a_folder_of_colour_images_is_searched_exported_and_retrained(working_fo
 
 
 @pytest.mark.slow
-def test_constraints_cost_no_training() -> None:
-    words = [*QUICK, "executor=inline", "budget.evaluations=4", "run.name=small"]
-    result = typed("search", *words, "constraints.parameters.max=20000", "--json")
-    assert result.returncode == 0, result.stderr
-    summary = json.loads(result.stdout)
-    assert summary["counts"]["infeasible"] > 0
-    assert summary["counts"]["complete"] == 4
-    assert all(m["measures"]["parameters"] <= 20000 for m in summary["front"])
-
-
-@pytest.mark.slow
 def test_a_constraint_that_nothing_meets_is_said() -> None:
     words = [*QUICK, "executor=inline", "evolver=random", "run.name=none"]
     result = typed("search", *words, "constraints.parameters.max=10")

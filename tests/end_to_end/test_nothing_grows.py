@@ -17,14 +17,8 @@ from evonas.trial import Assignment, Outcome, Trial
 TRIALS = 200
 WARM = 20  # after so many trials all that is kept on purpose has been loaded
 WITH_LATENCY = 8  # of so many trials one measures latency, which takes longer than the training
-WORDS = [
-    "space=nano",
-    "data.subset=100",
-    "training.epochs=1",
-    "latency.spread=1",
-    "executor=local",
-    "executor.workers=1",
-]
+WORDS = ["space=nano", "data.subset=100", "training.epochs=1", "latency.spread=1"]
+WORDS += ["executor=local", "executor.workers=1"]
 
 
 @dataclass(frozen=True)

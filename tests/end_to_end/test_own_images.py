@@ -10,9 +10,7 @@ from conftest import table, typed
 from PIL import Image
 
 from evonas.driver import search
-from evonas.driver.preparation import check, set_up
 from evonas.runs import load_run
-from evonas.settings import Words
 
 QUICK = ["space=nano", "training.epochs=1", "executor=inline", "display=plain"]
 SEARCH = [*QUICK, "data=folder", "objectives=accuracy,macs", "budget.evaluations=2", "run.name=own"]
@@ -63,27 +61,12 @@ def test_a_search_goes_on_where_its_images_have_moved_and_nowhere_else(
     assert typed("resume", "own", "budget.evaluations=+1").returncode == 0
 
 
-@pytest.mark.parametrize("word", ["data.subset=9", "data.class_weights=balanced", "data=digits"])
-def test_nothing_else_of_the_data_may_change_when_a_run_goes_on(run_copy: Path, word: str) -> None:
-    result = typed("resume", "finished", word.replace("digits", "synthetic"))
-    assert result.returncode == 2
-    assert "a resume cannot change data" in result.stderr
-    assert "It may change budget, executor, display, data.path" in result.stderr
-
-
 def test_images_of_a_run_that_had_none_of_a_folder_cannot_be_found_elsewhere(
     run_copy: Path,
 ) -> None:
     paint(Path("elsewhere"), cat=5, dog=5)
     result = typed("resume", "finished", "data.path=elsewhere", "budget.evaluations=15")
     assert result.returncode == 0  # the digits lie nowhere else
-
-
-def test_too_small_a_subset_is_refused_before_anything_is_trained(working_folder: Path) -> None:
-    result = typed("search", *QUICK, "data.subset=5", "run.name=small")
-    assert result.returncode == 2
-    assert "data.subset=5 leaves a part of the split without images of some class." in result.stderr
-    assert not Path("runs").exists()
 
 
 def test_measures_of_unequal_classes_are_objectives_limits_and_targets(
@@ -111,19 +94,6 @@ def test_the_five_most_likely_of_five_classes_are_refused(working_folder: Path) 
     result = typed("search", *words)
     assert result.returncode == 2
     assert "top5_accuracy is 1 for every network where there are 5 or fewer" in result.stderr
-
-
-def key(*words: str) -> str:
-    checked = check(Words([*QUICK, "data.subset=200", "objectives=accuracy,macs", *words]))
-    evaluator = set_up(checked, Path("none"), checked.facts).evaluator
-    return evaluator.training_key(
-        checked.space.decode([gene.default_number for gene in checked.space.genes])
-    )
-
-
-def test_weights_of_classes_are_part_of_what_is_trained() -> None:
-    assert key("data.class_weights=none") == key()
-    assert key("data.class_weights=balanced") != key()
 
 
 @pytest.mark.slow

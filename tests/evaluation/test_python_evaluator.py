@@ -6,14 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import evonas, typed
+from conftest import evonas, problems_of, typed
 
-from evonas.errors import SettingsError
 from evonas.evaluation.python_evaluator import find_function
 
 SEARCH = ["search", "space=./values.yaml", "evaluator=python", "objectives=v:max", "run.name=mine"]
 SEARCH += ["budget.evaluations=1", "executor=inline", "display=plain"]
-SPACE = "title: numbers\nvalues:\n  a: {float: [0, 1]}\n"
 ARGPARSE = """
 import argparse
 parser = argparse.ArgumentParser()
@@ -23,15 +21,15 @@ arguments = parser.parse_args()
 
 
 @pytest.fixture(autouse=True)
-def _modules_of_this_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def files_and_modules_of_this_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "modules", {**sys.modules})
+    Path("values.yaml").write_text("title: numbers\nvalues:\n  a: {float: [0, 1]}\n")
+    Path("printing.py").write_text(PRINTING)
 
 
 def refusal(place: str) -> str:
-    with pytest.raises(SettingsError) as failure:
-        find_function(place)
-    (problem,) = failure.value.problems
+    (problem,) = problems_of(find_function, place)
     return problem
 
 
@@ -106,7 +104,6 @@ def test_a_missing_module_or_name_is_told_with_what_is_near() -> None:
 
 
 def test_the_command_says_it_in_two_lines_and_makes_no_run() -> None:
-    Path("values.yaml").write_text(SPACE)
     Path("broken.py").write_text("def f(b):\n    return (1\n")
     result = typed(*SEARCH, "evaluator.function=broken:f")
     assert (result.returncode, result.stdout) == (2, "")
@@ -129,7 +126,6 @@ def parsed(text):
 
 
 def test_a_trial_that_fails_names_the_user_s_line_and_shows_their_calls_alone() -> None:
-    Path("values.yaml").write_text(SPACE)
     Path("failing.py").write_text(FAILING)
     result = evonas(*SEARCH, "evaluator.function=failing:f")
     assert result.returncode == 1
@@ -171,8 +167,6 @@ def test_with_json_all_that_a_function_prints_goes_to_standard_error(
     executor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    Path("values.yaml").write_text(SPACE)
-    Path("printing.py").write_text(PRINTING)
     words = ["evaluator.function=printing:f", f"executor={executor}", "executor.workers=1"]
     result = evonas(*SEARCH, *words, "--json")
     assert result.returncode == 0, result.stderr
@@ -183,8 +177,6 @@ def test_with_json_all_that_a_function_prints_goes_to_standard_error(
 
 
 def test_a_resume_with_json_prints_its_document_alone() -> None:
-    Path("values.yaml").write_text(SPACE)
-    Path("printing.py").write_text(PRINTING)
     assert typed(*SEARCH, "evaluator.function=printing:f").returncode == 0
     result = evonas("resume", "mine", "budget.evaluations=+1", "--json")
     assert json.loads(result.stdout)["evaluations"] == 2
@@ -192,8 +184,6 @@ def test_a_resume_with_json_prints_its_document_alone() -> None:
 
 
 def test_a_doctor_with_json_prints_its_document_alone() -> None:
-    Path("values.yaml").write_text(SPACE)
-    Path("printing.py").write_text(PRINTING)
     words = [word for word in SEARCH[1:] if not word.startswith("run.")]
     result = evonas("doctor", *words, "evaluator.function=printing:f", "--json")
     assert json.loads(result.stdout)["checks"]
@@ -201,7 +191,6 @@ def test_a_doctor_with_json_prints_its_document_alone() -> None:
 
 
 def test_a_function_that_cannot_be_sent_to_a_process_is_told() -> None:
-    Path("values.yaml").write_text(SPACE)
     Path("short.py").write_text("f = lambda blueprint: 1.0\n")
     result = typed(*SEARCH, "evaluator.function=short:f", "executor=local", "executor.workers=1")
     assert result.returncode == 2

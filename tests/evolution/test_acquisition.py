@@ -70,10 +70,3 @@ def test_growth_is_the_difference_of_hypervolumes(
     expected = [np.mean([growth(draw[design]) for draw in samples]) for design in range(4)]
     found = expected_hypervolume_improvement(samples, front, reference)
     np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_a_design_that_dominates_the_front_is_worth_most() -> None:
-    front = np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]])
-    samples = np.array([[[4.0, 4.0], [2.5, 2.5], [2.0, 2.0], [0.5, 0.5]]])
-    found = expected_hypervolume_improvement(samples, front, np.zeros(2))
-    assert found.tolist() == [10.0, 1.25, 0.0, 0.0]

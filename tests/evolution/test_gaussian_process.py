@@ -97,19 +97,6 @@ def test_left_out_predictions_are_those_of_a_process_that_has_not_seen_the_desig
         assert predicted == pytest.approx(expected, abs=1e-8)
 
 
-def test_left_out_predictions_are_close_to_those_of_a_process_with_its_own_mean() -> None:
-    points, values = toy(1, 40)
-    distances = squared(points, points)
-    parameters = fit(distances, values)
-    correlation = correlations(distances, parameters.theta)
-    predicted = Process(correlation, parameters.eta, values).left_out()
-    for index in range(len(values)):
-        rest = np.arange(len(values)) != index
-        process = Process(correlation[rest][:, rest], parameters.eta, values[rest])
-        (again,) = process.mean(correlation[index : index + 1, rest])
-        assert abs(again - predicted[index]) < 0.1
-
-
 def test_a_column_that_says_nothing_weighs_least() -> None:
     points, values = toy(2, 40)
     found = fit(squared(points, points), values)

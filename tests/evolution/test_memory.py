@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evonas.evolution import PygadEvolver
-from evonas.evolution.read_history import Memory, fitness_of
-from evonas.pareto import best_first, ranks
+from evonas.evolution.read_history import Memory
+from evonas.pareto import best_first
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
 from evonas.trial import Finished, History, Prefix
@@ -60,23 +60,6 @@ def test_the_population_is_what_mu_plus_one_survival_leaves(
     assert memory.taken == {trial.chromosome for trial in trials}
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.tuples(small), min_size=1, max_size=25))
-def test_of_one_objective_the_best_stay(values: list[tuple[float, ...]]) -> None:
-    population = Memory(5).recall(History(tuple(finished(list(values))))).population
-    kept = sorted((member.fitness for member in population if member.fitness), reverse=True)
-    assert kept == sorted(values, reverse=True)[:5]
-
-
-def test_of_two_objectives_the_front_stays_while_it_fits() -> None:
-    rng = np.random.default_rng(0)
-    values = [tuple(row) for row in rng.random((60, 2)).tolist()]
-    population = Memory(20).recall(History(tuple(finished(list(values))))).population
-    front = {values[i] for i in np.flatnonzero(ranks(np.array(values)) == 0)}
-    assert len(front) < 20
-    assert front <= {member.fitness for member in population}
-
-
 def test_only_the_first_trial_of_a_design_is_used() -> None:
     trials = [Finished(0, (1.0,), None), Finished(1, (2.0,), (1.0,)), Finished(2, (2.0,), (9.0,))]
     memory = Memory(5).recall(History(tuple(trials)))
@@ -109,15 +92,6 @@ def test_an_earlier_prefix_is_read_from_its_beginning() -> None:
     assert state(memory.recall(History(Prefix(trials)))) == state(
         Memory(5).recall(History(tuple(trials)))
     )
-
-
-def test_an_empty_history_leaves_nothing() -> None:
-    memory = Memory(5).recall(History(tuple(finished([(1.0,)] * 3)))).recall(History(()))
-    assert state(memory) == (set(), [], [])
-
-
-def test_fitness_is_a_table_of_individuals_and_objectives() -> None:
-    assert fitness_of(finished([(1.0, 2.0), (3.0, 4.0)])).tolist() == [[1, 2], [3, 4]]
 
 
 class CountingPrefix(Prefix):

@@ -13,7 +13,7 @@ from evonas.evolution.operators import (
     nsga3_divisions,
     reference_points,
 )
-from evonas.pareto import best_first, ranks
+from evonas.pareto import ranks
 from evonas.settings import EvolverSettings
 from evonas.space import load_space
 from evonas.space.gene import Choice, Float
@@ -94,12 +94,6 @@ def test_selections_of_the_best_begin_again_after_the_last(selection: str) -> No
     assert sorted(chosen[:5]) == [0, 1, 2, 3, 4]
     assert chosen[:5] == chosen[5:10]
     assert ranks(values)[chosen[:5]].tolist() == sorted(ranks(values))
-
-
-def test_sss_takes_the_best_first() -> None:
-    values = fitness(5)
-    chosen = operators(selection="sss").select(population(size=5), values, 1)
-    assert chosen[0] == best_first(values)[0]
 
 
 def test_a_larger_tournament_presses_harder() -> None:

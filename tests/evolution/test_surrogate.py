@@ -216,13 +216,6 @@ class TestChoice:
         rng = np.random.default_rng(0)
         assert Surrogate(space).choose([worst.chromosome], memory(trials), [], rng) == 0
 
-    @pytest.mark.parametrize("objectives", [1, 2, 3])
-    def test_constant_fitness_is_no_obstacle(self, space: SearchSpace, objectives: int) -> None:
-        trials = finished(draws(space, 20, 0), lambda _: (0.1,) * objectives)
-        children = draws(space, 10, 1)
-        rng = np.random.default_rng(0)
-        assert 0 <= Surrogate(space).choose(children, memory(trials), children[:3], rng) < 10
-
     def test_an_outlier_far_below_hides_nothing(self, space: SearchSpace) -> None:
         trials = finished(draws(space, 40, 0), two)
         trials[5] = Finished(5, trials[5].chromosome, (-1e9, -1e9))
@@ -368,15 +361,6 @@ class TestEvolver:
         found = [[best(has, seed) for seed in range(5)] for has in (True, False)]
         assert np.mean(found[0]) > np.mean(found[1])
         assert np.mean(found[0]) > 0.3, "the best there is is 0.5"
-
-    def test_random_fitness_does_not_keep_it_from_proposing(self, space: SearchSpace) -> None:
-        rng = np.random.default_rng(0)
-        items: list[Finished] = []
-        own = evolver(space)
-        for number in range(40):
-            (proposal,) = own.propose(History(Prefix(items)), [number])
-            items.append(Finished(number, proposal.chromosome, (float(rng.standard_normal()),)))
-        assert len({trial.chromosome for trial in items}) == 40
 
     @pytest.mark.parametrize("objectives", [1, 2, 3])
     def test_constant_fitness_does_not_keep_it_from_proposing(

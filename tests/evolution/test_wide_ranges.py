@@ -33,25 +33,12 @@ PYGAD = {
     [*((f"evolver={name}",) for name in EVOLVERS), *PYGAD.values()],
     ids=[*EVOLVERS, *PYGAD],
 )
-def test_every_evolver_searches_wide_ranges(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_every_evolver_searches_wide_ranges(words: tuple[str, ...]) -> None:
     Path("wide.yaml").write_text(SPACE)
     Path("digits.py").write_text(FUNCTION)
-    run = evonas.search(
-        [
-            "space=./wide.yaml",
-            "evaluator=python",
-            "evaluator.function=digits:last_digits",
-            "objectives=y:max",
-            "executor=inline",
-            "evolver.population=6",
-            "budget.evaluations=14",
-            *words,
-        ]
-    )
-    trials = list(run.trials())
+    function = ["evaluator=python", "evaluator.function=digits:last_digits", "objectives=y:max"]
+    few = ["executor=inline", "evolver.population=6", "budget.evaluations=14"]
+    trials = evonas.search(["space=./wide.yaml", *function, *few, *words]).trials()
     space = load_space_file(Path("wide.yaml"))
     assert len({trial.chromosome for trial, _ in trials}) == 14
     for trial, outcome in trials:

@@ -26,13 +26,9 @@ def test_the_fingerprint_stands_for_the_description() -> None:
 
 def test_a_runtime_and_a_precision_of_its_own_is_another_device() -> None:
     assert device_fingerprint("onnxruntime", "fp32") == device_fingerprint()
-    others = [
-        device_fingerprint("torch", "fp32"),
-        device_fingerprint("torch", "bf16"),
-        device_fingerprint("cuda", "fp32"),
-        device_fingerprint("onnxruntime-cuda", "fp32"),
-    ]
-    assert len({device_fingerprint(), *others}) == 5
+    runtimes = ["torch", "cuda", "onnxruntime-cuda"]
+    others = [device_fingerprint(runtime, "fp32") for runtime in runtimes]
+    assert len({device_fingerprint(), device_fingerprint("torch", "bf16"), *others}) == 5
 
 
 def test_a_runtime_on_the_gpu_is_told_by_gpu_and_driver() -> None:

@@ -76,9 +76,12 @@ def test_the_reference_is_calibrated_once_and_kept(empty_cache: Path) -> None:
     assert reference_ms(SETTINGS) == 12.5
 
 
-def test_another_number_of_threads_is_another_reference(empty_cache: Path) -> None:
+@pytest.mark.parametrize("settings", [LatencySettings(threads=2), TORCH])
+def test_other_threads_and_another_runtime_are_another_reference(
+    empty_cache: Path, settings: LatencySettings
+) -> None:
     reference_ms(SETTINGS)
-    reference_ms(LatencySettings(threads=2))
+    reference_ms(settings)
     assert len(list((empty_cache / "reference").iterdir())) == 2
 
 
@@ -89,12 +92,6 @@ def test_the_reference_against_itself_has_a_ratio_of_1(
     assert measured.ratio == pytest.approx(1, rel=0.15)
     assert measured.ms == pytest.approx(40 * measured.ratio)
     assert FEWEST_PAIRS <= measured.pairs <= MOST_PAIRS
-
-
-def test_another_runtime_is_another_reference(empty_cache: Path) -> None:
-    reference_ms(SETTINGS)
-    reference_ms(TORCH)
-    assert len(list((empty_cache / "reference").iterdir())) == 2
 
 
 def test_a_network_is_measured_in_the_form_that_the_runtime_takes(empty_cache: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.models import Count, LayerCount, Network, count, count_layers, network_macs
+from evonas.models import Count, LayerCount, Network, count, count_layers
 from evonas.networks.plan import Layer, Part, Plan
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.presets import preset
@@ -50,16 +50,6 @@ def test_a_separable_convolution_costs_1_nth_and_1_kernel_square_of_a_full_one(
     assert separable / full == pytest.approx(1 / channels + 1 / kernel**2, rel=1e-12)
     if (channels, kernel) == (512, 3):
         assert separable / full == pytest.approx(0.113064, abs=5e-7)
-
-
-@pytest.mark.parametrize(("alpha", "side"), [(1, 14), (0.75, 14), (0.5, 10), (0.25, 7)])
-def test_width_and_resolution_multiply_the_cost_of_a_separable_layer(
-    alpha: float, side: int
-) -> None:
-    # arXiv 1704.04861, eq. 7, whose example has 14x14 maps of 512 channels
-    wide = round(512 * alpha)
-    macs = block_macs("depthwise_separable", wide, wide, 3, side)
-    assert macs == 9 * wide * side**2 + wide * wide * side**2
 
 
 @pytest.mark.parametrize(
@@ -181,9 +171,3 @@ def test_a_window_leaves_a_minus_f_plus_2p_by_s_plus_1_pixels(
         layer = counted_layer(pool, window, (3, side, side))
         assert layer.maps.shape == (3, expected, expected)
         assert layer.count == Count(0, 0)
-
-
-def test_pooling_saves_the_linear_layer_that_googlenet_does_without() -> None:
-    flattened = nn.Sequential(nn.Flatten(), nn.Linear(7 * 7 * 1024, 1024))
-    assert network_macs(flattened, (1024, 7, 7)) == 51_380_224
-    assert sum(layer.count.macs for layer in layers_of("googlenet")[-2:]) == 1024 * 1000

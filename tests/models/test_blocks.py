@@ -2,7 +2,9 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import in_onnxruntime
+from conftest import a_network, a_stage
+from test_operations import assert_gradient_reaches_every_weight
+from test_operations import assert_same_in_onnxruntime as is_same_in_onnxruntime
 from torch import nn
 
 from evonas.exporters.onnx import onnx_model
@@ -111,20 +113,11 @@ def test_what_drops_no_path_has_no_module_for_it(name: str, skip: bool, drop_pat
     assert not any(isinstance(module, DropPath) for module in made.modules())
 
 
-def assert_gradient_reaches_every_weight(made: nn.Module) -> None:
-    out = made(images())
-    # Not the sum: a norm keeps it from changing.
-    (out * torch.randn(out.shape, generator=torch.Generator().manual_seed(2))).sum().backward()
-    for key, weights in made.named_parameters():
-        assert weights.grad is not None, key
-        assert weights.grad.any(), key
-
-
 @blocks
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @norms
 def test_the_gradient_reaches_every_weight(name: str, activation: str, norm: str) -> None:
-    assert_gradient_reaches_every_weight(block(name, activation=activation, norm=norm))
+    assert_gradient_reaches_every_weight(block(name, activation=activation, norm=norm), images())
 
 
 @pytest.mark.parametrize("name", sorted({*SKIPPING} & {*ATTENTIVE}))
@@ -132,15 +125,12 @@ def test_the_gradient_reaches_every_weight(name: str, activation: str, norm: str
 def test_the_gradient_reaches_every_weight_beside_a_skip(name: str, activation: str) -> None:
     # 8 hidden units of attention are enough that some are not dead.
     made = block(name, out_channels=8, skip=True, squeezed=8, activation=activation)
-    assert_gradient_reaches_every_weight(made)
+    assert_gradient_reaches_every_weight(made, images())
 
 
 def assert_same_in_onnxruntime(made: nn.Module) -> None:
     made(2 * images() + 1)  # norms that do more than nothing
-    model = onnx_model(made, (8, 9, 9), batch=4)
-    with torch.no_grad():
-        wanted = made(images())
-    torch.testing.assert_close(in_onnxruntime(model, images()), wanted, atol=1e-4, rtol=1e-4)
+    is_same_in_onnxruntime(onnx_model(made, (8, 9, 9), batch=4), made, images())
 
 
 @with_and_without_attention
@@ -170,14 +160,6 @@ def test_a_block_may_add_the_means_of_pixels_in_place_of_what_it_is_given(name: 
     assert_same_in_onnxruntime(pooled.train())
 
 
-@blocks
-def test_the_same_seed_gives_the_same_output(name: str) -> None:
-    first, second = (block(name, squeezed=2).eval() for _ in range(2))
-    assert torch.equal(first(images()), second(images()))
-    initialise(second, seed=1)
-    assert not torch.equal(first(images()), second(images()))
-
-
 @pytest.mark.parametrize(
     ("attention", "squeezed"),
     [
@@ -189,25 +171,9 @@ def test_the_same_seed_gives_the_same_output(name: str) -> None:
 def test_attention_is_squeezed_relative_to_input_or_expansion(
     attention: dict[str, Any], squeezed: int
 ) -> None:
-    stage = {
-        "operation": "inverted_residual",
-        "expansion": 6,
-        "kernel": 3,
-        "se_ratio": 0.25,
-        "skip": "none",
-        "channels": 16,
-        "layers": 1,
-        "stride": 1,
-    }
-    network = {
-        "input": [3, 8, 8],
-        "classes": 10,
-        "activation": "relu",
-        "attention": attention,
-        "stem": {"channels": 14, "kernel": 3, "stride": 1},
-        "stages": [stage],
-        "head": {"channels": 16},
-    }
+    stage = a_stage(operation="inverted_residual", expansion=6, se_ratio=0.25, skip="none")
+    stem = {"channels": 14, "kernel": 3, "stride": 1}
+    network = a_network(stage, attention=attention, stem=stem, input=[3, 8, 8], classes=10)
     (layer,) = plan_stages(network).parts[1].layers
     assert layer.arguments["expanded"] == 84
     assert layer.arguments["attention"]["squeezed"] == squeezed

@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +6,6 @@ import torch
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.errors import BuildError, UnknownName
 from evonas.models import Network, build, count_layers, deployed, initialise
 from evonas.space import known_spaces, load_space
 from evonas.tasks.task import outputs_of
@@ -22,12 +20,6 @@ def sample(seed: int) -> Blueprint:
 
 def weights(network: nn.Module) -> torch.Tensor:
     return nn.utils.parameters_to_vector(network.parameters())
-
-
-def test_a_network_gives_one_logit_a_class() -> None:
-    scale = replace(NANO.scales["proxy"], input_channels=1, classes=7)
-    network = build(sample(0), scale, seed=0)
-    assert network(torch.zeros(3, 1, 16, 16)).shape == (3, 7)
 
 
 def test_the_seed_alone_decides_the_weights() -> None:
@@ -87,44 +79,6 @@ def test_the_blueprint_says_which_norm_all_layers_have(
     assert not any(isinstance(module, nn.BatchNorm2d) for module in modules)
     assert (norm == "none") != any(isinstance(module, kind) for module in modules)
     assert network(torch.ones(2, *space.scales["proxy"].input_shape)).shape == (2, 10)
-
-
-@pytest.mark.parametrize(
-    ("layer", "deviation"),
-    [
-        (nn.Conv2d(64, 128, 3), math.sqrt(2 / (128 * 9))),
-        (nn.Conv2d(512, 512, 5, groups=512), math.sqrt(2 / 25)),
-        (nn.Linear(200, 100), 0.01),
-    ],
-    ids=["full", "depthwise", "linear"],
-)
-def test_weights_have_the_spread_of_their_fan_out(layer: nn.Module, deviation: float) -> None:
-    initialise(layer, seed=0)
-    assert isinstance(layer.weight, torch.Tensor)
-    assert layer.weight.std().item() == pytest.approx(deviation, rel=0.03)
-    assert layer.weight.mean().item() == pytest.approx(0, abs=0.03 * deviation)
-    assert isinstance(layer.bias, torch.Tensor)
-    assert not layer.bias.any()
-
-
-def test_initialising_forgets_what_a_norm_has_learned() -> None:
-    norm = nn.BatchNorm2d(4)
-    norm(torch.randn(8, 4, 2, 2) + 3)
-    initialise(norm, seed=0)
-    fresh = nn.BatchNorm2d(4).state_dict()
-    assert all(torch.equal(value, fresh[key]) for key, value in norm.state_dict().items())
-
-
-def test_more_stride_than_input_is_a_build_error() -> None:
-    design = CELLS.decode([0.0] * len(CELLS.genes))
-    with pytest.raises(BuildError, match="total stride of 32 leaves nothing of an input of 31 px"):
-        build(design, replace(CELLS.scales["full"], resolution_px=31))
-
-
-def test_an_unknown_builder_is_told_with_the_known_ones() -> None:
-    design = Blueprint({**sample(0).network, "builder": "stagez"})
-    with pytest.raises(UnknownName, match='Did you mean "stages"'):
-        plan_network(design, NANO.scales["proxy"])
 
 
 def test_every_design_of_mobile_cells_has_a_proxy_of_the_same_layers_that_keeps_4_pixels() -> None:

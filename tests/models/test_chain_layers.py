@@ -13,7 +13,7 @@ from evonas.models.chain_layers import (
     Sum,
     WeightedSum,
 )
-from evonas.models.layers import ChannelShuffle, LpPool, PyramidFeatures
+from evonas.models.layers import LpPool, PyramidFeatures
 
 
 def images(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -64,11 +64,6 @@ def test_space_to_depth_moves_the_pixels_of_a_square_into_channels() -> None:
     assert out[0, :, 0, 0].tolist() == [0, 1, 4, 5]
     two = SpaceToDepth(2)(torch.cat([given, given + 100], 1))
     assert two[0, :4, 0, 0].tolist() == [0, 100, 1, 101]
-
-
-def test_a_channel_shuffle_deals_channels_out() -> None:
-    given = torch.arange(6.0).reshape(1, 6, 1, 1)
-    assert ChannelShuffle(2)(given).flatten().tolist() == [0, 3, 1, 4, 2, 5]
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("pooled", 1), ("pointwise", 4)])

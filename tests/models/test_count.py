@@ -35,30 +35,6 @@ def test_counts_without_weights_equal_those_of_a_real_forward_pass(
     assert counted.parameters == sum(weights.numel() for weights in network.parameters())
 
 
-def test_attention_is_counted_once_per_map_and_not_per_pixel() -> None:
-    found = preset("mobilenet_v2")
-    first, second, *_ = found.blueprint.network["stages"]
-    rows = [[first, {**second, "layers": 1, "se_ratio": ratio}] for ratio in (0, 0.25)]
-    plain, attentive = (
-        count(plan_network(Blueprint({**found.blueprint.network, "stages": row}), found.scale))
-        for row in rows
-    )
-    expanded, squeezed = 6 * 16, 16 // 4
-    assert attentive.macs - plain.macs == 2 * expanded * squeezed
-    assert attentive.parameters - plain.parameters == 2 * expanded * squeezed + expanded + squeezed
-
-
-def test_macs_grow_with_the_square_of_the_resolution_and_parameters_do_not() -> None:
-    found = preset("mobilenet_v2")
-    small, large = (
-        count(plan_network(found.blueprint, replace(found.scale, resolution_px=px)))
-        for px in (64, 128)
-    )
-    classifier = 1280 * 1000
-    assert large.macs - classifier == 4 * (small.macs - classifier)
-    assert large.parameters == small.parameters
-
-
 def naive_count(plan: Plan) -> Count:
     """The whole network at once on the meta device, each convolution and linear layer watched."""
     macs = 0

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import a_network
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
-from evonas.models import count, initialise
+from evonas.models import initialise
 from evonas.models.blocks.dense import Dense, Transition
 from evonas.models.blocks.dual_path import DualPath
 from evonas.models.blocks.shuffle import Shuffle
@@ -15,7 +16,6 @@ from evonas.models.layers import ChannelShuffle
 from evonas.models.network import build_layer
 from evonas.networks import Scale
 from evonas.networks.plan import Plan
-from evonas.presets import preset
 
 
 def images(channels: int = 8, side: int = 7) -> torch.Tensor:
@@ -110,36 +110,8 @@ def test_a_unit_that_changes_shapes_reads_all_channels_twice(channels: int, stri
     assert torch.equal(made(given), both if channels % 2 else ChannelShuffle(2)(both))
 
 
-def test_dpn_107_has_the_published_counts() -> None:
-    # timm's; published by nobody else, so it is no preset
-    growths, layers = (20, 64, 64, 128), (4, 8, 20, 3)
-    stages = [
-        {
-            "operation": "dual_path",
-            "channels": 256 << index,
-            "growth": growths[index],
-            "mid_growths": (200 << index) / growths[index],
-            "groups": 50,
-            "kernel": 3,
-            "layers": layers[index],
-            "stride": 2 if index else 1,
-        }
-        for index in range(4)
-    ]
-    network = preset("dpn131").blueprint.network
-    found = count(plan_of(stages, stem=network["stem"]))
-    assert (found.parameters, found.macs) == (86_917_800, 18_298_764_288)
-
-
 def plan_of(stages: list[dict[str, Any]], stem: Any, **more: Any) -> Plan:
-    network = {
-        "builder": "stages",
-        "activation": "relu",
-        "stem": stem,
-        "stages": stages,
-        "head": {"channels": 0},
-        **more,
-    }
+    network = a_network(*stages, stem=stem, head={"channels": 0}, **more)
     return plan_network(Blueprint(network), Scale("full", 224, classes=1000))
 
 

@@ -18,11 +18,6 @@ def images(count: int = 2) -> torch.Tensor:
     return torch.randn(count, 4, 6, 6, generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("columns", [1, 2, 3, 4])
-def test_a_block_has_a_power_of_two_less_one_convolutions(columns: int) -> None:
-    assert len(fractal(columns).convolutions) == 2**columns - 1
-
-
 def test_columns_meet_in_their_mean() -> None:
     made = fractal(3).eval()
     short, middle_1, middle_2, long_1, long_2, long_3, long_4 = made.convolutions

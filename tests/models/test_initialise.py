@@ -12,33 +12,23 @@ schemes = pytest.mark.parametrize("scheme", INITIALISATIONS)
 
 
 @pytest.mark.parametrize(
-    ("scheme", "variance"),
-    [("he", 2 / (128 * 9)), ("xavier", 2 / ((64 + 128) * 9)), ("lecun", 1 / (64 * 9))],
+    ("channels", "kernel", "groups", "variances"),
+    [
+        ((64, 128), 3, 1, (2 / (128 * 9), 2 / ((64 + 128) * 9), 1 / (64 * 9))),
+        ((1024, 1024), 5, 1024, (2 / 25, 1 / 25, 1 / 25)),  # depthwise
+        ((256, 128), 3, 8, (2 / (16 * 9), 2 / ((32 + 16) * 9), 1 / (32 * 9))),
+    ],
 )
-def test_a_full_convolution_has_the_variance_of_its_scheme(scheme: str, variance: float) -> None:
-    layer = nn.Conv2d(64, 128, 3)
-    initialise(layer, seed=0, scheme=scheme)
-    assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
-    assert layer.weight.mean().item() == pytest.approx(0, abs=0.03 * math.sqrt(variance))
-
-
-@pytest.mark.parametrize(
-    ("scheme", "variance"), [("he", 2 / 25), ("xavier", 1 / 25), ("lecun", 1 / 25)]
-)
-def test_a_depthwise_convolution_counts_its_own_channel_alone(scheme: str, variance: float) -> None:
-    layer = nn.Conv2d(1024, 1024, 5, groups=1024)
-    initialise(layer, seed=0, scheme=scheme)
-    assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
-
-
-@pytest.mark.parametrize(
-    ("scheme", "variance"),
-    [("he", 2 / (16 * 9)), ("xavier", 2 / ((32 + 16) * 9)), ("lecun", 1 / (32 * 9))],
-)
-def test_groups_divide_what_is_counted(scheme: str, variance: float) -> None:
-    layer = nn.Conv2d(32 * 8, 16 * 8, 3, groups=8)
-    initialise(layer, seed=0, scheme=scheme)
-    assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
+def test_a_convolution_has_the_variance_of_its_scheme_by_the_channels_of_a_group(
+    channels: tuple[int, int], kernel: int, groups: int, variances: tuple[float, ...]
+) -> None:
+    for scheme, variance in zip(("he", "xavier", "lecun"), variances, strict=True):
+        layer = nn.Conv2d(*channels, kernel, groups=groups)
+        initialise(layer, seed=0, scheme=scheme)
+        assert layer.weight.var().item() == pytest.approx(variance, rel=0.03)
+        assert layer.weight.mean().item() == pytest.approx(0, abs=0.03 * math.sqrt(variance))
+        assert layer.bias is not None
+        assert not layer.bias.any()
 
 
 @pytest.mark.parametrize(("bias", "scheme"), [(False, "lecun"), (True, "he")])

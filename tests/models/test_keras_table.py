@@ -94,12 +94,3 @@ def test_the_total_of_keras_follows_where_norms_come_first(row: str) -> None:
     depths, total = RESNET_V2[row]
     parameters, channels = parameters_and_norms(resnet_v2(depths))
     assert parameters + STATISTICS * channels + biases_without_norm(depths) == total
-
-
-def test_the_figures_of_resnet50_v2_are_those_of_the_reference() -> None:
-    assert parameters_and_norms(preset("preact_resnet50")) == (25_549_352, 22_720)
-    assert biases_without_norm((3, 4, 6, 3)) == 19_008
-
-
-def test_all_26_rows_are_here() -> None:
-    assert len(TABLE) + len(RESNET_V2) == 26

@@ -30,13 +30,8 @@ one_of_each_class = pytest.mark.parametrize("name", CLASSES.values())
 def layer(name: str, **arguments: Any) -> Layer:
     """An operation from 8 to 8 channels at stride 1, with batch norm and ReLU."""
     module, own = OPERATIONS[name]
-    default = {
-        "in_channels": 8,
-        "out_channels": 8,
-        "stride": 1,
-        "activation": "relu",
-        "norm": "batch",
-    }
+    default = {"in_channels": 8, "out_channels": 8, "stride": 1}
+    default |= {"activation": "relu", "norm": "batch"}
     return Layer(module, {**default, **own, **arguments})
 
 
@@ -75,8 +70,8 @@ def test_an_operation_takes_few_channels(
     assert made(images(channels=in_channels)).shape == (3, out_channels, 4, 4)
 
 
-def assert_gradient_reaches_every_weight(made: nn.Module) -> None:
-    out = made(images())
+def assert_gradient_reaches_every_weight(made: nn.Module, given: torch.Tensor) -> None:
+    out = made(given)
     if not list(made.parameters()):
         return
     # Not the sum: a norm keeps it from changing.
@@ -89,7 +84,8 @@ def assert_gradient_reaches_every_weight(made: nn.Module) -> None:
 @operations
 @out_channels
 def test_the_gradient_reaches_every_weight(name: str, out_channels: int) -> None:
-    assert_gradient_reaches_every_weight(operation(name, stride=2, out_channels=out_channels))
+    made = operation(name, stride=2, out_channels=out_channels)
+    assert_gradient_reaches_every_weight(made, images())
 
 
 @one_of_each_class
@@ -99,7 +95,7 @@ def test_the_gradient_passes_every_activation_and_norm(
     name: str, activation: str, norm: str
 ) -> None:
     made = operation(name, out_channels=12, activation=activation, norm=norm)
-    assert_gradient_reaches_every_weight(made)
+    assert_gradient_reaches_every_weight(made, images())
 
 
 @operations
@@ -107,14 +103,6 @@ def test_an_operation_leaves_the_state_alone_for_others(name: str) -> None:
     given = images()
     operation(name, stride=2, out_channels=12)(given)
     assert torch.equal(given, images())
-
-
-@operations
-def test_the_same_seed_gives_the_same_output(name: str) -> None:
-    first, second = (operation(name, out_channels=12).eval() for _ in range(2))
-    assert torch.equal(first(images()), second(images()))
-    initialise(second, seed=1)
-    assert torch.equal(first(images()), second(images())) == (name == "none")
 
 
 def assert_same_in_onnxruntime(model: bytes, made: nn.Module, given: torch.Tensor) -> None:
@@ -157,14 +145,11 @@ def test_every_activation_is_the_same_in_onnxruntime(activation: str) -> None:
 
 
 @operations
-@pytest.mark.parametrize(("stride", "side", "out_channels"), [(2, 7, 12)])
-def test_the_kept_model_takes_any_number_of_images(
-    name: str, stride: int, side: int, out_channels: int
-) -> None:
-    made = seasoned(name, images(side), stride=stride, out_channels=out_channels)
-    model = onnx_model(made, (8, side, side), batch=None)
+def test_the_kept_model_takes_any_number_of_images(name: str) -> None:
+    made = seasoned(name, images(), stride=2, out_channels=12)
+    model = onnx_model(made, (8, 7, 7), batch=None)
     for count in (1, 2, 5):
-        assert_same_in_onnxruntime(model, made, images(side, count=count))
+        assert_same_in_onnxruntime(model, made, images(count=count))
 
 
 def test_the_source_of_every_operation_rebuilds_it() -> None:
@@ -284,7 +269,7 @@ def test_a_middle_activation_comes_with_its_norm(order: str, norm: str) -> None:
     if norm == "batch":
         assert "".join(kinds(made)) == "acnacn" * 3
     assert all((layer.bias is not None) == (norm == "none") for layer in convolutions(made))
-    assert_gradient_reaches_every_weight(made)
+    assert_gradient_reaches_every_weight(made, images())
 
 
 @pytest.mark.parametrize("order", ["depthwise_first", "pointwise_first"])
@@ -333,15 +318,6 @@ def test_pooling_looks_at_the_pixels_in_its_window(
     for row, column, pixels in windows(given, kernel, stride):
         wanted = said[kind](pixels)
         torch.testing.assert_close(out[:, :, row, column], wanted)
-
-
-def test_pooling_of_2x2_by_hand() -> None:
-    given = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]).reshape(1, 1, 3, 3)
-    apart, close = (Pooling(1, 1, stride, "relu", "batch", "average", 2) for stride in (2, 1))
-    assert apart(given)[0, 0].tolist() == [[3, 4.5], [7.5, 9]]
-    assert close(given)[0, 0].tolist() == [[3, 4, 4.5], [6, 7, 7.5], [7.5, 8.5, 9]]
-    largest = Pooling(1, 1, 1, "relu", "batch", "max", 2)
-    assert largest(-given)[0, 0].tolist() == [[-1, -2, -3], [-4, -5, -6], [-7, -8, -9]]
 
 
 def test_a_seven_by_one_convolution_sees_what_a_seven_by_seven_one_sees() -> None:

@@ -56,43 +56,9 @@ class Function(nn.Module):
         return self.function(maps)
 
 
-def vgg16(pools: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for stage, depth in enumerate((2, 2, 3, 3, 3)):
-        layers += [conv(3, padding=1) for _ in range(depth)]
-        layers += [nn.MaxPool2d(2)] if stage < pools else []
-    return nn.Sequential(*layers)
-
-
-def test_vgg16_sees_196_pixels_before_its_last_pool_and_212_behind_it() -> None:
-    # each conv adds 2 jumps, each pool 1: 1 + 2*(2 + 2*2 + 3*4 + 3*8 + 3*16) + (1 + 2 + 4 + 8)
-    assert seen(vgg16(4), 224) == (196, 16)
-    assert seen(vgg16(5), 224) == (212, 32)
-
-
-def test_alexnet_sees_195_pixels() -> None:
-    # 11x11 stride 4, pool 3/2, 5x5, pool 3/2, three 3x3, pool 3/2:
-    # 11, 11+2*4=19, 19+4*8=51, 51+2*8=67, 67+3*2*16=163, 163+2*16=195
-    pool = nn.MaxPool2d(3, 2)
-    rest = [conv(3, padding=1) for _ in range(3)]
-    network = nn.Sequential(conv(11, 4, 2), pool, conv(5, padding=2), pool, *rest, pool)
-    assert seen(network, 224) == (195, 32)
-
-
 def bottleneck(stride: int, is_first: bool) -> nn.Module:
     branch = nn.Sequential(conv(1), conv(3, stride, 1), conv(1))
     return Branches(branch, conv(1, stride) if is_first else nn.Identity())
-
-
-def test_resnet_50_with_the_stride_in_its_3x3_sees_427_pixels() -> None:
-    # 7, 11 behind the pool; then 2 jumps a block: 3*2*4, 2*4 + 3*2*8, 2*8 + 5*2*16, 2*16 + 2*2*32
-    stages = [
-        bottleneck(2 if stage and not index else 1, index == 0)
-        for stage, depth in enumerate((3, 4, 6, 3))
-        for index in range(depth)
-    ]
-    network = nn.Sequential(conv(7, 2, 3), nn.MaxPool2d(3, 2, 1), *stages)
-    assert seen(network, 224) == (427, 32)
 
 
 def test_mobilenet_v1_sees_315_pixels_and_its_head_the_whole_image() -> None:

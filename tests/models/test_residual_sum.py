@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from conftest import in_onnxruntime
+from conftest import a_network, in_onnxruntime
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
@@ -291,13 +291,8 @@ def network(stem: dict[str, Any] | None = None, **stage: Any) -> dict[str, Any]:
     """Two bottlenecks behind a stem of 16 channels."""
     usual = {"operation": "bottleneck", "kernel": 3, "mid_ratio": 0.25, "se_ratio": 0}
     shape = {"channels": 16, "layers": 2, "stride": 1}
-    return {
-        "builder": "stages",
-        "activation": "relu",
-        "stem": {"channels": 16, "kernel": 3, "stride": 2, **(stem or {})},
-        "stages": [{**usual, **shape, **stage}],
-        "head": {"channels": 0},
-    }
+    whole = {"channels": 16, "kernel": 3, "stride": 2, **(stem or {})}
+    return a_network({**usual, **shape, **stage}, stem=whole, head={"channels": 0})
 
 
 SCALE = Scale("full", resolution_px=16)
@@ -364,63 +359,39 @@ def test_a_bare_stem_ends_with_its_convolution(deep: bool) -> None:
     assert written(made.get_submodule("stem")) == ("cnacnac" if deep else "c")
 
 
-def changed(
-    name: str, px: int = 0, stem: dict[str, Any] | None = None, **own: Any
-) -> tuple[int, int]:
-    """Counts of a published network whose stages have other keys, each one its own if a list."""
+@pytest.mark.parametrize(
+    ("name", "stages", "counts"),
+    [
+        # Option A, zeros in place of projections: ResNet-20, 32, 44, 56 and 110.
+        ("resnet20_cifar", {"shortcut": "padded"}, (269_722, 40_551_040)),
+        ("resnet20_cifar", {"shortcut": "padded", "layers": 5}, (464_154, 68_862_592)),
+        ("resnet20_cifar", {"shortcut": "padded", "layers": 7}, (658_586, 97_174_144)),
+        ("resnet20_cifar", {"shortcut": "padded", "layers": 9}, (853_018, 125_485_696)),
+        ("resnet20_cifar", {"shortcut": "padded", "layers": 18}, (1_727_962, 252_887_680)),
+        ("resnet20_cifar", {"layers": 7}, (661_338, 97_436_288)),
+        # "3.8 x 10^9" in arXiv 1512.03385, table 1
+        ("resnet50", {"stride_place": "first"}, (25_557_032, 3_857_973_248)),
+        # ResNeSt-200e, of 320 px, and 269e, of 416
+        ("resnest101e 320", {"layers": [3, 24, 36, 3]}, (70_201_544, 35_519_694_848)),
+        ("resnest101e 416", {"layers": [3, 30, 48, 8]}, (110_929_480, 77_348_702_208)),
+        (
+            "resnest50d_4s2x40d",
+            {"groups": 4, "radix": 1, "mid_ratio": 0.375},
+            (25_677_000, 4_399_827_456),
+        ),
+        ("resnext101_32x8d", {"mid_ratio": 0.5}, (44_177_704, 7_969_996_800)),  # 32x4d
+    ],
+)
+def test_published_relatives_of_the_presets_have_the_published_counts(
+    name: str, stages: dict[str, Any], counts: tuple[int, int]
+) -> None:
+    name, _, px = name.partition(" ")
     found = preset(name)
-    base = found.blueprint.network
-    stages = [
-        {**stage, **{k: v[index] if isinstance(v, list) else v for k, v in own.items()}}
-        for index, stage in enumerate(base["stages"])
+    network = found.blueprint.network
+    changed = [
+        {**stage, **{k: v[index] if isinstance(v, list) else v for k, v in stages.items()}}
+        for index, stage in enumerate(network["stages"])
     ]
-    network = {**base, "stem": {**base["stem"], **(stem or {})}, "stages": stages}
-    scale = replace(found.scale, resolution_px=px or found.scale.resolution_px)
-    counted = count(plan_network(Blueprint(network), scale))
-    return counted.parameters, counted.macs
-
-
-# Option A, zeros in place of projections.
-@pytest.mark.parametrize(
-    ("depth", "parameters", "macs"),
-    [
-        (20, 269_722, 40_551_040),
-        (32, 464_154, 68_862_592),
-        (44, 658_586, 97_174_144),
-        (56, 853_018, 125_485_696),
-        (110, 1_727_962, 252_887_680),
-    ],
-)
-def test_cifar_resnets_without_projections(depth: int, parameters: int, macs: int) -> None:
-    layers = (depth - 2) // 6
-    assert changed("resnet20_cifar", shortcut="padded", layers=layers) == (parameters, macs)
-
-
-def test_resnet_44_with_projections() -> None:
-    assert changed("resnet20_cifar", layers=7) == (661_338, 97_436_288)
-
-
-def test_the_stride_in_the_first_convolution_saves_what_the_paper_says() -> None:
-    # "3.8 x 10^9" in arXiv 1512.03385, table 1
-    assert changed("resnet50", stride_place="first") == (25_557_032, 3_857_973_248)
-
-
-@pytest.mark.parametrize(
-    ("px", "layers", "counts"),
-    [
-        (320, [3, 24, 36, 3], (70_201_544, 35_519_694_848)),
-        (416, [3, 30, 48, 8], (110_929_480, 77_348_702_208)),
-    ],
-    ids=["resnest200e", "resnest269e"],
-)
-def test_larger_resnests(px: int, layers: list[int], counts: tuple[int, int]) -> None:
-    assert changed("resnest101e", px, layers=layers) == counts
-
-
-def test_a_resnest_of_one_version_and_groups() -> None:
-    found = changed("resnest50d_4s2x40d", groups=4, radix=1, mid_ratio=0.375)
-    assert found == (25_677_000, 4_399_827_456)
-
-
-def test_resnext_101_32x4d() -> None:
-    assert changed("resnext101_32x8d", mid_ratio=0.5) == (44_177_704, 7_969_996_800)
+    scale = replace(found.scale, resolution_px=int(px or found.scale.resolution_px))
+    counted = count(plan_network(Blueprint({**network, "stages": changed}), scale))
+    assert (counted.parameters, counted.macs) == counts

@@ -40,14 +40,8 @@ def network(
     normal: dict[str, Any] | None = None, assembly: str = "nasnet", **more: Any
 ) -> dict[str, Any]:
     plain = cell(block(0, 1), block(2, 0), block(1, 1))
-    return {
-        "builder": "cells",
-        "assembly": assembly,
-        "activation": "relu",
-        "normal": normal or plain,
-        "reduction": plain,
-        **more,
-    }
+    cells = {"normal": normal or plain, "reduction": plain}
+    return {"builder": "cells", "assembly": assembly, "activation": "relu", **cells, **more}
 
 
 CHAIN = (block(0, 1), block(2, 0), block(1, 1))  # the states 3 and 4 are not read
@@ -175,16 +169,6 @@ def test_depth_multiplies_the_cells_of_each_stack_and_rounds_up(
     depth: float, repeats: list[int]
 ) -> None:
     assert scaled(network(), replace(CIFAR, depth=depth, repeats=(4, 3, 2)))["repeats"] == repeats
-
-
-@pytest.mark.parametrize(
-    ("filters", "width", "built"),
-    [(44, 1, 44), (50, 1, 50), (50, 1.01, 52), (44, 0.5, 24), (8, 0.1, 4), (36, 1.1, 40)],
-)
-def test_width_multiplies_the_filters_and_keeps_quarters_whole(
-    filters: int, width: float, built: int
-) -> None:
-    assert scaled(network(), replace(CIFAR, filters=filters, width=width))["filters"] == built
 
 
 @property_test

@@ -141,27 +141,10 @@ def test_both_weights_of_a_sum_are_trained() -> None:
     assert slopes.abs().min() > 0
 
 
-def macs(input_channels: int, resolution_px: int, *layers: Any, classes: int) -> int:
-    scale = Scale("full", resolution_px, input_channels=input_channels, classes=classes)
-    head = [{"conv": "classes", "kernel": 5}, {"global_pool": "average"}]
-    return count(plan_network(of(*layers, head=head), scale)).macs
-
-
-def test_inception_arithmetic() -> None:
-    # A 5x5 convolution alone, and behind a 1x1 one that leaves 16 channels.
-    assert macs(192, 28, {"dropout": 0}, classes=32) == 28 * 28 * 32 * 5 * 5 * 192 == 120_422_400
-    assert macs(480, 14, {"dropout": 0}, classes=48) == 14 * 14 * 48 * 5 * 5 * 480 == 112_896_000
-    reduced = macs(480, 14, {"conv": 16, "kernel": 1}, classes=48)
-    assert reduced == 1_505_280 + 3_763_200 == 5_268_480
-
-
-def test_the_parameters_of_a_convolution_and_of_the_classifier_of_googlenet() -> None:
-    # K * (F * F * C + 1), and 7 * 7 * 1024 * 1024 multiply-adds of a classifier on all pixels
-    plain = of(CONV, head=[{"flatten": True}, {"linear": "classes"}], norm="none")
-    assert count(plan_network(plain, SCALE)).parameters == 8 * (3 * 3 * 3 + 1) + 5 * (8 * 14**2 + 1)
+def test_a_linear_layer_on_all_pixels_of_googlenet_costs_what_its_pooling_saves() -> None:
     full = of({"dropout": 0}, head=[{"flatten": True}, {"linear": "classes"}])
     scale = Scale("full", 7, input_channels=1024, classes=1024)
-    assert count(plan_network(full, scale)).macs == 51_380_224
+    assert count(plan_network(full, scale)).macs == 7 * 7 * 1024 * 1024 == 51_380_224
 
 
 def darknet(*rows: list[tuple[int, int]]) -> list[Any]:
@@ -181,18 +164,6 @@ def test_the_smaller_darknets_have_the_counts_of_their_cfg_files() -> None:
     head = [{"conv": "classes", "kernel": 1}, {"global_pool": "average"}]
     plan = plan_network(of(*tiny, head=head), scale)
     assert (count(plan).parameters, count(plan).macs) == (1_042_104, 491_524_096)
-
-
-@pytest.mark.parametrize(
-    ("classes", "head", "parameters"),
-    [(10, [], 9_225_610), (10, [{"linear": 4096}, {"linear": 4096}], 28_144_010)],
-)
-def test_vgg_a_of_32_px_has_few_parameters_with_a_single_linear_layer(
-    classes: int, head: list[Any], parameters: int
-) -> None:
-    network = preset("vgg11").blueprint.network
-    own = Blueprint({**network, "head": [{"flatten": True}, *head, {"linear": "classes"}]})
-    assert count(plan_network(own, Scale("full", 32, classes=classes))).parameters == parameters
 
 
 def test_lenet_learns_random_images() -> None:

@@ -32,23 +32,26 @@ def passing(*nodes: Node) -> Graph:
     return Graph(1, nodes, (len(nodes),), passes_inputs=True)
 
 
-def test_a_term_of_zeros_is_left_out_of_a_sum() -> None:
-    assert graph(node((NONE, 0), ("a", 1))).live == graph(node(("a", 1)))
+A_OF_0, A_OF_1, NOTHING = node(("a", 0)), node(("a", 1)), node((NONE, 0))
 
 
-def test_what_only_zeros_feed_is_left_out() -> None:
-    fed = graph(node((NONE, 0), (NONE, 1)), node(("a", 2), ("b", 0)), node(("c", 3), ("d", 2)))
-    assert fed.live == graph(node(("b", 0)), node(("c", 2)))
-
-
-def test_what_nobody_reads_is_left_out() -> None:
-    dead = graph(node(("a", 0)), node(("b", 1)), node(("c", 2)), outputs=(4,))
-    assert dead.live == graph(node(("a", 0)), node(("c", 2)))
-
-
-def test_zeros_do_not_go_out_beside_others() -> None:
-    beside = graph(node((NONE, 0)), node(("a", 1)), outputs=(2, 3))
-    assert beside.live == graph(node(("a", 1)))
+@pytest.mark.parametrize(
+    ("written", "live"),
+    [
+        (graph(node((NONE, 0), ("a", 1))), graph(A_OF_1)),
+        (  # what only zeros feed
+            graph(node((NONE, 0), (NONE, 1)), node(("a", 2), ("b", 0)), node(("c", 3), ("d", 2))),
+            graph(node(("b", 0)), node(("c", 2))),
+        ),
+        (graph(A_OF_0, node(("b", 1)), node(("c", 2))), graph(A_OF_0, node(("c", 2)))),
+        (graph(NOTHING, A_OF_1, outputs=(2, 3)), graph(A_OF_1)),
+        (graph(A_OF_0, node(("b", 0)), outputs=(1, 3)), graph(node(("b", 0)), outputs=(1, 2))),
+    ],
+)
+def test_zeros_and_what_nobody_reads_are_left_out_and_inputs_that_go_out_stay(
+    written: Graph, live: Graph
+) -> None:
+    assert written.live == live
 
 
 def test_a_combination_of_one_term_is_that_term() -> None:
@@ -61,11 +64,6 @@ def test_a_cell_of_zeros_alone_keeps_one() -> None:
     empty = graph(node((NONE, 0)), node((NONE, 1), ("a", 2)), outputs=(2, 3))
     assert empty.live == graph(node((NONE, 0)))
     assert empty.live.live == empty.live
-
-
-def test_inputs_that_go_out_stay() -> None:
-    beside = graph(node(("a", 0)), node(("b", 0)), outputs=(1, 3))
-    assert beside.live == graph(node(("b", 0)), outputs=(1, 2))
 
 
 def test_an_identity_stands_for_the_terms_of_its_source() -> None:
@@ -102,34 +100,42 @@ def test_combinations_are_told_apart() -> None:
     assert len({key_of(one.built_meaning) for one in graphs}) == 3
 
 
-def test_a_sum_has_its_terms_as_often_as_they_stand_there() -> None:
-    once, twice = graph(node(("a", 0))), graph(node(("a", 0), ("a", 0)))
-    assert once.meaning != twice.meaning
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (graph(A_OF_0), graph(node(("a", 0), ("a", 0)))),
+        (graph(A_OF_0), graph(A_OF_1)),
+        # Sums are not nested, operations are.
+        (
+            graph(node(("a", 0), ("b", 0)), node(("c", 2))),
+            graph(node(("c", 0)), node(("a", 2), ("b", 2))),
+        ),
+    ],
+)
+def test_terms_count_as_often_as_they_stand_there_and_by_what_they_read(
+    one: Graph, other: Graph
+) -> None:
+    assert one.meaning != other.meaning
 
 
-def test_inputs_are_told_apart() -> None:
-    assert graph(node(("a", 0))).meaning != graph(node(("a", 1))).meaning
-
-
-def test_sums_are_not_nested_and_operations_are() -> None:
-    inside = graph(node(("a", 0), ("b", 0)), node(("c", 2)))
-    outside = graph(node(("c", 0)), node(("a", 2), ("b", 2)))
-    assert inside.meaning != outside.meaning
-
-
-def test_one_operation_read_twice_and_two_copies_differ_when_built_only() -> None:
-    shared = graph(node(("a", 0)), node(("b", 2), ("c", 2)))
-    copied = graph(node(("a", 0)), node(("a", 0)), node(("b", 2), ("c", 3)))
+@pytest.mark.parametrize(
+    ("shared", "copied"),
+    [
+        (
+            graph(A_OF_0, node(("b", 2), ("c", 2))),
+            graph(A_OF_0, A_OF_0, node(("b", 2), ("c", 3))),
+        ),
+        (  # b and c read the same copy, or each its own; the other feeds the output
+            graph(A_OF_0, A_OF_0, node(("b", 2)), node(("c", 2)), outputs=(3, 4, 5)),
+            graph(A_OF_0, A_OF_0, node(("b", 2)), node(("c", 3)), outputs=(3, 4, 5)),
+        ),
+    ],
+)
+def test_one_operation_read_twice_and_two_copies_differ_when_built_only(
+    shared: Graph, copied: Graph
+) -> None:
     assert shared.meaning == copied.meaning
     assert shared.built_meaning != copied.built_meaning
-
-
-def test_which_copy_is_read_tells_built_graphs_apart() -> None:
-    # Two copies of a; b and c read the same one, or each its own. The other feeds the output.
-    same = graph(node(("a", 0)), node(("a", 0)), node(("b", 2)), node(("c", 2)), outputs=(3, 4, 5))
-    own = graph(node(("a", 0)), node(("a", 0)), node(("b", 2)), node(("c", 3)), outputs=(3, 4, 5))
-    assert same.meaning == own.meaning
-    assert same.built_meaning != own.built_meaning
 
 
 def test_which_states_go_out_together_tells_graphs_apart() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import a_network
 from test_presets import filled, uniform
 from torch import nn
 
@@ -29,14 +30,9 @@ OPERATIONS: dict[str, dict[str, Any]] = {
 
 
 def section(stage: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {
-        "builder": "stages",
-        "activation": "leaky",
-        "stem": {"channels": 12, "kernel": 3, "stride": 1},
-        "stages": [{"channels": 16, "layers": 2, "stride": 2, **stage}],
-        "head": {"channels": 0},
-        **more,
-    }
+    more |= {"stem": {"channels": 12, "kernel": 3, "stride": 1}, "head": {"channels": 0}}
+    stage = {"channels": 16, "layers": 2, "stride": 2, **stage}
+    return a_network(stage, activation="leaky", **more)
 
 
 def plan(stage: dict[str, Any], **more: Any) -> Plan:

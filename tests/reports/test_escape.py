@@ -18,15 +18,8 @@ from evonas.reports.doctor_lines import print_checks
 from evonas.reports.escape import csv_cell, printable, printable_lines
 from evonas.reports.models import print_predictions
 
-INERT = [
-    "[bold]x[/bold]",
-    "[/red]",
-    ":smile:",
-    "a[1]",
-    "[link=file:///x]y[/link]",
-    "täst 猫 👩‍🔬",
-    "a\\b",
-]
+INERT = ["[bold]x[/bold]", "[/red]", ":smile:", "a[1]", "[link=file:///x]y[/link]"]
+INERT += ["täst 猫 👩‍🔬", "a\\b"]
 ACTIVE = {
     "\x1b[31mred": r"\x1b[31mred",
     "\x9b2J": r"\x9b2J",

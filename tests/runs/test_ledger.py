@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -47,43 +48,43 @@ OUTCOME = Outcome(
 )
 
 
-def test_trials_and_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "run.db", {"space": "abc"})
+@pytest.fixture
+def ledger(working_folder: Path) -> Iterator[Ledger]:
+    """A new one in the file run.db."""
+    with closing(Ledger.create(Path("run.db"), {"space": "abc"})) as made:
+        yield made
+
+
+def test_trials_and_outcomes_come_back_as_they_were(ledger: Ledger) -> None:
     ledger.add_trials([TRIAL], seen=5)
     ledger.add_outcome(OUTCOME, {"accuracy": "proxy"})
     ledger.close()
-    again = Ledger.open(tmp_path / "run.db")
+    again = Ledger.open(Path("run.db"))
     assert list(again.trials()) == [(TRIAL, 5)]
     assert list(again.outcomes()) == [OUTCOME]
     assert again.meta()["space"] == "abc"
     again.close()
 
 
-def test_a_second_outcome_for_a_trial_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "run.db", {})
+def test_a_second_outcome_for_a_trial_is_refused_and_changes_nothing(ledger: Ledger) -> None:
     ledger.add_trials([TRIAL], seen=0)
     ledger.add_outcome(OUTCOME, {})
     with pytest.raises(sqlite3.IntegrityError):
         ledger.add_outcome(OUTCOME, {})
     assert list(ledger.outcomes()) == [OUTCOME]
-    ledger.close()
 
 
-def test_several_trials_are_recorded_all_or_none(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "run.db", {})
+def test_several_trials_are_recorded_all_or_none(ledger: Ledger) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         ledger.add_trials([TRIAL, TRIAL], seen=0)
     assert list(ledger.trials()) == []
-    ledger.close()
 
 
-def test_values_that_are_no_numbers_never_get_in(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "run.db", {})
+def test_values_that_are_no_numbers_never_get_in(ledger: Ledger) -> None:
     ledger.add_trials([TRIAL], seen=0)
     with pytest.raises(ValueError, match="not JSON compliant"):
         ledger.add_outcome(Outcome(0, "complete", {"accuracy": float("nan")}), {})
     assert list(ledger.outcomes()) == []
-    ledger.close()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.5])
@@ -118,12 +119,11 @@ def waits(said: list[str]) -> list[str]:
     return found
 
 
-def test_an_outcome_waits_for_the_disk_and_takes_its_trial_along(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "run.db", {})
+def test_an_outcome_waits_for_the_disk_and_takes_its_trial_along(ledger: Ledger) -> None:
     said: list[str] = []
     ledger._db.set_trace_callback(said.append)
     ledger.add_trials([TRIAL], seen=0)
-    with sqlite3.connect(tmp_path / "run.db") as reader:
+    with sqlite3.connect("run.db") as reader:
         assert reader.execute("SELECT COUNT(*) FROM trials").fetchone() == (1,)
     ledger.add_outcome(OUTCOME, {})
     ledger.close()
@@ -153,7 +153,7 @@ def test_outcomes_wait_for_the_disk_once_much_work_would_be_lost(
     for number in range(8):
         now += passed
         ledger.add_outcome(replace(OUTCOME, number=number, seconds=worked), {})
-        with sqlite3.connect(tmp_path / "run.db") as reader:
+        with sqlite3.connect("run.db") as reader:
             assert reader.execute("SELECT COUNT(*) FROM outcomes").fetchone() == (number + 1,)
     ledger.close()
     assert "".join(wait[0] for wait in waits(said)) == waited
@@ -167,12 +167,11 @@ def test_what_is_no_run_is_said(tmp_path: Path) -> None:
         Ledger.open(tmp_path / "run.db")
 
 
-def test_another_schema_version_is_refused(tmp_path: Path) -> None:
-    ledger = Ledger.create(tmp_path / "run.db", {})
+def test_another_schema_version_is_refused(ledger: Ledger) -> None:
     ledger.write_meta({"schema_version": 99})
     ledger.close()
     with pytest.raises(RunError, match="schema version 99, this evonas reads 4"):
-        Ledger.open(tmp_path / "run.db")
+        Ledger.open(Path("run.db"))
 
 
 NEW_COLUMNS = [
@@ -184,41 +183,37 @@ NEW_COLUMNS = [
 ]
 
 
-def test_a_database_of_the_first_version_is_read_and_written(tmp_path: Path) -> None:
-    path = tmp_path / "run.db"
-    ledger = Ledger.create(path, {"space": "abc"})
+def test_a_database_of_the_first_version_is_read_and_written(ledger: Ledger) -> None:
     ledger.add_trials([replace(TRIAL, rung=0, continues=None)], seen=5)
     ledger.write_meta({"schema_version": 1})
     ledger.close()
-    with closing(sqlite3.connect(path)) as db, db:
+    with closing(sqlite3.connect("run.db")) as db, db:
         for table, column in NEW_COLUMNS:
             db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         db.execute("DELETE FROM meta WHERE key = 'checksums'")
     for _ in range(2):
-        again = Ledger.open(path)
+        again = Ledger.open(Path("run.db"))
         assert list(again.trials()) == [(replace(TRIAL, rung=0, continues=None), 5)]
         assert again.meta() == {"schema_version": 4, "space": "abc"}
         again.close()
-    again = Ledger.open(path)
+    again = Ledger.open(Path("run.db"))
     again.add_trials([replace(TRIAL, number=1)], seen=6)
     assert list(again.trials())[1] == (replace(TRIAL, number=1), 6)
     again.close()
 
 
 def test_in_a_database_of_the_third_version_what_was_never_trained_is_told_apart(
-    tmp_path: Path,
+    ledger: Ledger,
 ) -> None:
-    path = tmp_path / "run.db"
     pruned = replace(OUTCOME, status="pruned", source=None)
     filtered = replace(pruned, number=8, details={"filter": {"proxy": "synflow"}})
-    ledger = Ledger.create(path, {"space": "abc"})
     ledger.add_trials([TRIAL, replace(TRIAL, number=8)], seen=0)
     ledger.add_outcome(pruned, {})
     ledger.add_outcome(filtered, {})
     ledger.write_meta({"schema_version": 3})
     ledger.close()
     for _ in range(2):
-        with closing(Ledger.open(path)) as again:
+        with closing(Ledger.open(Path("run.db"))) as again:
             assert list(again.outcomes()) == [pruned, replace(filtered, status="filtered")]
             assert again.meta() == {"schema_version": 4, "space": "abc"}
 
@@ -231,14 +226,12 @@ def test_in_a_database_of_the_third_version_what_was_never_trained_is_told_apart
         "UPDATE outcomes SET seconds = 5",
     ],
 )
-def test_bringing_a_database_up_to_date_hides_no_damage(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "run.db"
-    ledger = Ledger.create(path, {"space": "abc"})
+def test_bringing_a_database_up_to_date_hides_no_damage(ledger: Ledger, damage: str) -> None:
     ledger.add_trials([TRIAL], seen=0)
     ledger.add_outcome(OUTCOME, {})
     ledger.write_meta({"schema_version": 3})
     ledger.close()
-    with closing(sqlite3.connect(path)) as db, db:
+    with closing(sqlite3.connect("run.db")) as db, db:
         db.execute(damage)
-    with pytest.raises((RunError, Damaged)), closing(Ledger.open(path)) as again:
+    with pytest.raises((RunError, Damaged)), closing(Ledger.open(Path("run.db"))) as again:
         list(again.outcomes())

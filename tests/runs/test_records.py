@@ -4,20 +4,16 @@ from evonas.blueprint import Blueprint
 from evonas.driver.parents import Inheritance
 from evonas.evaluation.objectives import parse_objective
 from evonas.runs.records import Records
-from evonas.settings import Limits, TrainingSettings
+from evonas.settings import TrainingSettings
 from evonas.space import load_space
 from evonas.trial import Outcome, Trial
 
 TWO = (parse_objective("accuracy"), parse_objective("macs"))
 
 
-def records_of(
-    *points: tuple[float, float] | None,
-    order: list[int] | None = None,
-    constraints: dict[str, Limits] | None = None,
-) -> Records:
+def records_of(*points: tuple[float, float] | None, order: tuple[int, ...] = ()) -> Records:
     """Complete trials with these measures; None: a failed one."""
-    records = Records(TWO, constraints or {})
+    records = Records(TWO, {})
     for number in range(len(points)):
         records.add_trial(Trial(number, (float(number),), Blueprint({}), seed=0), 0)
     for number in order or range(len(points)):
@@ -30,12 +26,6 @@ def records_of(
     return records
 
 
-def test_the_front_is_ordered_and_the_best_is_its_first() -> None:
-    records = records_of((0.8, 10), (0.9, 30), (0.7, 20), (0.5, 5), None)
-    assert records.front == [1, 0, 3]
-    assert records.best == 1
-
-
 def test_without_a_complete_trial_there_is_nothing() -> None:
     records = records_of(None, None)
     assert (records.front, records.best, records.knee, records.volume.value) == (
@@ -45,50 +35,6 @@ def test_without_a_complete_trial_there_is_nothing() -> None:
         None,
     )
     assert records.counts()["failed"] == 2
-
-
-def test_constraints_take_trials_off_the_front() -> None:
-    records = records_of((0.8, 10), (0.9, 30), constraints={"macs": Limits(max=20)})
-    assert records.front == [0]
-
-
-def test_weights_are_kept_for_the_front_and_the_best_ten() -> None:
-    points = [(0.5 + number / 100, 100.0) for number in range(20)] + [(0.1, 1.0)]
-    records = records_of(*points)
-    assert records.worth_keeping() == {*range(10, 20), 20}
-
-
-def test_weights_of_a_training_that_was_shared_are_kept() -> None:
-    records = records_of((0.5, 50.0))
-    records.add_trial(Trial(1, (1.0,), Blueprint({}), seed=0), 0)
-    measures = {"accuracy": 0.5, "macs": 20.0}
-    records.add_outcome(Outcome(1, "complete", measures, source=0))
-    assert records.front == [1]
-    assert 0 in records.worth_keeping()
-
-
-def test_the_reference_point_by_number_does_not_depend_on_who_finished_first() -> None:
-    points = [(0.9 - number / 100, 10.0 + number) for number in range(13)]
-    late_eleventh = [*range(10), 12, 11, 10]
-    records = Records(TWO, {})
-    for number in range(13):
-        records.add_trial(Trial(number, (), Blueprint({}), seed=0), 0)
-    for number in late_eleventh:
-        accuracy, macs = points[number]
-        measures = {"accuracy": accuracy, "macs": macs}
-        records.add_outcome(Outcome(number, "complete", measures))
-        frozen = records.freeze_reference_point({}, by_number=True)
-        assert frozen == (number == 10)
-    assert records.volume.reference_point == points[11]
-
-
-def test_history_shows_finished_events_and_what_was_in_flight_then() -> None:
-    records = records_of((0.8, 10), (0.9, 30), None, order=[1, 2, 0])
-    history = records.history(2)
-    assert [done.number for done in history.finished] == [1, 2]
-    assert history.finished[0].fitness == (0.9, -30)
-    assert history.finished[1].fitness is None
-    assert list(history.in_flight) == [0]
 
 
 def test_pruned_trials_are_on_no_front_and_their_fitness_is_known() -> None:
@@ -119,7 +65,7 @@ def test_the_longest_trial_of_a_design_is_the_last_that_came_to_something() -> N
 
 
 def test_a_trial_knew_those_that_had_finished_when_it_was_proposed() -> None:
-    records = records_of((0.8, 10), (0.9, 30), (0.7, 20), order=[1, 0, 2])
+    records = records_of((0.8, 10), (0.9, 30), (0.7, 20), order=(1, 0, 2))
     records.add_trial(Trial(3, (3.0,), Blueprint({}), seed=0, parents=(0, 1)), 1)
     assert [records.had_finished_before(3, other) for other in range(4)] == [
         False,

@@ -88,14 +88,9 @@ def test_a_search_by_a_file_elsewhere_goes_on_from_anywhere_and_can_be_repeated(
         (tmp_path / folder).mkdir()
     (tmp_path / "sub" / "values.yaml").write_text(SPACE)
     (tmp_path / "sub" / "tables" / "t.csv").write_text(TABLE)
-    settings = {
-        "space": "./values.yaml",
-        "evaluator": {"name": "table", "path": "tables/t.csv"},
-        "objectives": ["v:max"],
-        "executor": "inline",
-        "budget": {"evaluations": 1},
-        "display": "none",
-    }
+    table = {"name": "table", "path": "tables/t.csv"}
+    settings = {"space": "./values.yaml", "evaluator": table, "objectives": ["v:max"]}
+    settings |= {"executor": "inline", "budget": {"evaluations": 1}, "display": "none"}
     write_yaml(tmp_path / "sub" / "settings.yaml", settings)
     first = typed("search", "config=sub/settings.yaml", "run.name=first")
     assert first.returncode == 0, first.stderr

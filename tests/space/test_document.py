@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import QUICK
+from conftest import SPACE, mistakes, problems_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,29 +20,7 @@ from evonas.space.gene import dotted
 from evonas.space.load import load_space_file, space_of
 from evonas.yaml_file import write_yaml
 
-BASE = """\
-title: Base
-source: a book
-scales:
-  proxy: {resolution_px: 16, width: 0.5, smallest_map_px: 4}
-  full: {resolution_px: 32}
-network:
-  builder: stages
-  activation: {choice: [relu, relu6]}
-  stem: {channels: 8, kernel: 3, stride: 2}
-  stages:
-    - operation: {choice: [conv, inverted_residual]}
-      expansion: {choice: [3, 6], when: {operation: inverted_residual}}
-      kernel: {choice: [3, 5]}
-      se_ratio: 0
-      skip: none
-      channels: 8
-      layers: 1
-      stride: 1
-  head: {channels: 16}
-training:
-  momentum: 0.9
-"""
+BASE = f"title: Base\nsource: a book\n{SPACE}training:\n  momentum: 0.9\n"
 RECIPE = """\
 # the recipe alone
 title: Recipe
@@ -70,9 +48,7 @@ def write(name: str, text: str) -> None:
 
 
 def problems(words: str) -> list[str]:
-    with pytest.raises(SpaceError) as failure:
-        load_space(words)
-    return failure.value.problems
+    return problems_of(load_space, words)
 
 
 def names(space: SearchSpace) -> list[str]:
@@ -126,12 +102,11 @@ def test_every_place_names_the_file_and_line_of_its_part() -> None:
     assert place(("network", "tail")) == "base.yaml, network (line 6)"
 
 
-@pytest.mark.parametrize("words", ["recipe+base", "recipe+./search_spaces/base.yaml"])
-def test_what_is_missing_is_missing_in_the_file_with_the_network(words: str) -> None:
+def test_what_is_missing_is_missing_in_the_file_with_the_network() -> None:
     Path("search_spaces/base.yaml").write_text(BASE.replace("scales:", "title_2:"))
-    found = problems(words)
-    assert found[0].startswith("base.yaml, title_2 (line 3): there is no such section.")
-    assert found[1:] == ["base.yaml, the file (line 1): a space has the scales proxy and full."]
+    first, second = problems("recipe+./search_spaces/base.yaml")
+    assert first.startswith("base.yaml, title_2 (line 3): there is no such section.")
+    assert second == "base.yaml, the file (line 1): a space has the scales proxy and full."
 
 
 def test_the_parts_may_stand_in_any_order_and_be_paths(
@@ -213,49 +188,40 @@ def test_collisions_and_mistakes_of_all_parts_are_told_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            "recipe",
-            "recipe.yaml has no section network and no section values. Join a space that has one, "
-            "as in space=mobile_cells+recipe.",
-        ),
-        (
-            "recipe+./more.yaml",
-            "recipe.yaml and more.yaml have no section network and no section values. Join a space "
-            "that has one, as in space=mobile_cells+recipe+./more.yaml.",
-        ),
-        (
-            "base+recipe+./twin.yaml",
-            "base.yaml (line 6) and twin.yaml (line 2) have a section network each. Keep one, as "
-            "in space=base+recipe.",
-        ),
-        (
-            "base+",
-            "space=base+ has an empty part. Join names and paths by one plus, as in "
-            "space=mobile_cells+./mine.yaml.",
-        ),
-        ("base++recipe", "space=base++recipe has an empty part."),
-        ("+", "space=+ has an empty part."),
-        ("", "space= has an empty part."),
-        ("base+rezipe", 'There is no space called "rezipe". Did you mean "recipe"? Known: '),
-        ("base+./none.yaml", "There is no file none.yaml."),
-        ("base+~no-such-user/none.yaml", "There is no file ~no-such-user/none.yaml."),
-        (
-            "base+./list.yaml",
-            "list.yaml is no search space: it has none of the sections network, training, "
-            "compression, values.",
-        ),
-    ],
-)
-def test_what_cannot_be_joined_is_told_with_what_would_be_right(words: str, message: str) -> None:
+@mistakes("""
+recipe
+    recipe.yaml has no section network and no section values. Join a space that has one, as in
+    space=mobile_cells+recipe.
+recipe+./more.yaml
+    recipe.yaml and more.yaml have no section network and no section values. Join a space that has
+    one, as in space=mobile_cells+recipe+./more.yaml.
+base+recipe+./twin.yaml
+    base.yaml (line 6) and twin.yaml (line 2) have a section network each. Keep one, as in
+    space=base+recipe.
+base+
+    space=base+ has an empty part. Join names and paths by one plus, as in
+    space=mobile_cells+./mine.yaml.
+base++recipe
+    space=base++recipe has an empty part.
++
+    space=+ has an empty part.
+base+rezipe
+    There is no space called "rezipe". Did you mean "recipe"? Known:
+base+./none.yaml
+    There is no file none.yaml.
+base+~no-such-user/none.yaml
+    There is no file ~no-such-user/none.yaml.
+base+./list.yaml
+    list.yaml is no search space: it has none of the sections network, training, compression,
+    values.
+""")
+def test_what_cannot_be_joined_is_told_with_what_would_be_right(wrong: str, told: str) -> None:
     write("more", "compression: {bits: 8}\n")
     write("twin", f"# the same again\n{BASE[BASE.index('network:') :]}")
     write("list", "- 1\n")
-    (problem,) = problems(words)
-    assert problem.startswith(message)
-    assert problem == message or not message.endswith(".yaml.")
+    (problem,) = problems(wrong)
+    assert problem.startswith(told)
+    assert problem == told or not told.endswith(".yaml.")
 
 
 def test_all_parts_that_are_missing_are_told_at_once() -> None:
@@ -349,12 +315,6 @@ def test_repeated_items_mean_what_copies_written_by_hand_mean(
     assert names(load_space_file(short)) == names(load_space_file(long))
 
 
-def test_a_gene_in_a_list_may_be_repeated_too() -> None:
-    write("mine", "training: {drops: [0.1, {repeat: 2, float: [0, 1]}]}\n")
-    space = load_space("base+mine.yaml")
-    assert names(space)[-2:] == ["training.drops.1", "training.drops.2"]
-
-
 @pytest.mark.parametrize("count", ["0", "-1", "2.0", "true", "two", "[2]", "", "{int: [1, 2]}"])
 def test_a_repeat_that_is_no_count_is_told_with_its_line(count: str) -> None:
     write("mine", f"training:\n  blocks:\n    - x: 1\n    - x: 2\n      repeat: {count}\n")
@@ -366,27 +326,29 @@ def test_a_repeat_that_is_no_count_is_told_with_its_line(count: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("items", "key", "line"),
+    ("items", "place"),
     [
-        ("[{x: 1, repeat: 10000000}]", "0.repeat", 2),
-        ("[{x: 1, repeat: 18446744073709551615}]", "0.repeat", 2),
-        ("[{repeat: 2000, y: [{repeat: 2000, z: 1}]}]", "0.repeat", 2),
-        ("[{x: 1}, {repeat: 60000, x: 1}, {repeat: 60000, x: 1}]", "2.repeat", 2),
+        ("[{x: 1, repeat: 18446744073709551615}]", 0),
+        ("[{repeat: 2000, y: [{repeat: 2000, z: 1}]}]", 0),
+        ("[{x: 1}, {repeat: 60000, x: 1}, {repeat: 60000, x: 1}]", 2),
     ],
 )
 def test_more_copies_than_a_space_may_hold_are_refused_before_they_are_made(
-    items: str, key: str, line: int
+    items: str, place: int
 ) -> None:
     write("mine", f"training:\n  blocks: {items}\n")
     assert problems("base+mine.yaml") == [
-        f"mine.yaml, training.blocks.{key} (line {line}): with what repeat copies there are more "
-        "than 200,000 values. Write less."
+        f"mine.yaml, training.blocks.{place}.repeat (line 2): with what repeat copies there are "
+        "more than 200,000 values. Write less."
     ]
 
 
-def test_repeat_means_nothing_outside_of_lists() -> None:
+def test_genes_in_lists_may_be_repeated_and_repeat_means_nothing_elsewhere() -> None:
     write("mine", "training: {repeat: 3, deep: {repeat: 2}, list: [[{repeat: 2, x: 1}]]}\n")
-    training = load_space("base+mine.yaml").template["training"]
+    write("genes", "training: {drops: [0.1, {repeat: 2, float: [0, 1]}]}\n")
+    space = load_space("base+mine.yaml+genes.yaml")
+    assert names(space)[-2:] == ["training.drops.1", "training.drops.2"]
+    training = space.template["training"]
     assert training["repeat"] == 3
     assert training["deep"] == {"repeat": 2}
     assert training["list"] == [[{"x": 1}, {"x": 1}]]
@@ -500,17 +462,6 @@ def test_a_run_over_a_joined_space_goes_on_without_its_files() -> None:
     shutil.move(run.folder, moved)
     assert load_run(moved).space.title == "Base + Recipe"
     assert resume(moved, ["budget.evaluations=10"], toy).records.evaluations == 10
-
-
-def test_a_joined_space_is_trained_and_resumed() -> None:
-    words = [*QUICK, "space=nano+recipe", "executor=inline", "display=none"]
-    counted = ["objectives=accuracy,macs", "budget.evaluations=2", "run.name=joined"]
-    run = search([*words, *counted])
-    assert {"lr0"} <= set(run.trials()[0][0].blueprint.training)
-    shutil.rmtree("search_spaces")
-    run = resume(run.folder, ["budget.evaluations=+1"])
-    assert run.records.counts()["complete"] == 3
-    assert run.space.name == "nano+recipe"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 import itertools
 import math
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from conftest import FIXED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,22 +17,7 @@ from evonas.space import Scale, SearchSpace, load_space
 from evonas.space.gene import Choice, Float, Gene, Int, Log, When
 from evonas.space.load import load_space_file
 
-STAGE = {
-    "operation": "conv",
-    "kernel": 3,
-    "se_ratio": 0,
-    "skip": "none",
-    "channels": 8,
-    "layers": 1,
-    "stride": 1,
-}
-NETWORK = {
-    "builder": "stages",
-    "activation": "relu",
-    "stem": {"channels": 8, "kernel": 3, "stride": 1},
-    "stages": [STAGE],
-    "head": {"channels": 16},
-}
+NETWORK = yaml.safe_load(FIXED)["network"]
 SCALES = {"proxy": Scale("proxy", 8), "full": Scale("full", 16)}
 
 
@@ -58,18 +47,8 @@ def mixed_space() -> SearchSpace:
     )
 
 
-SPACES = {
-    "mixed": mixed_space(),
-    "nano": load_space("nano"),
-    "mobile_cells": load_space("mobile_cells"),
-}
-spaces = pytest.mark.parametrize("name", SPACES)
+NANO = load_space("nano")
 property_test = settings(deadline=None, derandomize=True, max_examples=60)
-
-
-def chosen(blueprint: Blueprint) -> dict[str, Any]:
-    """What was chosen, without the story of how decoding got there."""
-    return {**blueprint.to_dict(), "repairs": []}
 
 
 @st.composite
@@ -87,31 +66,17 @@ def conditional_genes(draw: st.DrawFn) -> list[Gene]:
     return list(genes)
 
 
-@spaces
 @property_test
-@given(data=st.data())
-def test_every_chromosome_of_finite_numbers_is_a_design(name: str, data: st.DataObject) -> None:
-    space = SPACES[name]
-    numbers = st.floats(allow_nan=False, allow_infinity=False)
-    length = len(space.genes)
-    chromosome = data.draw(st.lists(numbers, min_size=length, max_size=length))
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=4, max_size=4))
+def test_every_chromosome_of_finite_numbers_is_a_design(chromosome: list[float]) -> None:
+    space = mixed_space()
     blueprint = space.decode(chromosome)
     canonical = space.encode(blueprint)
     again = space.decode(canonical)
-    assert chosen(again) == chosen(blueprint)
+    assert {**again.to_dict(), "repairs": []} == {**blueprint.to_dict(), "repairs": []}
     assert again.fingerprint == blueprint.fingerprint
     assert again.repairs == ()
     assert space.encode(again) == canonical
-
-
-@spaces
-def test_samples_vary_and_share_a_fingerprint_with_their_canonical_form(name: str) -> None:
-    space = SPACES[name]
-    rng = np.random.default_rng(7)
-    samples = [space.sample(rng) for _ in range(30)]
-    prints = [space.decode(sample).fingerprint for sample in samples]
-    assert [space.decode(space.canonical(s)).fingerprint for s in samples] == prints
-    assert len(set(prints)) > 20
 
 
 @property_test
@@ -131,33 +96,13 @@ def test_equal_designs_have_one_canonical_chromosome(genes: list[Gene], random: 
     assert len({space.canonical(c) for c in chromosomes}) == len(designs)
 
 
-def test_size_of_the_shipped_spaces() -> None:
-    # conv, separable, or one of two expansions; kernels; skips; channels; layers
-    nano = 2 * (4 * 2 * 2 * 2 * 2) * (4 * 2 * 2 * 3 * 2)
-    channels_times_layers = [2 * 2, 2 * 3, 3 * 3, 3 * 3, 4 * 3, 4 * 3, 3 * 2]
-    assert SPACES["nano"].size == nano
-    # 4 operations, 2 kernels, 2 ratios of attention, 3 skips
-    assert SPACES["mobile_cells"].size == 2 * math.prod(48 * n for n in channels_times_layers)
-    assert SPACES["mixed"].size == math.inf
-
-
-def test_inactive_genes_vanish_from_the_blueprint() -> None:
+def test_inactive_genes_vanish_and_with_them_those_that_wait_for_them() -> None:
     space = mixed_space()
-    assert set(space.decode([1, 1, 0.9, 0]).training) == {"optimizer", "lr0"}
     assert set(space.decode([0, 3, 0.9, 0]).training) == {"optimizer", "warmup", "lr0"}
-    assert space.decode([0, 1, 0.9, -1]).training == {
-        "optimizer": "sgd",
-        "warmup": 1,
-        "momentum": 0.9,
-        "lr0": 0.1,
-    }
-
-
-def test_a_gene_is_inactive_where_the_gene_it_waits_for_is_inactive() -> None:
-    space = mixed_space()
-    adam = space.decode([1, 1, 0.9, 0])
-    assert "momentum" not in adam.training
+    found = space.decode([0, 1, 0.9, -1]).training
+    assert found == {"optimizer": "sgd", "warmup": 1, "momentum": 0.9, "lr0": 0.1}
     assert space.alleles([1, 1, 0.9, 0]) == {"training.optimizer": "adam", "training.lr0": 1.0}
+    assert set(space.decode([1, 1, 0.9, 0]).training) == {"optimizer", "lr0"}
 
 
 def test_inactive_genes_change_neither_fingerprint_nor_canonical_chromosome() -> None:
@@ -168,35 +113,14 @@ def test_inactive_genes_change_neither_fingerprint_nor_canonical_chromosome() ->
 
 
 def test_decoding_leaves_the_template_alone() -> None:
-    space = SPACES["nano"]
+    space = mixed_space()
     before = space.fingerprint, str(space.template)
     space.decode([0.0] * len(space.genes))
     assert (space.fingerprint, str(space.template)) == before
 
 
-@pytest.mark.parametrize("name", ["nano", "mobile_cells"])
-def test_neighbours_are_canonical_different_and_one_gene_away(name: str) -> None:
-    space = SPACES[name]
-    own = space.canonical(space.sample(np.random.default_rng(3)))
-    alleles = space.alleles(own)
-    neighbours = list(space.neighbours(own))
-    assert len(set(neighbours)) == len(neighbours) > 0
-    for other in neighbours:
-        assert other != own
-        assert other == space.canonical(other)
-        different = [g.name for g, a, b in zip(space.genes, own, other, strict=True) if a != b]
-        assert any(name in alleles for name in different)
-
-
-def test_neighbours_try_every_allele_of_every_active_gene_once() -> None:
-    space = mixed_space()
-    neighbours = list(space.neighbours([0, 3, 0.9, -1]))
-    assert neighbours == [
-        (1, 0, 0.5, -1),
-        (0, 0, 0.5, -1),
-        (0, 1, 0.5, -1),
-        (0, 2, 0.5, -1),
-    ]
+def test_a_gene_of_real_numbers_makes_a_space_infinite() -> None:
+    assert mixed_space().size == math.inf
 
 
 def test_the_fingerprint_of_a_space_follows_its_meaning() -> None:
@@ -208,21 +132,22 @@ def test_the_fingerprint_of_a_space_follows_its_meaning() -> None:
     assert space_of(genes).fingerprint == mixed_space().fingerprint
 
 
-def test_an_allele_that_the_space_lacks_is_named_with_its_gene() -> None:
-    space = SPACES["nano"]
-    values = space.decode([0.0] * len(space.genes)).to_dict()
-    values["network"]["stages"][0]["kernel"] = 7
-    with pytest.raises(ValueError, match=r"^network.stages.0.kernel: 7 is not one of 3, 5$"):
-        space.encode(Blueprint.from_dict(values))
-
-
-@pytest.mark.parametrize("key", ["stem", "head"])
-def test_a_fixed_value_that_the_space_lacks_is_refused(key: str) -> None:
-    space = SPACES["nano"]
-    values = space.decode([0.0] * len(space.genes)).to_dict()
-    values["network"][key]["channels"] = 24
-    with pytest.raises(ValueError, match=key):
-        space.encode(Blueprint.from_dict(values))
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("stages", 0, "kernel"), 7, "^network.stages.0.kernel: 7 is not one of 3, 5$"),
+        (("stem", "channels"), 24, "stem"),
+        (("head", "channels"), 24, "head"),
+    ],
+)
+def test_a_value_that_the_space_lacks_is_named_with_its_place(
+    path: tuple[str | int, ...], value: int, told: str
+) -> None:
+    values = NANO.decode([0.0] * len(NANO.genes)).to_dict()
+    *outer, last = path
+    reduce(getitem, outer, values["network"])[last] = value
+    with pytest.raises(ValueError, match=told):
+        NANO.encode(Blueprint.from_dict(values))
 
 
 # Genes whose first allele is not what a network means that says nothing.
@@ -313,11 +238,10 @@ def test_what_a_mask_lets_out_does_not_depend_on_the_order_of_alleles(
 
 
 def test_a_published_network_need_not_be_written_as_the_space_writes_it() -> None:
-    space = SPACES["nano"]
-    design = space.decode(space.sample(np.random.default_rng(1)))
+    design = NANO.decode(NANO.sample(np.random.default_rng(1)))
     said = {**design.network, "norm": "batch", "drop_path": 0.0}
     said["stages"] = [{**s, "activation": said["activation"]} for s in said["stages"]]
-    again = space.decode(space.encode(Blueprint(said)))
+    again = NANO.decode(NANO.encode(Blueprint(said)))
     assert again.network == design.network
     with pytest.raises(ValueError, match=r"^network.norm: the space has nothing, the blueprint gr"):
-        space.encode(Blueprint({**design.network, "norm": "group"}))
+        NANO.encode(Blueprint({**design.network, "norm": "group"}))

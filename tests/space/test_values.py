@@ -97,12 +97,6 @@ def test_keys_are_words(file: Path, key: str, problem: str) -> None:
     assert [gene.name for gene in load_space("./mine.yaml").genes] == [f"values.deep.{key}"]
 
 
-def test_networks_still_need_scales(file: Path) -> None:
-    file.write_text(f"network:{NETWORK.partition('network:')[2]}")
-    with pytest.raises(SpaceError, match="a space has the scales proxy and full"):
-        load_space("./mine.yaml")
-
-
 @pytest.mark.parametrize("space", ["./mine.yaml", "nano+./mine.yaml"])
 def test_a_training_does_nothing_with_values(space: str, working_folder: Path) -> None:
     result = typed("search", f"space={space}")

@@ -15,7 +15,7 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 from evonas.tasks.task import Outputs
 from evonas.training import train
-from evonas.training.auxiliary import PREFIX, attached
+from evonas.training.auxiliary import attached
 from evonas.training.parts import parts
 from evonas.training.training_progress import Progress
 from evonas.training.transfer import prepare
@@ -57,12 +57,6 @@ def test_it_changes_what_is_learned_and_no_name_of_a_weight(blueprint: Blueprint
     assert not torch.equal(weights_of(network), weights_of(without))
     images = torch.zeros(2, *SCALE.input_shape)
     assert network.train()(images).shape == (2, 10)  # nobody listens any more
-
-
-def test_a_training_goes_on_where_it_was_left(blueprint: Blueprint) -> None:
-    assert torch.equal(
-        weights_of(trained(blueprint, RECIPE)), weights_of(trained(blueprint, RECIPE, first=1))
-    )
 
 
 def test_only_weights_in_front_of_it_learn_from_it(blueprint: Blueprint) -> None:
@@ -109,24 +103,6 @@ def test_a_training_with_several_goes_on_where_it_was_left() -> None:
     whole, halves = trained(blueprint, recipe), trained(blueprint, recipe, first=1)
     assert torch.equal(weights_of(whole), weights_of(halves))
     assert not torch.equal(weights_of(whole), weights_of(trained(blueprint, RECIPE)))
-
-
-def test_its_weights_are_part_of_the_progress(blueprint: Blueprint) -> None:
-    data = load_data(DataSettings(subset=300), SCALE.resolution_px)
-    network = build(blueprint, SCALE, seed=1)
-    recipe = RECIPE.model_copy(update={"epochs": 1})
-    progress = train(network, data.train, data.problem, recipe, seed=3)
-    assert any(name.startswith(f"{PREFIX}.") for name in progress.state)
-
-
-def test_networks_of_cells_have_it_behind_a_cell() -> None:
-    found = preset("darts_v2_small")
-    scale = replace(found.scale, resolution_px=16)
-    network = build(found.blueprint, scale, seed=0)
-    with attached(network, CLASSES, RECIPE, torch.zeros(1, 3, 16, 16), 0, {}) as auxiliary:
-        assert auxiliary is not None
-        network.train()(torch.rand(2, 3, 16, 16))
-        assert auxiliary.loss(torch.tensor([0, 1]), loss).isfinite()
 
 
 def test_it_is_behind_what_gives_maps() -> None:

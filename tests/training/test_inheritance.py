@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from conftest import a_network, a_stage
 from torch import nn
 
 from evonas.exporters.file_names import WEIGHTS
@@ -17,16 +18,7 @@ from evonas.space.load import space_of
 from evonas.training.inheritance import inherit
 
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)
-BLOCK = {
-    "operation": "inverted_residual",
-    "expansion": 3,
-    "kernel": 3,
-    "se_ratio": 0,
-    "skip": "identity",
-    "channels": 16,
-    "layers": 2,
-    "stride": 1,
-}
+BLOCK = a_stage(operation="inverted_residual", expansion=3, layers=2)
 CONV = {**{k: v for k, v in BLOCK.items() if k != "expansion"}, "operation": "conv"}
 SEPARABLE = {**CONV, "operation": "depthwise_separable"}
 
@@ -37,14 +29,8 @@ def network(
     """Two stages, changed by what is given for each."""
     given = [*stages, {}, {}][:2]
     own = [{**block, **given[0]}, {**block, "channels": 24, "stride": 2, **given[1]}]
-    values = {
-        "builder": "stages",
-        "activation": "relu",
-        "stem": {"channels": 8, "kernel": 3, "stride": 2},
-        "stages": own,
-        "head": {"channels": head},
-        **more,
-    }
+    stem = {"channels": 8, "kernel": 3, "stride": 2}
+    values = a_network(*own, stem=stem, head={"channels": head}, **more)
     scales = {"proxy": {"resolution_px": 16}, "full": {"resolution_px": 16}}
     space = space_of(document_of({"network": values, "scales": scales}, "chain"))
     return build(space.decode([]), SCALE, seed=seed)

@@ -107,14 +107,6 @@ def test_layers_may_have_rates_of_their_own() -> None:
     assert rates[-2] == pytest.approx(0.8 * 0.5**2), "a part without weights lies between"
 
 
-def test_frozen_weights_are_not_stepped() -> None:
-    network = small_network()
-    network[0].requires_grad_(False)
-    before = network[0].weight.clone()
-    descend(network, make_optimizer(network, recipe("adamw")), 0.1, steps=2)
-    assert torch.equal(network[0].weight, before)  # type: ignore[arg-type]
-
-
 # Muon
 
 

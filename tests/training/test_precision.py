@@ -10,11 +10,9 @@ from evonas.blueprint import plan_network
 from evonas.models import Network
 from evonas.networks import Scale
 from evonas.networks.plan import Layer, Part, Plan
-from evonas.presets import preset
 from evonas.settings import TrainingSettings
 from evonas.space import known_spaces, load_space
 from evonas.training import is_worth_a_probe, network_family, probe
-from evonas.training.precision import autocast, in_bfloat16
 
 SCALE = Scale("proxy", resolution_px=32, width=0.25, input_channels=3, classes=10)
 
@@ -26,11 +24,6 @@ def convolution(groups: int, in_channels: int = 8) -> Layer:
 
 def family(*layers: Layer) -> str:
     return network_family(Plan((Part("part", layers),), (8, 16, 16), ("part",)))
-
-
-@pytest.mark.parametrize("name", ["mobilenet_v2", "mnasnet_b1"])
-def test_networks_of_depthwise_convolutions_are_a_family(name: str) -> None:
-    assert network_family(plan_network(preset(name).blueprint, SCALE)) == "depthwise"
 
 
 def test_grouped_and_plain_convolutions_are_the_other_family() -> None:
@@ -59,20 +52,6 @@ def test_a_plan_is_of_the_family_of_its_network(name: str) -> None:
         found = (own for own in layers if isinstance(own, nn.Conv2d) and own.in_channels > 1)
         is_deep = any(own.groups == own.in_channels for own in found)
         assert network_family(plan) == ("depthwise" if is_deep else "plain")
-
-
-@pytest.mark.parametrize("decision", [True, False])
-@pytest.mark.parametrize(("amp", "answer"), [("on", True), ("off", False), ("auto", None)])
-def test_only_auto_leaves_it_to_the_decision(amp: str, answer: bool | None, decision: bool) -> None:
-    recipe = TrainingSettings(amp=amp)
-    assert in_bfloat16(recipe, decision) is (decision if answer is None else answer)
-
-
-@pytest.mark.parametrize("bfloat16", [True, False])
-def test_convolutions_compute_in_what_was_asked_for(bfloat16: bool) -> None:
-    with autocast(torch.device("cpu"), bfloat16):
-        out = nn.Conv2d(3, 4, 3)(torch.ones(1, 3, 5, 5))
-    assert out.dtype == (torch.bfloat16 if bfloat16 else torch.float32)
 
 
 class Slow(nn.Module):

@@ -1,14 +1,7 @@
-from typing import get_args
-
 import pytest
 
 from evonas.settings import TrainingSettings
 from evonas.training.rates import USUAL_RATE, peak_rate
-
-
-def test_every_optimiser_has_a_usual_rate() -> None:
-    known = get_args(TrainingSettings.model_fields["optimizer"].annotation)
-    assert set(USUAL_RATE) == set(known)
 
 
 def test_a_rate_that_is_given_counts_whatever_the_optimiser() -> None:

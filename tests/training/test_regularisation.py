@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import a_network, a_stage
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
@@ -22,16 +23,10 @@ SCALE = Scale("proxy", resolution_px=16, input_channels=1)
 
 def chain_design(**network: Any) -> Blueprint:
     """Six blocks; the first of each stage changes the channels, the others can be left out."""
-    block = {"operation": "inverted_residual", "expansion": 2, "kernel": 3, "se_ratio": 0}
-    block |= {"skip": "identity", "layers": 3, "stride": 1}
-    values = {
-        "builder": "stages",
-        "activation": "relu",
-        "stem": {"channels": 8, "kernel": 3, "stride": 2},
-        "stages": [{**block, "channels": 16}, {**block, "channels": 24}],
-        "head": {"channels": 32, "hidden": 20},
-        **network,
-    }
+    block = a_stage(operation="inverted_residual", expansion=2, layers=3)
+    stem = {"channels": 8, "kernel": 3, "stride": 2}
+    head = {"channels": 32, "hidden": 20}
+    values = a_network(block, {**block, "channels": 24}, stem=stem, head=head, **network)
     scales = {"proxy": {"resolution_px": 16}, "full": {"resolution_px": 16}}
     space = space_of(document_of({"network": values, "scales": scales}, "chain"))
     return space.decode([])

@@ -113,26 +113,9 @@ CHANGES: list[dict[str, Any]] = [
 ]
 # Of the network before it is trained, of deep ones, of 16 px and more, of colour, of a GPU; or
 # tested below.
-ELSEWHERE = {
-    "initialisation",
-    "residual_init",
-    "shift_init",
-    "gate_init",
-    "weights",
-    "freeze",
-    "reset_last",
-    "inherit",
-    "auxiliary_heads",
-    "progressive",
-    "hsv_h",
-    "hsv_s",
-    "compile",
-    "cuda_graphs",
-    "log",
-    "patience",
-    "plateau",
-    "keep",
-}
+ELSEWHERE = {"initialisation", "residual_init", "shift_init", "gate_init", "weights", "freeze"}
+ELSEWHERE |= {"reset_last", "inherit", "auxiliary_heads", "progressive", "hsv_h", "hsv_s"}
+ELSEWHERE |= {"compile", "cuda_graphs", "log", "patience", "plateau", "keep"}
 # Acts where there are boxes; `tests/tasks/detection` has these.
 ELSEWHERE |= {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
 ELSEWHERE |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
@@ -211,11 +194,6 @@ def test_a_training_may_pause_on_its_way(digits: Dataset) -> None:
     assert equal(whole, network.state_dict())
 
 
-def test_the_sum_of_losses_is_that_of_the_curve() -> None:
-    assert Progress(2, {}, [2.0, 1.5]).loss_sum == 3.5
-    assert Progress().loss_sum == 0
-
-
 def test_a_finished_training_has_nothing_left_to_do(digits: Dataset) -> None:
     network = fresh_network()
     done = train(network, digits.train, digits.problem, RECIPE, 3)
@@ -236,16 +214,21 @@ def test_a_network_learns_a_few_digits(digits: Dataset) -> None:
     )
 
 
-@pytest.mark.parametrize("batch_size", [120, 10_000])
+def batches_of(digits: Dataset, split: Split | None = None, **recipe: Any) -> list[torch.Tensor]:
+    """What goes through a network in its training."""
+    network, seen = fresh_network(), list[torch.Tensor]()
+    network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    settings = TrainingSettings(**{"epochs": 1, "auxiliary": 0.0, **recipe})
+    train(network, split or digits.train, digits.problem, settings, seed=0)
+    return seen
+
+
+@pytest.mark.parametrize("size", [120, 10_000])
 def test_an_incomplete_batch_counts_only_where_it_is_the_only_one(
-    digits: Dataset, batch_size: int
+    digits: Dataset, size: int
 ) -> None:
-    steps = []
-    network = fresh_network()
-    network.register_forward_hook(lambda module, inputs, output: steps.append(len(output)))
-    recipe = TrainingSettings(epochs=1, batch_size=batch_size, auxiliary=0.0)
-    train(network, digits.train, digits.problem, recipe, seed=0)
-    assert steps == [min(batch_size, len(digits.train))]
+    (batch,) = batches_of(digits, batch_size=size)
+    assert len(batch) == min(size, len(digits.train))
 
 
 @pytest.mark.parametrize(
@@ -258,21 +241,13 @@ def test_few_images_are_cut_into_smaller_batches(images: int, expected: int) -> 
 
 
 def test_a_training_takes_batches_by_how_many_images_there_are(digits: Dataset) -> None:
-    steps = []
-    network = fresh_network()
-    network.register_forward_hook(lambda module, inputs, output: steps.append(len(output)))
-    recipe = TrainingSettings(epochs=1, auxiliary=0.0)
-    train(network, digits.train, digits.problem, recipe, seed=0)
-    assert steps == [16] * (len(digits.train) // 16)
+    sizes = [len(batch) for batch in batches_of(digits)]
+    assert sizes == [16] * (len(digits.train) // 16)
 
 
 def test_each_epoch_sees_all_images_in_another_order(digits: Dataset) -> None:
-    seen = []
-    network = fresh_network()
-    network.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
-    recipe = TrainingSettings(epochs=2, batch_size=999, auxiliary=0.0)
-    train(network, digits.train, digits.problem, recipe, seed=0)
-    first, second = (epoch.sum((1, 2, 3)) for epoch in seen)
+    epochs = batches_of(digits, epochs=2, batch_size=999)
+    first, second = (epoch.sum((1, 2, 3)) for epoch in epochs)
     assert not torch.equal(first, second)
     torch.testing.assert_close(first.sort().values, second.sort().values)
 
@@ -364,12 +339,8 @@ def test_a_plateau_lowers_the_rate_of_what_follows(digits: Dataset) -> None:
 
 
 def test_small_images_come_first_and_full_ones_last(digits: Dataset) -> None:
-    sides = []
-    network = fresh_network()
-    network.register_forward_hook(lambda module, inputs, output: sides.append(inputs[0].shape[2:]))
     large = Split(digits.train.images.repeat(4, axis=2).repeat(4, axis=3), digits.train.targets)
-    recipe = RECIPE.model_copy(update={"epochs": 3, "progressive": 0.5})
-    train(network, large, digits.problem, recipe, 3)
+    sides = [batch.shape[2:] for batch in batches_of(digits, large, epochs=3, progressive=0.5)]
     assert list(dict.fromkeys(sides)) == [(16, 16), (24, 24), (32, 32)]
     assert sides.count(sides[0]) == sides.count(sides[-1]) == len(sides) / 3
 

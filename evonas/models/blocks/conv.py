@@ -28,15 +28,7 @@ class Conv(Block):
         drop_path: float = 0.0,
     ) -> None:
         layers: list[nn.Module] = [
-            ConvNormActivation(
-                in_channels,
-                out_channels,
-                kernel,
-                stride,
-                groups,
-                activation,
-                norm,
-            )
+            ConvNormActivation(in_channels, out_channels, kernel, stride, groups, activation, norm)
         ]
         if attention:
             layers.append(SqueezeExcite(out_channels, **attention))

@@ -1,5 +1,7 @@
 """Darknet-53's unit."""
 
+from typing import Any
+
 from torch import nn
 
 from evonas.models.layers import Block, ConvNormActivation, Skip
@@ -27,19 +29,9 @@ class Darknet(Block):
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:
+        how: dict[str, Any] = {"activation": activation, "norm": norm}
         layers: list[nn.Module] = []
         if inner:
-            layers.append(
-                ConvNormActivation(in_channels, inner, 1, activation=activation, norm=norm)
-            )
-        layers.append(
-            ConvNormActivation(
-                inner or in_channels,
-                out_channels,
-                kernel,
-                stride,
-                activation=activation,
-                norm=norm,
-            )
-        )
+            layers.append(ConvNormActivation(in_channels, inner, 1, **how))
+        layers.append(ConvNormActivation(inner or in_channels, out_channels, kernel, stride, **how))
         super().__init__(layers, skip, drop_path)

@@ -60,14 +60,11 @@ class Dense(nn.Module):
         layers: list[nn.Module] = []
         if inner:
             layers.append(NormActivationConv(kept, inner, 1, activation=activation, norm=norm))
-        layers.append(
-            NormActivationConv(inner or kept, growth, kernel, activation=activation, norm=norm)
-        )
+        layers.append(NormActivationConv(inner or kept, growth, kernel, 1, 1, activation, norm))
         if dropout:
             layers.append(nn.Dropout(dropout))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         maps = self.transition(maps)
         return torch.cat([maps, self.layers(maps)], 1)

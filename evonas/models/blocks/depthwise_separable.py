@@ -27,11 +27,8 @@ class DepthwiseSeparable(Block):
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:
-        layers: list[nn.Module] = [
-            ConvNormActivation(
-                in_channels, in_channels, kernel, stride, in_channels, activation, norm
-            )
-        ]
+        depthwise = (in_channels, in_channels, kernel, stride, in_channels)
+        layers: list[nn.Module] = [ConvNormActivation(*depthwise, activation, norm)]
         if attention:
             layers.append(SqueezeExcite(in_channels, **attention))
         end = None if linear else activation

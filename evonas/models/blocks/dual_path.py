@@ -52,7 +52,6 @@ class DualPath(nn.Module):
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         residual, dense = split_channels(self.projection(maps), self.residual)
         added, grown = split_channels(self.layers(maps), self.residual)
         return torch.cat([residual + added, dense, grown], 1)

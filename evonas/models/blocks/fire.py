@@ -1,5 +1,7 @@
 """SqueezeNet's module."""
 
+from typing import Any
+
 from torch import nn
 
 from evonas.models.chain_layers import Concat
@@ -32,18 +34,15 @@ class Fire(Block):
         norm: str = "batch",
         drop_path: float = 0.0,
     ) -> None:
+        how: dict[str, Any] = {"activation": activation, "norm": norm}
         layers: list[nn.Module] = []
         if stride != 1:
             layers.append(nn.MaxPool2d(3, stride, padding=1))
         if inner:
-            layers.append(
-                ConvNormActivation(in_channels, inner, 1, activation=activation, norm=norm)
-            )
+            layers.append(ConvNormActivation(in_channels, inner, 1, **how))
         half = out_channels // 2
         expands: list[nn.Module] = [
-            ConvNormActivation(
-                inner or in_channels, channels, side, activation=activation, norm=norm
-            )
+            ConvNormActivation(inner or in_channels, channels, side, **how)
             for channels, side in ((half, 1), (out_channels - half, kernel))
         ]
         super().__init__([*layers, Concat(expands)], skip, drop_path)

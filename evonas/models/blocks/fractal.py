@@ -50,13 +50,12 @@ class Fractal(nn.Module):
             for index in range(2**column):
                 given = out_channels if index else in_channels
                 layer: nn.Module = ConvNormActivation(
-                    given, out_channels, kernel, activation=activation, norm=norm
+                    given, out_channels, kernel, 1, 1, activation, norm
                 )
                 dropped = nn.Sequential(layer, nn.Dropout(dropout))
                 self.convolutions.append(dropped if dropout else layer)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         states: list[torch.Tensor] = [self.pool(maps)] * self.count
         kept = self._draw_columns(maps)
         for step in range(1, self.length + 1):

@@ -36,9 +36,7 @@ class Inception(Block):
         def row(channels: int, *steps: tuple[int, int]) -> list[nn.Module]:
             layers: list[nn.Module] = []
             for given, side in steps:
-                layers.append(
-                    ConvNormActivation(channels, given, side, activation=activation, norm=norm)
-                )
+                layers.append(ConvNormActivation(channels, given, side, 1, 1, activation, norm))
                 channels = given
             return layers
 

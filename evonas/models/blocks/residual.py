@@ -1,10 +1,12 @@
 """ResNet's two blocks."""
 
+from typing import Any
+
 from torch import nn
 
 from evonas.models.blocks.residual_sum import ResidualSum
 from evonas.models.blocks.split_attention import SplitAttention
-from evonas.models.layers import Attention, ConvNormActivation, make_convolution
+from evonas.models.layers import ConvNormActivation, make_convolution
 
 
 class Residual(ResidualSum):
@@ -15,7 +17,7 @@ class Residual(ResidualSum):
 
     Args:
         inner: Channels between the two.
-        order, shortcut, attention, dropout, drop_path: See `ResidualSum`.
+        summed: Order, shortcut, attention, dropout, drop_path: see `ResidualSum`.
     """
 
     def __init__(
@@ -27,25 +29,11 @@ class Residual(ResidualSum):
         activation: str,
         inner: int,
         norm: str = "batch",
-        order: str = "post",
-        shortcut: str = "projection",
-        attention: Attention | None = None,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
+        **summed: Any,
     ) -> None:
-        super().__init__(
-            in_channels,
-            stride,
-            [ConvNormActivation(in_channels, inner, kernel, stride, 1, activation, norm)],
-            make_convolution(inner, out_channels, kernel, bias=norm == "none"),
-            activation,
-            norm,
-            order,
-            shortcut,
-            attention,
-            dropout,
-            drop_path,
-        )
+        first = ConvNormActivation(in_channels, inner, kernel, stride, 1, activation, norm)
+        last = make_convolution(inner, out_channels, kernel, bias=norm == "none")
+        super().__init__(in_channels, stride, [first], last, activation, norm, **summed)
 
 
 class Bottleneck(ResidualSum):
@@ -62,7 +50,7 @@ class Bottleneck(ResidualSum):
         stride_place: `first` puts the stride into the first convolution, as the paper has it,
             `middle` into the one in the middle. Split attention has a 3x3 average pooling for it,
             before or behind.
-        order, shortcut, attention, dropout, drop_path: See `ResidualSum`.
+        summed: Order, shortcut, attention, dropout, drop_path: see `ResidualSum`.
     """
 
     def __init__(
@@ -77,11 +65,7 @@ class Bottleneck(ResidualSum):
         radix: int = 0,
         stride_place: str = "middle",
         norm: str = "batch",
-        order: str = "post",
-        shortcut: str = "projection",
-        attention: Attention | None = None,
-        dropout: float = 0.0,
-        drop_path: float = 0.0,
+        **summed: Any,
     ) -> None:
         reduces_first = stride_place == "first"
         if radix:
@@ -94,16 +78,6 @@ class Bottleneck(ResidualSum):
             middle = [
                 ConvNormActivation(inner, inner, kernel, strides[1], groups, activation, norm)
             ]
-        super().__init__(
-            in_channels,
-            stride,
-            [ConvNormActivation(in_channels, inner, 1, strides[0], 1, activation, norm), *middle],
-            make_convolution(inner, out_channels, 1, bias=norm == "none"),
-            activation,
-            norm,
-            order,
-            shortcut,
-            attention,
-            dropout,
-            drop_path,
-        )
+        first = ConvNormActivation(in_channels, inner, 1, strides[0], 1, activation, norm)
+        last = make_convolution(inner, out_channels, 1, bias=norm == "none")
+        super().__init__(in_channels, stride, [first, *middle], last, activation, norm, **summed)

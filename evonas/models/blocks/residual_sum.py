@@ -146,7 +146,6 @@ class ResidualSum(nn.Module):
         return self.branch
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ...)."""
         ready = self.first(maps)
         kept = maps if self.shortcut is None else self.shortcut(ready)
         out: torch.Tensor = self.behind_sum(kept + self.branch(ready))

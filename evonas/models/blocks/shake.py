@@ -46,7 +46,6 @@ class Shake(nn.Module):
         self.activation = ACTIVATIONS[activation](out_channels)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ...)."""
         first, second = (branch(maps) for branch in self.branches)
         mixed = shaken(first, second) if self.training else (first + second) / 2
         out: torch.Tensor = self.activation(self.shortcut(maps) + self.dropped(mixed))
@@ -84,7 +83,6 @@ class ShiftedProjection(nn.Module):
         self.norm = NORMS[norm](out_channels)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ...)."""
         moved = nn.functional.pad(maps[:, :, :-1, :-1], (1, 0, 1, 0))
         parts = [layer(part) for layer, part in zip(self.convolutions, (maps, moved), strict=False)]
         out: torch.Tensor = self.norm(torch.cat(parts, 1))

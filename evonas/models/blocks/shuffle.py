@@ -1,5 +1,7 @@
 """ShuffleNetV2's unit."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -32,6 +34,7 @@ class Shuffle(nn.Module):
         norm: str = "batch",
     ) -> None:
         super().__init__()
+        how: dict[str, Any] = {"activation": activation, "norm": norm}
         self.passed = out_channels // 2 if stride == 1 and in_channels == out_channels else 0
         given, half = in_channels - self.passed, out_channels - out_channels // 2
         self.short: nn.Module = nn.Identity()
@@ -40,19 +43,16 @@ class Shuffle(nn.Module):
                 ConvNormActivation(
                     in_channels, in_channels, kernel, stride, in_channels, norm=norm
                 ),
-                ConvNormActivation(
-                    in_channels, out_channels // 2, 1, activation=activation, norm=norm
-                ),
+                ConvNormActivation(in_channels, out_channels // 2, 1, **how),
             )
         self.long = nn.Sequential(
-            ConvNormActivation(given, half, 1, activation=activation, norm=norm),
+            ConvNormActivation(given, half, 1, **how),
             ConvNormActivation(half, half, kernel, stride, half, norm=norm),
-            ConvNormActivation(half, half, 1, activation=activation, norm=norm),
+            ConvNormActivation(half, half, 1, **how),
         )
         self.mix: nn.Module = nn.Identity() if out_channels % 2 else ChannelShuffle(2)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, height, width) to (batch, out_channels, height / stride, ...)."""
         first, second = maps, maps
         if self.passed:
             first, second = split_channels(maps, self.passed)

@@ -45,7 +45,6 @@ class SplitAttention(nn.Module):
         )
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to the same shape."""
         versions = self.convolution(maps).unflatten(1, (self.radix, -1))
         means = versions.mean((3, 4), keepdim=True).sum(1)
         logits = self.logits(means).unflatten(1, (self.groups, self.radix, -1)).transpose(1, 2)

@@ -35,6 +35,4 @@ class AsymmetricConv(nn.Sequential):
         ]
         if inner:
             steps = [(in_channels, inner, 1, 1), *steps, (inner, out_channels, 1, 1)]
-        super().__init__(
-            *(ActivationConvNorm(*step, activation=activation, norm=norm) for step in steps)
-        )
+        super().__init__(*(ActivationConvNorm(*step, 1, activation, norm) for step in steps))

@@ -23,11 +23,8 @@ class DepthwiseConv(nn.Sequential):
         norm: str,
         kernel: int,
     ) -> None:
-        layers = [
-            ActivationConvNorm(
-                in_channels, in_channels, kernel, stride, in_channels, activation, norm
-            )
-        ]
+        depthwise = (in_channels, in_channels, kernel, stride, in_channels)
+        layers = [ActivationConvNorm(*depthwise, activation, norm)]
         if in_channels != out_channels:
             layers.append(ActivationConvNorm(in_channels, out_channels, 1, norm=norm))
         super().__init__(*layers)

@@ -18,9 +18,5 @@ class SkipConnect(nn.Sequential):
         self, in_channels: int, out_channels: int, stride: int, activation: str, norm: str
     ) -> None:
         changes = stride != 1 or in_channels != out_channels
-        layers = [
-            ActivationConvNorm(
-                in_channels, out_channels, 1, stride, activation=activation, norm=norm
-            )
-        ]
+        layers = [ActivationConvNorm(in_channels, out_channels, 1, stride, 1, activation, norm)]
         super().__init__(*(layers if changes else []))

@@ -23,7 +23,6 @@ class Zero(nn.Module):
         self.stride = stride
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """(batch, in_channels, h, w) to zeros (batch, out_channels, ceil(h / stride), ...)."""
         # Computed from the maps: a network of nothing but constants would lose its input in ONNX.
         zeros = maps[:, :1, :: self.stride, :: self.stride] * 0
         return zeros.repeat(1, self.channels, 1, 1)

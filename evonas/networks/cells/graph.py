@@ -77,7 +77,8 @@ class Graph:
             state = waiting.pop()
             if state not in read:
                 read.add(state)
-                waiting += [source for _, source in self._terms(state)]
+                terms = () if state < self.inputs else self.nodes[state - self.inputs].terms
+                waiting += [source for _, source in terms]
         return read
 
     @property
@@ -86,9 +87,6 @@ class Graph:
 
     def _numbered(self) -> Iterator[tuple[int, Node]]:
         return enumerate(self.nodes, start=self.inputs)
-
-    def _terms(self, state: int) -> Sequence[tuple[str, int]]:
-        return () if state < self.inputs else self.nodes[state - self.inputs].terms
 
     @property
     def meaning(self) -> Any:
@@ -166,12 +164,11 @@ class _Parts:
 
     def _term(self, graph: Graph, name: str, source: int) -> Value:
         value = self._values[source]
-        passes = graph.passes_inputs if source < graph.inputs else self._is_sum(graph, source)
+        passes = graph.passes_inputs
+        if source >= graph.inputs:
+            # A sum has the channels of all states; a concatenation has more, a mean is scaled.
+            passes = graph.nodes[source - graph.inputs].combine == ADD
         return value if name == IDENTITY and passes else self._new(name, (value,))
-
-    def _is_sum(self, graph: Graph, source: int) -> bool:
-        """A sum has the channels of all states; a concatenation has more, a mean is scaled."""
-        return graph.nodes[source - graph.inputs].combine == ADD
 
     def _new(self, label: str, operands: tuple[Value, ...]) -> Value:
         self.parts.append(_Part(label, operands))

@@ -5,13 +5,14 @@ that of the second. A state is the sum of what its edges bring; state 3 goes out
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from evonas.networks.cells import CELLS
 from evonas.networks.cells.graph import Graph, Node
-from evonas.networks.cells.plan import plan_cells
 from evonas.networks.cells.rules import TERM
 from evonas.networks.cells.section import assembled
-from evonas.networks.grammar import Grammar, Words, as_it_is, with_defaults, without_defaults
+from evonas.networks.grammar import Words, as_it_is, without_defaults
 from evonas.networks.rules import COMMON, Rules
 from evonas.networks.scale import Scale
 
@@ -56,15 +57,12 @@ def words(network: Mapping[str, Any]) -> list[Words]:
     return list(cell_graph(network).words())
 
 
-RULES = Rules({**COMMON, **{edge_name(*edge): TERM["operation"] for edge in EDGES}})
-NAS_BENCH_201 = Grammar(
-    RULES,
-    as_it_is,
-    without_defaults,
-    scaled,
-    meaning,
-    meaning,
-    with_defaults,
-    words,
-    plan_cells,
+NAS_BENCH_201 = replace(
+    CELLS,
+    rules=Rules({**COMMON, **{edge_name(*edge): TERM["operation"] for edge in EDGES}}),
+    tidied=as_it_is,
+    scaled=scaled,
+    meaning=meaning,
+    built_meaning=meaning,
+    words=words,
 )

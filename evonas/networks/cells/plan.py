@@ -11,6 +11,7 @@ from evonas.networks.cells.stack import (
     Stack,
     Step,
     Style,
+    node,
     plan_operation,
 )
 from evonas.networks.grammar import classifier_plan
@@ -48,21 +49,19 @@ def _convolution(
 
 
 def _head(stack: Maps, network: Mapping[str, Any], style: Style, activated: bool) -> Layer:
-    return Layer(
-        "ClassifierHead",
-        {
-            "in_channels": stack.channels,
-            "channels": 0,
-            "classes": network["classes"],
-            "activation": style.activation,
-            "activation_first": activated,
-        },
-    )
+    arguments = {
+        "in_channels": stack.channels,
+        "channels": 0,
+        "classes": network["classes"],
+        "activation": style.activation,
+        "activation_first": activated,
+    }
+    return Layer("ClassifierHead", arguments)
 
 
-def _with_head(stack: Stack, head: Layer) -> Parts:
+def _stacked(stem: tuple[Layer, ...], stack: Stack, head: Layer) -> Parts:
     cells = stack.parts
-    return [*cells, Part("head", (head,), (cells[-1].name,))]
+    return [Part("stem", stem), *cells, Part("head", (head,), (cells[-1].name,))]
 
 
 def _nasnet(network: Mapping[str, Any], style: Style) -> Parts:
@@ -81,8 +80,7 @@ def _nasnet(network: Mapping[str, Any], style: Style) -> Parts:
     steps = [*early, *_steps(network, strides[-2:])]
     stack = Stack(network, NasnetFits(style), "stem", Maps(stem_channels, strides[0]))
     stack.add_cells(steps)
-    head = _head(stack.maps[-1], network, style, activated=True)
-    return [Part("stem", (stem,)), *_with_head(stack, head)]
+    return _stacked((stem,), stack, _head(stack.maps[-1], network, style, activated=True))
 
 
 def _darts(network: Mapping[str, Any], style: Style) -> Parts:
@@ -102,8 +100,7 @@ def _darts(network: Mapping[str, Any], style: Style) -> Parts:
         last = Layer("ActivationConvNorm", {**shape, "stride": strides[2], **style.layer})
         stack.add(last, [0], Maps(channels, given.stride * strides[2]))
     stack.add_cells(list(_steps(network, strides[-2:])))
-    head = _head(stack.maps[-1], network, style, activated=False)
-    return [Part("stem", tuple(stem)), *_with_head(stack, head)]
+    return _stacked(tuple(stem), stack, _head(stack.maps[-1], network, style, activated=False))
 
 
 def _nas_bench_201(network: Mapping[str, Any], style: Style) -> Parts:
@@ -125,20 +122,14 @@ def _nas_bench_201(network: Mapping[str, Any], style: Style) -> Parts:
 
 
 def _single_input_cell(graph: Mapping[str, Any], filters: int, style: Style) -> Layer:
+    def operation(name: str) -> Layer:
+        return plan_operation(name, filters, filters, 1, style)
+
     nodes = [
-        Layer(
-            "Node",
-            {
-                "operations": [
-                    plan_operation(n, filters, filters, 1, style) for n, _ in node["terms"]
-                ],
-                "states": [state for _, state in node["terms"]],
-                "combine": node["combine"],
-            },
-        )
-        for node in graph["nodes"]
+        node([operation(name) for name, _ in terms], [state for _, state in terms], combine)
+        for terms, combine in ((each["terms"], each["combine"]) for each in graph["nodes"])
     ]
-    given = plan_operation(IDENTITY, filters, filters, 1, style)
+    given = operation(IDENTITY)
     return Layer("Cell", {"inputs": [given], "nodes": nodes, "outputs": list(graph["outputs"])})
 
 

@@ -3,19 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evonas.networks import value_rules as rule
 from evonas.networks.cells.graph import COMBINES
 from evonas.networks.cells.operations import OPERATIONS
 from evonas.networks.cells.section import GIVEN, MASK, UNUSED, state_name
 from evonas.networks.rules import COMMON, DROP_PATH, AnyNames, Rules
-from evonas.networks.value_rules import (
-    Alleles,
-    MayBeMissing,
-    Problem,
-    one_of,
-    one_of_words,
-    true_or_false,
-    whole,
-)
+from evonas.networks.value_rules import Alleles, MayBeMissing, Problem
 from evonas.registry import unknown_name
 from evonas.yaml_file import KeyPath
 
@@ -75,18 +68,18 @@ def _unknown_outputs(
 
 
 TERM = {
-    "operation": one_of(OPERATIONS, "operation"),
-    "state": whole(0, "a state"),
+    "operation": rule.one_of(OPERATIONS, "operation"),
+    "state": rule.whole(0, "a state"),
 }
 _CELL = {
-    "blocks": [{"left": TERM, "right": TERM, "combine": one_of_words("combine", *COMBINES)}],
+    "blocks": [{"left": TERM, "right": TERM, "combine": rule.one_of_words("combine", *COMBINES)}],
     "output": _output,
-    "mask": MayBeMissing(AnyNames(true_or_false)),
+    "mask": MayBeMissing(AnyNames(rule.true_or_false)),
 }
 KEYS: Mapping[str, Any] = {
     **COMMON,
     **DROP_PATH,
-    "assembly": one_of_words("assembly", "nasnet", "darts"),
+    "assembly": rule.one_of_words("assembly", "nasnet", "darts"),
     "normal": _CELL,
     "reduction": _CELL,
 }

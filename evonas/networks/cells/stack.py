@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evonas.networks.cells.graph import CONCAT, IDENTITY
+from evonas.networks.cells.graph import ADD, CONCAT, IDENTITY
 from evonas.networks.cells.operations import OPERATIONS
 from evonas.networks.plan import Layer, Part
 
@@ -51,6 +51,12 @@ def plan_operation(name: str, channels: int, filters: int, stride: int, style: S
     return Layer(operation.module, {**shape, **style.layer, **operation.arguments})
 
 
+def node(operations: Sequence[Layer], states: Sequence[int], combine: str) -> Layer:
+    """A state of a cell: one operation on each of the earlier states, combined."""
+    arguments = {"operations": list(operations), "states": list(states), "combine": combine}
+    return Layer("Node", arguments)
+
+
 class NasnetFits:
     """How NASNet makes maps fit: only where shapes differ, identities by a strided projection."""
 
@@ -66,9 +72,7 @@ class NasnetFits:
         if maps.stride != current.stride:
             return self._reduction(maps.channels, filters), filters
         if maps.channels == filters or maps is current:
-            return plan_operation(
-                IDENTITY, maps.channels, maps.channels, 1, self.style
-            ), maps.channels
+            return self.identity(maps.channels, maps.channels, 1), maps.channels
         return self._projection(maps.channels, filters), filters
 
     def identity(self, channels: int, filters: int, stride: int) -> Layer:
@@ -133,22 +137,18 @@ class _CellPlan:
 
     def layer(self) -> Layer:
         """The cell's module."""
-        return Layer(
-            "Cell", {"inputs": self.inputs, "nodes": self.nodes, "outputs": list(self.outputs)}
-        )
+        made = {"inputs": self.inputs, "nodes": self.nodes, "outputs": list(self.outputs)}
+        return Layer("Cell", made)
 
     def _read_inputs(self) -> list[int]:
         read = {state for node in self.graph["nodes"] for _, state in node["terms"]}
         return sorted({*read, *self.graph["outputs"]} & set(range(self.graph["inputs"])))
 
-    def _node(self, node: Mapping[str, Any]) -> Layer:
-        operations = [self._term(name, state) for name, state in node["terms"]]
-        copies = len(operations) if node["combine"] == CONCAT else 1
+    def _node(self, given: Mapping[str, Any]) -> Layer:
+        operations = [self._term(name, state) for name, state in given["terms"]]
+        copies = len(operations) if given["combine"] == CONCAT else 1
         self.channels.append(self.step.filters * copies)
-        states = [state for _, state in node["terms"]]
-        return Layer(
-            "Node", {"operations": operations, "states": states, "combine": node["combine"]}
-        )
+        return node(operations, [state for _, state in given["terms"]], given["combine"])
 
     def _term(self, name: str, state: int) -> Layer:
         shape = (self.channels[state], self.step.filters, self._stride(state))
@@ -170,14 +170,11 @@ class _CellPlan:
         channels, stride = self.channels[state], self._stride(state)
         if stride == 1 and channels == self.step.filters:
             return state
-        norm = self.fits.style.norm
         shape = {"in_channels": channels, "out_channels": self.step.filters}
-        fit = (
-            Layer("ActivationConvNorm", {**shape, "kernel": 1, "activation": None, "norm": norm})
-            if stride == 1
-            else Layer("FactorizedReduction", {**shape, "activation": None, "norm": norm})
-        )
-        self.nodes.append(Layer("Node", {"operations": [fit], "states": [state], "combine": "add"}))
+        bare = {"activation": None, "norm": self.fits.style.norm}
+        projection = Layer("ActivationConvNorm", {**shape, "kernel": 1, **bare})
+        fit = projection if stride == 1 else Layer("FactorizedReduction", {**shape, **bare})
+        self.nodes.append(node([fit], [state], ADD))
         self.channels.append(self.step.filters)
         return len(self.channels) - 1
 

@@ -130,7 +130,7 @@ def shape_after(layer: Layer, shape: Shape) -> Shape:
             f"it needs features, and is given maps of {shown(shape)}. Write "
             "{flatten: true} or {global_pool: average} before it."
         )
-    return SHAPES.get(word, _unchanged)(layer, shape)
+    return SHAPES[word](layer, shape) if word in SHAPES else shape
 
 
 def row_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
@@ -143,10 +143,6 @@ def row_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
 def shown(shape: Shape) -> str:
     """A shape as it is read: 64x28x28."""
     return "x".join(map(str, shape))
-
-
-def _unchanged(layer: Layer, shape: Shape) -> Shape:
-    return shape
 
 
 def _conv(layer: Layer, shape: Shape) -> Shape:
@@ -165,13 +161,8 @@ def _pool(layer: Layer, shape: Shape) -> Shape:
 
 def _window(layer: Layer, kernel: Any, shape: Shape) -> list[int]:
     """Pixels along each axis, see `windows.places`."""
-    both = zip(
-        shape[1:],
-        sides(kernel),
-        sides(layer["stride"]),
-        sides(layer["padding"]),
-        strict=True,
-    )
+    stride, padding = sides(layer["stride"]), sides(layer["padding"])
+    both = zip(shape[1:], sides(kernel), stride, padding, strict=True)
     found = [places(*axis, layer.get("dilation", 1), layer.get("ceil", False)) for axis in both]
     if min(found) < 1:
         window = shown(tuple(sides(kernel)))

@@ -3,15 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from evonas.networks.chain.layer_words import (
-    BRANCHED,
-    NONE,
-    SAME,
-    Shape,
-    filled,
-    shape_after,
-    word_of,
-)
+from evonas.networks.chain import layer_words as chain
+from evonas.networks.chain.layer_words import Shape
 from evonas.networks.chain.section import part_name
 from evonas.networks.grammar import classifier_plan
 from evonas.networks.plan import Layer, Plan, in_a_row
@@ -35,13 +28,13 @@ def _row(row: Sequence[Written], shape: Shape) -> tuple[list[Layer], Shape]:
     layers = []
     for layer in row:
         layers.append(_layer(layer, shape))
-        shape = shape_after(layer, shape)
+        shape = chain.shape_after(layer, shape)
     return layers, shape
 
 
 def _layer(layer: Written, shape: Shape) -> Layer:
-    word = word_of(layer)
-    if word in BRANCHED:
+    word = chain.word_of(layer)
+    if word in chain.BRANCHED:
         return _branched(layer, word, shape)
     return LAYERS[word](layer, shape)
 
@@ -66,13 +59,13 @@ def _conv(layer: Written, shape: Shape) -> Layer:
         **{key: layer[key] for key in ("norm", "dilation", "padding", "bias")},
     }
     usual = {"stride": 1, "groups": 1, "activation": None, "norm": "batch", "dilation": 1}
-    same = filled({**layer, "padding": SAME}, {})["padding"]
-    usual |= {"bias": layer["norm"] == NONE, "padding": same}
+    same = chain.filled({**layer, "padding": chain.SAME}, {})["padding"]
+    usual |= {"bias": layer["norm"] == chain.NONE, "padding": same}
     return Layer("ConvNormActivation", _unusual(arguments, usual))
 
 
 def _activation(layer: Written) -> str | None:
-    return None if layer["activation"] == NONE else str(layer["activation"])
+    return None if layer["activation"] == chain.NONE else str(layer["activation"])
 
 
 def _linear(layer: Written, shape: Shape) -> Layer:

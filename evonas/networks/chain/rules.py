@@ -3,21 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from evonas.networks.chain.layer_words import (
-    BRANCHED,
-    CLASSES,
-    DEFAULTS,
-    DEPTHWISE,
-    INPUT,
-    NEEDED,
-    NONE,
-    POOLS,
-    REPEATED,
-    SAME,
-    TIMES,
-    VALID,
-    sides,
-)
+from evonas.networks import value_rules as rule
+from evonas.networks.chain import layer_words as chain
 from evonas.networks.names import ACTIVATIONS, NORMS
 from evonas.networks.value_rules import (
     MOST_LAYERS,
@@ -26,11 +13,6 @@ from evonas.networks.value_rules import (
     MayBeMissing,
     Problem,
     Rule,
-    one_of_words,
-    probability,
-    too_many_layers,
-    true_or_false,
-    whole,
 )
 from evonas.registry import did_you_mean, unknown_name
 from evonas.yaml_file import KeyPath
@@ -42,7 +24,7 @@ def _layers(value: Any) -> str | None:
 
 def _extent(low: int, *words: str) -> Rule:
     """Pixels of both axes, [height, width], or a word."""
-    pixels = whole(low, "an extent", most=MOST_PIXELS)
+    pixels = rule.whole(low, "an extent", most=MOST_PIXELS)
 
     def problem(value: Any) -> str | None:
         both = value if isinstance(value, list) and len(value) == 2 else [value]
@@ -62,20 +44,15 @@ def _number(what: str, low: int, *words: str) -> Rule:
 
     def problem(value: Any) -> str | None:
         known = "".join(f", or {word}" for word in words)
-        found = None if value in words else whole(low, what)(value)
+        found = None if value in words else rule.whole(low, what)(value)
         return found and f"{found[:-1]}{known}."
 
     return problem
 
 
-def _positive(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and value > 0 else f"{value} is not a number above 0."
-
-
 def _numbers(value: Any) -> str | None:
-    number = whole(1, "", most=MOST_PIXELS)
-    if isinstance(value, list) and 0 < len(value) <= MOST_PIXELS and not any(map(number, value)):
+    each = rule.whole(1, "", most=MOST_PIXELS)
+    if isinstance(value, list) and 0 < len(value) <= MOST_PIXELS and not any(map(each, value)):
         return None
     return (
         f"{value} is no list of whole numbers from 1 to {MOST_PIXELS}. Write one as in [1, 2, 4]."
@@ -83,7 +60,7 @@ def _numbers(value: Any) -> str | None:
 
 
 def _odd_numbers(value: Any) -> str | None:
-    odd = whole(1, "a kernel that keeps the map's size", odd=True)
+    odd = rule.whole(1, "a kernel that keeps the map's size", odd=True)
     return _numbers(value) or next((found for each in value if (found := odd(each))), None)
 
 
@@ -92,44 +69,45 @@ def _yes(value: Any) -> str | None:
 
 
 _EXTENT = _extent(1)
+_POSITIVE = rule.number(lambda value: value > 0, "a number above 0")
 WORD_VALUES: Mapping[str, Rule] = {
-    "conv": _number("a number of channels", 1, CLASSES, INPUT),
-    "linear": _number("a number of neurons", 1, CLASSES),
+    "conv": _number("a number of channels", 1, chain.CLASSES, chain.INPUT),
+    "linear": _number("a number of neurons", 1, chain.CLASSES),
     "max_pool": _EXTENT,
     "avg_pool": _EXTENT,
-    "lp_pool": _positive,
-    "global_pool": one_of_words("global_pool", "average", "max"),
+    "lp_pool": _POSITIVE,
+    "global_pool": rule.one_of_words("global_pool", "average", "max"),
     "spp": _numbers,
     "flatten": _yes,
-    "lrn": whole(1, "a number of channels"),
-    "dropout": probability,
+    "lrn": rule.whole(1, "a number of channels"),
+    "dropout": rule.probability,
     "pyramid": _odd_numbers,
-    "space_to_depth": whole(2, "a factor", most=MOST_PIXELS),
-    "channel_shuffle": whole(2, "a number of groups"),
-    "spatial_attention": one_of_words("spatial_attention", "pooled", "pointwise"),
-    **dict.fromkeys(BRANCHED, _layers),
-    "activation": one_of_words("activation", *ACTIVATIONS),
-    "norm": one_of_words("norm", *NORMS),
+    "space_to_depth": rule.whole(2, "a factor", most=MOST_PIXELS),
+    "channel_shuffle": rule.whole(2, "a number of groups"),
+    "spatial_attention": rule.one_of_words("spatial_attention", "pooled", "pointwise"),
+    **dict.fromkeys(chain.BRANCHED, _layers),
+    "activation": rule.one_of_words("activation", *ACTIVATIONS),
+    "norm": rule.one_of_words("norm", *NORMS),
 }
 LAYER_KEYS: Mapping[str, Rule] = {
     "kernel": _EXTENT,
     "stride": _EXTENT,
-    "padding": _extent(0, SAME, VALID),
-    "dilation": whole(1, "a dilation", most=MOST_PIXELS),
-    "groups": _number("a number of groups", 1, DEPTHWISE),
-    "norm": one_of_words("norm", *NORMS),
-    "activation": one_of_words("activation", *ACTIVATIONS, NONE),
-    "bias": true_or_false,
-    "ceil": true_or_false,
-    "counts_padding": true_or_false,
-    "alpha": _positive,
-    "beta": _positive,
-    "k": _positive,
-    "scale": _positive,
-    "weights": one_of_words("weights", "fast", "softmax", "free"),
+    "padding": _extent(0, chain.SAME, chain.VALID),
+    "dilation": rule.whole(1, "a dilation", most=MOST_PIXELS),
+    "groups": _number("a number of groups", 1, chain.DEPTHWISE),
+    "norm": rule.one_of_words("norm", *NORMS),
+    "activation": rule.one_of_words("activation", *ACTIVATIONS, chain.NONE),
+    "bias": rule.true_or_false,
+    "ceil": rule.true_or_false,
+    "counts_padding": rule.true_or_false,
+    "alpha": _POSITIVE,
+    "beta": _POSITIVE,
+    "k": _POSITIVE,
+    "scale": _POSITIVE,
+    "weights": rule.one_of_words("weights", "fast", "softmax", "free"),
 }
 KEYS: Mapping[str, Any] = {
-    "bias": MayBeMissing(true_or_false),
+    "bias": MayBeMissing(rule.true_or_false),
     "layers": _layers,
     "head": _layers,
 }
@@ -142,7 +120,7 @@ def chain_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Probl
             yield from _row_problems(network[key], (key,), alleles)
             layers = _layers_in(network[key], (key,), alleles)
             if layers > MOST_LAYERS:
-                yield (key,), too_many_layers(layers)
+                yield (key,), rule.too_many_layers(layers)
 
 
 def _layers_in(value: Any, path: KeyPath, alleles: Alleles) -> int:
@@ -152,9 +130,9 @@ def _layers_in(value: Any, path: KeyPath, alleles: Alleles) -> int:
         return sum(rows)
     if not isinstance(value, dict):
         return 0
-    inside = (key for key in (REPEATED, *BRANCHED) if key in value)
+    inside = (key for key in (chain.REPEATED, *chain.BRANCHED) if key in value)
     layers = 1 + sum(_layers_in(value[key], (*path, key), alleles) for key in inside)
-    counts = alleles((*path, TIMES), value.get(TIMES, 1))
+    counts = alleles((*path, chain.TIMES), value.get(chain.TIMES, 1))
     return layers * max((count for count in counts if type(count) is int), default=1)
 
 
@@ -168,28 +146,30 @@ def _row_problems(row: Any, path: KeyPath, alleles: Alleles) -> Iterator[Problem
             yield from _row_problems(entry, inner, alleles)
         elif not isinstance(entry, dict):
             yield inner, f"{entry} is no layer. Write one as in {{conv: 64, kernel: 3}}."
-        elif TIMES in entry:
+        elif chain.TIMES in entry:
             known = {
-                TIMES: whole(1, "a number of repetitions", most=MOST_LAYERS),
-                REPEATED: _layers,
+                chain.TIMES: rule.whole(1, "a number of repetitions", most=MOST_LAYERS),
+                chain.REPEATED: _layers,
             }
-            yield from _key_problems(entry, known, inner, alleles, needed=(REPEATED,))
-            yield from _row_problems(entry.get(REPEATED, []), (*inner, REPEATED), alleles)
+            yield from _key_problems(entry, known, inner, alleles, needed=(chain.REPEATED,))
+            yield from _row_problems(
+                entry.get(chain.REPEATED, []), (*inner, chain.REPEATED), alleles
+            )
         else:
             yield from _layer_problems(entry, inner, alleles)
 
 
 def _layer_problems(layer: dict[str, Any], path: KeyPath, alleles: Alleles) -> Iterator[Problem]:
-    word = next((word for word in DEFAULTS if word in layer), None)
+    word = next((word for word in chain.DEFAULTS if word in layer), None)
     if word is None:
-        yield path, unknown_name(DEFAULTS, str(next(iter(layer), "")), "layer")
+        yield path, unknown_name(chain.DEFAULTS, str(next(iter(layer), "")), "layer")
         return
-    needed = NEEDED.get(word, ())
-    keys = (*DEFAULTS[word], *needed)
+    needed = chain.NEEDED.get(word, ())
+    keys = (*chain.DEFAULTS[word], *needed)
     known = {word: WORD_VALUES[word], **{key: LAYER_KEYS[key] for key in keys}}
     yield from _key_problems(layer, known, path, alleles, needed)
     yield from _even_problems(layer, word, path, alleles)
-    if word in BRANCHED and isinstance(layer[word], list):
+    if word in chain.BRANCHED and isinstance(layer[word], list):
         for index, row in enumerate(layer[word]):
             yield from _row_problems(row, (*path, word, index), alleles)
 
@@ -207,9 +187,9 @@ def _key_problems(
     for key in needed:
         if key not in given:
             yield path, f"the key {key} is missing."
-    for key, rule in known.items():
+    for key, wrong in known.items():
         if key in given:
-            found = (rule(allele) for allele in alleles((*path, key), given[key]))
+            found = (wrong(allele) for allele in alleles((*path, key), given[key]))
             yield from (((*path, key), problem) for problem in found if problem)
 
 
@@ -217,16 +197,16 @@ def _even_problems(
     layer: dict[str, Any], word: str, path: KeyPath, alleles: Alleles
 ) -> Iterator[Problem]:
     """No map keeps its size under windows of even sides, whatever the padding."""
-    if word != "conv" and word not in POOLS:
+    if word != "conv" and word not in chain.POOLS:
         return
     key = "kernel" if "kernel" in layer else word
-    usual = SAME if word == "conv" else VALID
-    if SAME not in alleles((*path, "padding"), layer.get("padding", usual)):
+    usual = chain.SAME if word == "conv" else chain.VALID
+    if chain.SAME not in alleles((*path, "padding"), layer.get("padding", usual)):
         return
     for kernel in alleles((*path, key), layer.get(key)):
-        if any(isinstance(side, int) and side % 2 == 0 for side in sides(kernel)):
+        if any(isinstance(side, int) and side % 2 == 0 for side in chain.sides(kernel)):
             yield (
                 (*path, key),
-                f"{kernel} has an even side, and padding {SAME} needs odd ones. Write the padding "
-                f"in pixels, or {VALID}.",
+                f"{kernel} has an even side, and padding {chain.SAME} needs odd ones. Write the "
+                f"padding in pixels, or {chain.VALID}.",
             )

@@ -12,23 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
-from evonas.networks.chain.layer_words import (
-    BRANCHED,
-    CLASSES,
-    DEFAULTS,
-    DEPTHWISE,
-    INPUT,
-    REPEATED,
-    TIMES,
-    Layer,
-    Shape,
-    TooSmall,
-    filled,
-    row_shape,
-    shape_after,
-    shown,
-    word_of,
-)
+from evonas.networks.chain import layer_words as chain
+from evonas.networks.chain.layer_words import Layer, Shape, TooSmall
 from evonas.networks.grammar import Words, with_defaults, without_defaults
 from evonas.networks.scale import Scale, round8
 
@@ -44,19 +29,17 @@ def part_name(index: int) -> str:
 def short(network: Mapping[str, Any]) -> dict[str, Any]:
     """See `networks.short`."""
     short = without_defaults(network)
-    return {**short, **{key: _short_entries(network[key], network) for key in LISTS}}
-
-
-def _short_entries(entries: Sequence[Any], network: Mapping[str, Any]) -> list[Any]:
-    """Layers without keys that change nothing."""
-    return [_each_layer(entry, lambda layer: _short_layer(layer, network)) for entry in entries]
+    entries = [network[key] for key in LISTS]
+    kept = _each_layer(entries, lambda layer: _short_layer(layer, network))
+    return {**short, **dict(zip(LISTS, kept, strict=True))}
 
 
 def _short_layer(layer: Layer, network: Mapping[str, Any]) -> dict[str, Any]:
+    """The layer without keys that change nothing."""
     short = dict(layer)
-    for key in DEFAULTS[word_of(layer)]:
+    for key in chain.DEFAULTS[chain.word_of(layer)]:
         rest = {name: value for name, value in short.items() if name != key}
-        if key in short and filled(rest, network) == filled(layer, network):
+        if key in short and chain.filled(rest, network) == chain.filled(layer, network):
             short = rest
     return short
 
@@ -65,9 +48,9 @@ def _each_layer(entry: Any, change: Any) -> Any:
     """An entry with all layers in it, also those of branches, changed."""
     if isinstance(entry, list):
         return [_each_layer(each, change) for each in entry]
-    if TIMES in entry:
-        return {**entry, REPEATED: _each_layer(entry[REPEATED], change)}
-    inner = {word: _each_layer(entry[word], change) for word in BRANCHED if word in entry}
+    if chain.TIMES in entry:
+        return {**entry, chain.REPEATED: _each_layer(entry[chain.REPEATED], change)}
+    inner = {word: _each_layer(entry[word], change) for word in chain.BRANCHED if word in entry}
     return change({**entry, **inner})
 
 
@@ -76,11 +59,11 @@ def _groups(entries: Sequence[Any], depth: float = 1.0) -> Iterator[list[Layer]]
     for entry in entries:
         if isinstance(entry, list):
             yield _row(entry, depth)
-        elif TIMES in entry:
-            for _ in range(math.ceil(entry[TIMES] * depth)):
-                yield _row(entry[REPEATED], depth)
+        elif chain.TIMES in entry:
+            for _ in range(math.ceil(entry[chain.TIMES] * depth)):
+                yield _row(entry[chain.REPEATED], depth)
         else:
-            rows = {w: [_row(row, depth) for row in entry[w]] for w in BRANCHED if w in entry}
+            rows = {w: [_row(row, depth) for row in entry[w]] for w in chain.BRANCHED if w in entry}
             yield [{**entry, **rows}]
 
 
@@ -91,7 +74,7 @@ def _row(entries: Sequence[Any], depth: float = 1.0) -> list[Layer]:
 def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     """Groups of filled layers, with numbers in place of all words for channels."""
     groups = [
-        [filled(layer, network) for layer in group]
+        [chain.filled(layer, network) for layer in group]
         for group in [*_groups(network["layers"], scale.depth), _row(network["head"], scale.depth)]
     ]
     try:
@@ -129,8 +112,9 @@ def _sized(
         found.append(sized)
     if shape != (scale.classes,):
         raise BuildError(
-            f"head: it ends with {shown(shape)}, not with a logit for each of {scale.classes} "
-            "classes. End it with {linear: classes}, or with {conv: classes, kernel: 1} and "
+            f"head: it ends with {chain.shown(shape)}, not with a logit for each of "
+            f"{scale.classes} classes. "
+            "End it with {linear: classes}, or with {conv: classes, kernel: 1} and "
             "{global_pool: average}."
         )
     return found
@@ -143,15 +127,15 @@ def _sized_row(
     for layer in layers:
         try:
             sized.append(_sized_layer(layer, shape, scale))
-            shape = shape_after(sized[-1], shape)
+            shape = chain.shape_after(sized[-1], shape)
         except BuildError as error:
-            raise type(error)(f"{word_of(layer)}: {error}") from None
+            raise type(error)(f"{chain.word_of(layer)}: {error}") from None
     return sized, shape
 
 
 def _sized_layer(layer: Layer, shape: Shape, scale: Scale) -> dict[str, Any]:
-    word = word_of(layer)
-    if word in BRANCHED:
+    word = chain.word_of(layer)
+    if word in chain.BRANCHED:
         rows = [_sized_row(row, shape, scale)[0] for row in layer[word]]
         if word != "concat" and scale.width != 1:
             rows = _agreeing(rows, shape)
@@ -159,14 +143,14 @@ def _sized_layer(layer: Layer, shape: Shape, scale: Scale) -> dict[str, Any]:
     sized = dict(layer)
     if word in ("conv", "linear"):
         sized[word] = _channels(layer[word], shape, scale)
-    if sized.get("groups") == DEPTHWISE:
+    if sized.get("groups") == chain.DEPTHWISE:
         sized["groups"] = shape[0]
     return sized
 
 
 def _channels(channels: Any, shape: Shape, scale: Scale) -> int:
     """Channels at this scale: as written at width 1, else multiples of 8."""
-    words = {CLASSES: scale.classes, INPUT: shape[0]}
+    words = {chain.CLASSES: scale.classes, chain.INPUT: shape[0]}
     if channels in words:
         return words[channels]
     return int(channels) if scale.width == 1 else round8(channels * scale.width)
@@ -175,21 +159,18 @@ def _channels(channels: Any, shape: Shape, scale: Scale) -> int:
 def _agreeing(rows: list[list[dict[str, Any]]], shape: Shape) -> list[list[dict[str, Any]]]:
     """Branches of a sum end with as many channels as the identity, or as the first of them."""
     given = next((row for row in rows if not row), rows[0])
-    channels = row_shape(given, shape)[0]
+    channels = chain.row_shape(given, shape)[0]
     return [row if row is given else _ending_with(row, channels) for row in rows]
 
 
 def _ending_with(row: list[dict[str, Any]], channels: int) -> list[dict[str, Any]]:
     """The branch whose last convolution, unless it is grouped, gives that many channels."""
-    last = max((i for i, layer in enumerate(row) if _is_dense(layer)), default=None)
+    dense = [i for i, layer in enumerate(row) if "conv" in layer and layer["groups"] == 1]
+    last = max(dense, default=None)
     if last is None:
         return row
     behind = [{**each, **_regrouped(each, channels)} for each in row[last + 1 :]]
     return [*row[:last], {**row[last], "conv": channels}, *behind]
-
-
-def _is_dense(layer: Layer) -> bool:
-    return "conv" in layer and layer["groups"] == 1
 
 
 def _regrouped(layer: Layer, channels: int) -> dict[str, Any]:
@@ -204,7 +185,7 @@ def meaning(network: Mapping[str, Any]) -> Any:
     rows = _row([*network["layers"], *network["head"]])
     said = (*LISTS, "activation", "norm", "bias")  # each layer says its own
     rest = {key: value for key, value in without_defaults(network).items() if key not in said}
-    return {**rest, "layers": [filled(layer, network) for layer in rows]}
+    return {**rest, "layers": [chain.filled(layer, network) for layer in rows]}
 
 
 def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,9 +203,9 @@ def _aligned_entry(entry: Any, place: Any, network: Mapping[str, Any]) -> Any:
         return [_aligned_entry(*pair, network) for pair in zip(entry, place, strict=True)]
     if not isinstance(place, Mapping):
         return entry
-    inner = [key for key in (REPEATED, *BRANCHED) if key in entry]
+    inner = [key for key in (chain.REPEATED, *chain.BRANCHED) if key in entry]
     aligned = {key: _aligned_entry(entry[key], place.get(key), network) for key in inner}
-    full = {} if TIMES in entry else filled(entry, network)
+    full = {} if chain.TIMES in entry else chain.filled(entry, network)
     missing = {key: full[key] for key in place if key in full and key not in entry}
     return {**entry, **missing, **aligned}
 
@@ -238,8 +219,8 @@ def words(network: Mapping[str, Any]) -> list[Words]:
 
 
 def _kinds(layer: Layer) -> Iterator[str]:
-    word = word_of(layer)
-    if word in BRANCHED:
+    word = chain.word_of(layer)
+    if word in chain.BRANCHED:
         yield f"{word} of {len(layer[word])}"
         for row in layer[word]:
             for inner in row:

@@ -6,11 +6,9 @@ arXiv 2103.11922, section 4.1. Keys `layer0` to `layer7`; built as stages.
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.networks.grammar import Grammar, Words, as_it_is, with_defaults, without_defaults
+from evonas.networks.grammar import Grammar, as_it_is, with_defaults, without_defaults
 from evonas.networks.rules import COMMON, DROP_PATH, Rules
-from evonas.networks.scale import Scale
-from evonas.networks.stages import section
-from evonas.networks.stages.plan import plan_stages
+from evonas.networks.stages import STAGES
 from evonas.networks.stages.section import IDENTITY
 from evonas.networks.value_rules import one_of
 
@@ -26,58 +24,37 @@ LAYERS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def layer_name(index: int) -> str:
-    """The key of a layer."""
-    return f"layer{index}"
+NAMES = tuple(f"layer{index}" for index in range(len(SHAPES)))
 
 
 def _as_stages(network: Mapping[str, Any]) -> dict[str, Any]:
-    names = {layer_name(index) for index in range(len(SHAPES))}
-    rest = {key: value for key, value in network.items() if key not in names}
+    rest = {key: value for key, value in network.items() if key not in NAMES}
     stages = [
         {
-            **LAYERS[network[layer_name(index)]],
+            **LAYERS[network[name]],
             "se_ratio": 0,
             "skip": "identity" if stride == 1 else "none",
             "channels": channels,
             "layers": 1,
             "stride": stride,
         }
-        for index, (channels, stride) in enumerate(SHAPES)
+        for name, (channels, stride) in zip(NAMES, SHAPES, strict=True)
     ]
     return {**rest, "builder": "stages", "stem": STEM, "stages": stages, "head": HEAD}
 
 
-def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
-    """See `networks.scaled`."""
-    return section.scaled(_as_stages(network), scale)
+def _meaning(network: Mapping[str, Any]) -> Any:
+    return STAGES.meaning(_as_stages(network))
 
 
-def meaning(network: Mapping[str, Any]) -> Any:
-    """See `networks.meaning`."""
-    return section.meaning(_as_stages(network))
-
-
-def words(network: Mapping[str, Any]) -> list[Words]:
-    """See `networks.words`."""
-    return section.words(_as_stages(network))
-
-
-RULES = Rules(
-    {
-        **COMMON,
-        **DROP_PATH,
-        **{layer_name(index): one_of(LAYERS, "layer") for index in range(len(SHAPES))},
-    }
-)
 NAS_BENCH_MACRO = Grammar(
-    RULES,
-    as_it_is,
-    without_defaults,
-    scaled,
-    meaning,
-    meaning,
-    with_defaults,
-    words,
-    plan_stages,
+    Rules({**COMMON, **DROP_PATH, **dict.fromkeys(NAMES, one_of(LAYERS, "layer"))}),
+    tidied=as_it_is,
+    short=without_defaults,
+    scaled=lambda network, scale: STAGES.scaled(_as_stages(network), scale),
+    meaning=_meaning,
+    built_meaning=_meaning,
+    aligned=with_defaults,
+    words=lambda network: STAGES.words(_as_stages(network)),
+    plan=STAGES.plan,
 )

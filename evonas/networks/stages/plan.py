@@ -7,37 +7,22 @@ from typing import Any
 from evonas.networks.grammar import classifier_plan
 from evonas.networks.plan import Layer, Plan, in_a_row
 from evonas.networks.scale import round8
+from evonas.networks.stages import section
 from evonas.networks.stages.blocks import BLOCKS
-from evonas.networks.stages.section import (
-    DEFAULT_ATTENTION,
-    DENSE,
-    DUAL_PATH,
-    FRACTAL,
-    NO_SKIP,
-    can_skip,
-    ends_open,
-    layer_channels,
-    stage_channels,
-)
 
 SHAPE_KEYS = ("channels", "compression")  # known to a block by the channels it is given and gives
-TRANSLATED = (
-    "expansion",
-    "mid_ratio",
-    "mid_growths",
-    "se_ratio",
-    "skip",
-)  # not passed on as they are
+# Not passed on as they are.
+TRANSLATED = ("expansion", "mid_ratio", "mid_growths", "se_ratio", "skip")
 
 # What a block is told of a stage's `skip`.
-BLOCK_SKIPS: Mapping[str, bool | str] = {NO_SKIP: False, "identity": True, "pool": "pool"}
+BLOCK_SKIPS: Mapping[str, bool | str] = {section.NO_SKIP: False, "identity": True, "pool": "pool"}
 
 
 def plan_stages(network: Mapping[str, Any]) -> Plan:
     """The layers of a scaled network section (see `space.scaled_network`)."""
     parts = plan_trunk(network)
     head = network["head"]
-    is_open = bool(network["stages"]) and ends_open(network["stages"][-1])
+    is_open = bool(network["stages"]) and section.ends_open(network["stages"][-1])
     arguments = {
         "in_channels": trunk_channels(network)[-1],
         "channels": head["channels"],
@@ -76,7 +61,7 @@ def trunk_channels(network: Mapping[str, Any]) -> list[int]:
     """Channels in front of the first stage of a scaled section, then behind each."""
     channels = [network["stem"]["channels"] or network["input"][0]]
     for stage in network["stages"]:
-        channels.append(stage_channels(stage, channels[-1]))
+        channels.append(section.stage_channels(stage, channels[-1]))
     return channels
 
 
@@ -123,7 +108,7 @@ def _plan_stage(
     for index, share in enumerate(shares):
         shape = {
             "in_channels": in_channels,
-            "out_channels": layer_channels(stage, in_channels, index),
+            "out_channels": section.layer_channels(stage, in_channels, index),
             "stride": stage["stride"] if index == 0 else 1,
         }
         arguments = {
@@ -164,13 +149,13 @@ def _plan_cross_stage(
     split = linear if stage.get("csp_linear") else usual
     layers = [
         *_plan_stage(inner, part, network, shares),
-        convolution(stage_channels(inner, part), part, usual),
+        convolution(section.stage_channels(inner, part), part, usual),
     ]
     return (
         *(before if strided else []),
         convolution(base if strided else in_channels, 2 * part, split),
         Layer("CrossStage", {"around": part, "layers": layers}),
-        convolution(2 * part, stage_channels(stage, in_channels), usual),
+        convolution(2 * part, section.stage_channels(stage, in_channels), usual),
     )
 
 
@@ -188,7 +173,7 @@ def _own_arguments(
     elif "groups" in arguments:  # of all channels, at any width
         whole = math.gcd(shape["in_channels"], shape["out_channels"])
         arguments["groups"] = math.gcd(stage["groups"], whole)
-    if stage["operation"] == DUAL_PATH:
+    if stage["operation"] == section.DUAL_PATH:
         arguments["residual"] = stage["channels"]
     if "se_ratio" in taken:
         arguments["attention"] = _attention(stage, shape, network)
@@ -199,7 +184,7 @@ def _inner(stage: Mapping[str, Any]) -> int:
     """Channels in the middle of a block, in whole groups: relative to what it gives or adds."""
     operation = stage["operation"]
     groups = stage.get("groups", 1) * max(1, stage.get("radix", 0))
-    if operation in (DENSE, DUAL_PATH):
+    if operation in (section.DENSE, section.DUAL_PATH):
         wanted = stage["growth"] * stage["mid_growths"]
     else:
         wanted = stage["channels"] * stage["mid_ratio"]
@@ -215,8 +200,8 @@ def _sum_arguments(
     taken = block.keys
     skips: bool | str = block.always_sums
     if "skip" in taken:
-        skips = can_skip(**shape) and BLOCK_SKIPS[stage["skip"]]
-    if stage["operation"] == FRACTAL:  # whose columns drop alike, however deep
+        skips = section.can_skip(**shape) and BLOCK_SKIPS[stage["skip"]]
+    if stage["operation"] == section.FRACTAL:  # whose columns drop alike, however deep
         share = 1
     drop_path = network.get("drop_path", 0) * share if skips else 0
     return {
@@ -231,7 +216,7 @@ def _attention(
     """How the block squeezes: what it is given (MnasNet), expands to, or gives (SENet)."""
     if not stage["se_ratio"]:
         return None
-    how = {**DEFAULT_ATTENTION, **network.get("attention", {})}
+    how = {**section.DEFAULT_ATTENTION, **network.get("attention", {})}
     if BLOCKS[stage["operation"]].always_sums:
         channels = shape["out_channels"]
     else:

@@ -3,32 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from evonas.networks import value_rules as rule
 from evonas.networks.names import ACTIVATIONS
 from evonas.networks.rules import COMMON, DROP_PATH, Rules
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.stages.section import ORDERS, SKIPS
-from evonas.networks.value_rules import (
-    MOST_LAYERS,
-    MOST_PIXELS,
-    Alleles,
-    MayBeMissing,
-    Problem,
-    expansion,
-    fraction,
-    multiple,
-    one_of,
-    one_of_words,
-    probability,
-    share,
-    too_many_layers,
-    true_or_false,
-    whole,
-)
+from evonas.networks.value_rules import MOST_LAYERS, MOST_PIXELS, Alleles, MayBeMissing, Problem
 
 MOST_COLUMNS = 12  # of a fractal, whose longest has two to their number, halved, layers
-CHANNELS = whole(1, "a number of channels")
-KERNEL = whole(1, "a kernel that keeps the map's size", odd=True, most=MOST_PIXELS - 1)
-STRIDE = whole(1, "a stride", most=MOST_PIXELS)
+CHANNELS = rule.whole(1, "a number of channels")
+KERNEL = rule.whole(1, "a kernel that keeps the map's size", odd=True, most=MOST_PIXELS - 1)
+STRIDE = rule.whole(1, "a stride", most=MOST_PIXELS)
 
 
 def _stages_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
@@ -42,7 +27,7 @@ def _stages_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Pro
         counts = alleles((*path, "layers"), stage.get("layers"))
         layers += max((count for count in counts if type(count) is int), default=0)
         if layers > MOST_LAYERS:
-            yield (*path, "layers"), too_many_layers(layers)
+            yield (*path, "layers"), rule.too_many_layers(layers)
             return
         operations = alleles((*path, "operation"), stage.get("operation"))
         for operation in operations:
@@ -56,53 +41,55 @@ KEYS: Mapping[str, Any] = {
     **COMMON,
     **DROP_PATH,
     "stem": {
-        "channels": whole(0, "a number of channels"),  # 0: no stem
+        "channels": rule.whole(0, "a number of channels"),  # 0: no stem
         "kernel": KERNEL,
         "stride": STRIDE,
-        "pool": MayBeMissing(one_of_words("pool", "none", "max", "average")),
-        "deep": MayBeMissing(true_or_false),
-        "bare": MayBeMissing(true_or_false),
+        "pool": MayBeMissing(rule.one_of_words("pool", "none", "max", "average")),
+        "deep": MayBeMissing(rule.true_or_false),
+        "bare": MayBeMissing(rule.true_or_false),
     },
     "stages": [
         {
-            "operation": one_of(BLOCKS, "operation"),
-            "expansion": expansion,
-            "linear": MayBeMissing(true_or_false),
-            "activation": MayBeMissing(one_of_words("activation", *ACTIVATIONS)),
+            "operation": rule.one_of(BLOCKS, "operation"),
+            "expansion": rule.expansion,
+            "linear": MayBeMissing(rule.true_or_false),
+            "activation": MayBeMissing(rule.one_of_words("activation", *ACTIVATIONS)),
             "kernel": KERNEL,
-            "se_ratio": fraction,
-            "skip": one_of_words("skip", *SKIPS),
-            "mid_ratio": multiple,
-            "mid_growths": multiple,
-            "groups": MayBeMissing(whole(1, "a number of groups")),
-            "radix": MayBeMissing(whole(0, "a radix", most=64)),
-            "order": MayBeMissing(one_of_words("order", *ORDERS)),
-            "stride_place": MayBeMissing(one_of_words("stride_place", "first", "middle")),
-            "shortcut": MayBeMissing(one_of_words("shortcut", "projection", "average", "padded")),
-            "growth": whole(1, "a number of channels that a layer adds"),
-            "compression": MayBeMissing(share),
-            "dropout": MayBeMissing(probability),
-            "stacked": MayBeMissing(true_or_false),
-            "columns": whole(1, "a number of columns", most=MOST_COLUMNS),
-            "csp": MayBeMissing(fraction),
-            "csp_linear": MayBeMissing(true_or_false),
+            "se_ratio": rule.fraction,
+            "skip": rule.one_of_words("skip", *SKIPS),
+            "mid_ratio": rule.multiple,
+            "mid_growths": rule.multiple,
+            "groups": MayBeMissing(rule.whole(1, "a number of groups")),
+            "radix": MayBeMissing(rule.whole(0, "a radix", most=64)),
+            "order": MayBeMissing(rule.one_of_words("order", *ORDERS)),
+            "stride_place": MayBeMissing(rule.one_of_words("stride_place", "first", "middle")),
+            "shortcut": MayBeMissing(
+                rule.one_of_words("shortcut", "projection", "average", "padded")
+            ),
+            "growth": rule.whole(1, "a number of channels that a layer adds"),
+            "compression": MayBeMissing(rule.share),
+            "dropout": MayBeMissing(rule.probability),
+            "stacked": MayBeMissing(rule.true_or_false),
+            "columns": rule.whole(1, "a number of columns", most=MOST_COLUMNS),
+            "csp": MayBeMissing(rule.fraction),
+            "csp_linear": MayBeMissing(rule.true_or_false),
             "channels": CHANNELS,
-            "layers": whole(1, "a number of layers", most=MOST_LAYERS),
+            "layers": rule.whole(1, "a number of layers", most=MOST_LAYERS),
             "stride": STRIDE,
         }
     ],
     "head": {
-        "channels": whole(0, "a number of channels"),
-        "hidden": MayBeMissing(whole(0, "a number of neurons")),
-        "fixed": MayBeMissing(true_or_false),
-        "pool": MayBeMissing(one_of_words("pool", "average", "max", "pyramid")),
+        "channels": rule.whole(0, "a number of channels"),
+        "hidden": MayBeMissing(rule.whole(0, "a number of neurons")),
+        "fixed": MayBeMissing(rule.true_or_false),
+        "pool": MayBeMissing(rule.one_of_words("pool", "average", "max", "pyramid")),
     },
     "attention": MayBeMissing(
         {
-            "base": one_of_words("base", "input", "expanded"),
-            "activation": one_of_words("activation", *ACTIVATIONS),
-            "gate": one_of_words("gate", *ACTIVATIONS),
-            "round8": true_or_false,
+            "base": rule.one_of_words("base", "input", "expanded"),
+            "activation": rule.one_of_words("activation", *ACTIVATIONS),
+            "gate": rule.one_of_words("gate", *ACTIVATIONS),
+            "round8": rule.true_or_false,
         }
     ),
 }

@@ -56,12 +56,9 @@ def layer_channels(stage: Mapping[str, Any], in_channels: int, index: int) -> in
         kept = in_channels if index else int(in_channels * stage.get("compression", 1))
         return kept + int(stage["growth"])
     if stage["operation"] == DUAL_PATH:  # the first one begins the dense path with three growths
-        return int(in_channels + stage["growth"] if index else _first_of_two_paths(stage))
+        first = stage["channels"] + 3 * stage["growth"]
+        return int(in_channels + stage["growth"] if index else first)
     return int(stage["channels"])
-
-
-def _first_of_two_paths(stage: Mapping[str, Any]) -> int:
-    return int(stage["channels"] + 3 * stage["growth"])
 
 
 def stage_channels(stage: Mapping[str, Any], in_channels: int) -> int:
@@ -75,10 +72,8 @@ def ends_open(stage: Mapping[str, Any]) -> bool:
     """True if norm and activation are still to come: those of a stage's blocks stand in front."""
     if stage.get("csp"):
         return False
-    return stage["operation"] in (DENSE, DUAL_PATH) or stage.get("order") in (
-        PRE,
-        "activation_first",
-    )
+    is_open = stage.get("order") in (PRE, "activation_first")
+    return is_open or stage["operation"] in (DENSE, DUAL_PATH)
 
 
 def tidied(network: Mapping[str, Any]) -> Tidied:
@@ -157,9 +152,8 @@ def _fed(network: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def _is_noop(in_channels: int, stage: Mapping[str, Any]) -> bool:
-    return stage["operation"] == IDENTITY and can_skip(
-        in_channels, stage["channels"], stage["stride"]
-    )
+    is_identity = stage["operation"] == IDENTITY
+    return is_identity and can_skip(in_channels, stage["channels"], stage["stride"])
 
 
 def meaning(network: Mapping[str, Any]) -> Any:
@@ -171,16 +165,15 @@ def meaning(network: Mapping[str, Any]) -> Any:
 def _layers(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The layers as stages of one layer each, but for stages whose layers are no like blocks."""
     for in_channels, stage in _fed(network):
-        if not _splits(stage):
+        if stage["operation"] in (DENSE, DUAL_PATH) or stage.get("csp"):
             yield {**stage}
             continue
-        channels = in_channels
         for index in range(stage["layers"]):
             stride = stage["stride"] if index == 0 else 1
-            layer = _of_effect({**stage, "layers": 1, "stride": stride}, channels)
-            if not _is_noop(channels, layer):
+            layer = _of_effect({**stage, "layers": 1, "stride": stride}, in_channels)
+            if not _is_noop(in_channels, layer):
                 yield layer
-            channels = stage["channels"]
+            in_channels = stage["channels"]
 
 
 def _of_effect(layer: dict[str, Any], in_channels: int) -> dict[str, Any]:
@@ -192,11 +185,6 @@ def _of_effect(layer: dict[str, Any], in_channels: int) -> dict[str, Any]:
     if layer["stride"] == 1:
         layer.pop("stride_place", None)
     return layer
-
-
-def _splits(stage: Mapping[str, Any]) -> bool:
-    """True if so many stages of one layer each are the same network."""
-    return stage["operation"] not in (DENSE, DUAL_PATH) and not stage.get("csp")
 
 
 def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
