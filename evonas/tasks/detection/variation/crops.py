@@ -7,7 +7,9 @@ from evonas.tasks.detection.variation.box_rows import BOX, CLASS, square
 
 # The least IoU with every box; 0: any part. After them comes the image as it is.
 LEAST_IOUS = (0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
+WHOLE = -1.0
 TRIES = 50  # with one of them, before another is drawn
+AHEAD = 4  # of them are drawn at once: four small operations cost as much as one
 SCALES = (0.3, 1.0)  # of a part's sides
 ASPECTS = (0.5, 2.0)  # least and largest width by height of a part
 
@@ -22,11 +24,13 @@ def crop_windows(rows: torch.Tensor, side: int, generator: torch.Generator) -> t
     """
     windows = square(side).repeat(len(rows), 1)
     waiting = (rows[..., CLASS] >= 0).any(1).nonzero()[:, 0]
+    asked = torch.tensor([*LEAST_IOUS, WHOLE])
     while len(waiting):
-        modes = torch.randint(len(LEAST_IOUS) + 1, (len(waiting),), generator=generator)
-        waiting, modes = (kept[modes < len(LEAST_IOUS)] for kept in (waiting, modes))
+        modes = torch.randint(len(asked), (len(waiting), AHEAD), generator=generator)
+        least = asked[modes].repeat_interleave(TRIES, 1)
         tried = _candidates(len(waiting), side, generator)
-        suits = _suits(rows[waiting], tried, torch.tensor(LEAST_IOUS)[modes])
+        tried[least == WHOLE] = square(side)
+        suits = _suits(rows[waiting], tried, least) | (least == WHOLE)
         found, first = suits.any(1), suits.byte().argmax(1)
         windows[waiting[found]] = tried[found, first[found]]
         waiting = waiting[~found]
@@ -35,7 +39,7 @@ def crop_windows(rows: torch.Tensor, side: int, generator: torch.Generator) -> t
 
 def _candidates(images: int, side: int, generator: torch.Generator) -> torch.Tensor:
     """Windows (images, tries, 4) as they are drawn."""
-    scale, aspect, *places = torch.rand(4, images, TRIES, generator=generator)
+    scale, aspect, *places = torch.rand(4, images, AHEAD * TRIES, generator=generator)
     scale = SCALES[0] + (SCALES[1] - SCALES[0]) * scale
     least, largest = (
         scale.square().clamp(min=ASPECTS[0]),
@@ -49,13 +53,13 @@ def _candidates(images: int, side: int, generator: torch.Generator) -> torch.Ten
 
 
 def _suits(rows: torch.Tensor, tried: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
-    """Which windows (images, tries, 4) have the least IoU (images,) with all boxes, and a centre.
+    """Which windows (images, tries, 4) have the least IoU with all boxes, and a centre in them.
 
-    bool (images, tries)
+    Least IoUs (images, tries) to bool (images, tries).
     """
     is_label = (rows[..., CLASS] >= 0)[:, None]
     boxes, windows = rows[:, None, :, BOX], tried[:, :, None]
-    agrees = (iou(boxes, windows) >= least[:, None, None]) | ~is_label
+    agrees = (iou(boxes, windows) >= least[..., None]) | ~is_label
     return agrees.all(2) & (has_centre(boxes, windows) & is_label).any(2)
 
 
