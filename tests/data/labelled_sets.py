@@ -29,7 +29,7 @@ def paint(file: Path, level: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Pa
     return file
 
 
-def xml(boxes: list[tuple[float, ...]], filename: str = "", size: str | None = None) -> str:
+def xml(boxes: list[tuple[Any, ...]], filename: str = "", size: str | None = None) -> str:
     size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>" if size is None else size
     objects = "\n".join(
         f"<object><name>{CLASSES[int(label)]}</name><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin>"

@@ -200,9 +200,15 @@ def test_another_size_than_labels_say_scales_boxes_and_another_shape_is_refused(
     write_voc(tmp_path)
     paint(tmp_path / "JPEGImages" / "00.png", 7, (80, 40))
     assert read(tmp_path).development.targets[0, 0].tolist() == [0, 4, 12, 14, 22]
+    place = f"{tmp_path}/Annotations/00.xml: 00.png is"
+    paint(tmp_path / "JPEGImages" / "00.png", 7, (30, 20))
+    assert problems(tmp_path)[0] == f"{place} 30 x 20, not 40 x 20."
     paint(tmp_path / "JPEGImages" / "00.png", 7, (20, 40))
-    problem, _ = problems(tmp_path)
-    assert problem == f"{tmp_path}/Annotations/00.xml: 00.png is 20 x 40, not 40 x 20."
+    assert problems(tmp_path)[0] == (
+        f"{place} 20 x 40, not 40 x 20. Its EXIF data may turn it: labels are of the upright "
+        "picture."
+    )
+    assert len(read(tmp_path, skip_damaged=True).development) == 29
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -111,10 +111,13 @@ def _labelled(file: Path, images: Mapping[Path, Path], faults: Faults) -> Labell
         root = _parsed(file)
         boxes = tuple(_boxes(file, root, faults))
         size = size_of(root.findtext("size/width"), root.findtext("size/height"))
+    except DataError as error:
+        faults.note("unreadable", str(error))
+        return None
     except ValueError as error:
         faults.note("unreadable", f"{file}{error}.")
         return None
-    name = Path((root.findtext("filename") or "").strip() or file.name).name
+    name = Path((root.findtext("filename") or "").strip() or file.stem).name
     image = _image(file, images, name)
     if image is None:
         faults.note("missing", f"{file}: there is no image {name}.")
@@ -155,8 +158,6 @@ def _parsed(file: Path) -> Element:
     except expat.ExpatError as error:
         reason = expat.errors.messages[error.code]
         raise ValueError(f", line {error.lineno}: it is no XML: {reason}") from None
-    except DataError as error:
-        raise ValueError(f": {error}".rstrip(".")) from None
     root = builder.close()
     if root.tag != "annotation":
         raise ValueError(f" has <{root.tag}> where <annotation> is expected")

@@ -21,8 +21,15 @@ FURTHEST = 2.0  # shares beyond it are no slip of a hand: they are px
 
 
 def fits_yolo(found: Walk) -> bool:
-    """True if a file names classes as YOLO does."""
-    return yolo_set(found) is not None
+    """True if a file names classes as YOLO does; of classes.txt alone if images have labels.
+
+    Tools write that file beside labels of other formats as well.
+    """
+    own = yolo_set(found)
+    if own is None or own.file.name != CLASS_LIST:
+        return own is not None
+    texts = {file.stem for file in found.files if file.suffix == ".txt"} - {own.file.stem}
+    return any(file.stem in texts for file in found.files if is_image_name(file))
 
 
 def is_yolo(file: Path) -> bool:
