@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import typed
+from PIL import Image
 
 from evonas.data.cache import load_data
 from evonas.settings import DataSettings
@@ -71,3 +72,34 @@ def test_wrong_words_are_told_before_anything_is_tried() -> None:
     assert result.returncode == 2
     assert 'Did you mean "space"?' in result.stderr
     assert result.stdout == ""
+
+
+def write_boxes(folder: Path, changed: str) -> None:
+    """Forty pictures with a box, labelled as in YOLO; the first label is changed."""
+    folder.mkdir()
+    for number in range(40):
+        Image.new("L", (16, 16), 6 * number).save(folder / f"{number:02}.png")
+        text = "0 0.5 0.5 0.4 0.4" if number else changed
+        (folder / f"{number:02}.txt").write_text(text)
+    (folder / "data.yaml").write_text("names: [thing]\ntrain: .\n")
+
+
+DETECTION = ["space=detector", "data=detection", "data.path=boxes", "executor=inline"]
+
+
+def test_labels_that_no_search_goes_on_with_are_told_by_kind_with_all_others() -> None:
+    write_boxes(Path("boxes"), "0 0.5 0.5 0 0.4\n0 0.9 0.5 0.8 0.4\n3 0.5 0.5 0.4 0.4")
+    Path("boxes/01.png").write_bytes(b"no image")
+    result = typed("doctor", *DETECTION)
+    place = Path("boxes").absolute()
+    assert result.returncode == 1
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        f"bad  labels    1 label of an unknown class: {place}/00.txt, line 3: class 3, and "
+        "data.yaml has 0 to 0.",
+        f"bad  labels    1 damaged image: {place}/01.png is no image that can be read: it is none "
+        "of AVIF, BMP, DIB, GIF, ICO, JPEG, JPEG2000, PNG, PPM, TIFF, WEBP.",
+    ]
+    refused = typed("search", *DETECTION)
+    assert refused.returncode == 2
+    assert f"{place}/00.txt, line 3: class 3, and data.yaml has 0 to 0." in refused.stderr

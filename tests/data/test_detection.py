@@ -9,8 +9,10 @@ import pytest
 from labelled_sets import faults, paint, problems, read, write_coco, write_voc, write_yolo
 from PIL import Image
 
+from evonas.data.cache import data_key, load_data
 from evonas.data.dataset import Source
 from evonas.errors import DataError
+from evonas.settings import DataSettings
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "yolo": write_yolo,
@@ -251,3 +253,33 @@ def spoilt(content: bytes, rng: np.random.Generator) -> bytes:
         return content[:start] + word + content[start:]
     start, end = numbers[rng.integers(len(numbers))]
     return content[:start] + word + content[end:]
+
+
+def test_faults_groups_and_boxes_come_back_from_the_cache(tmp_path: Path) -> None:
+    in_one(tmp_path, "0 0.5 0.5 0 0.2")
+    settings = DataSettings(name="detection", path=tmp_path)
+    first, second = load_data(settings, 16), load_data(settings, 16)
+    assert first.faults == second.faults
+    assert [fault.count for fault in second.faults] == [1]
+    assert first.content == second.content
+    assert second.train.groups is not None
+    assert len(second.development.strata) == len(second.development)
+    file = tmp_path / "labels" / "train" / "00.txt"
+    file.write_text("0 0.5 0.5 0.1 0.2")
+    assert load_data(settings, 16).faults == ()  # a label that changes is read again
+
+
+def test_a_subset_keeps_images_of_each_class_and_empty_ones(tmp_path: Path) -> None:
+    write_yolo(tmp_path, train=90)
+    data = load_data(DataSettings(name="detection", path=tmp_path, subset=20), 16)
+    assert len(data.development) == pytest.approx(20, abs=1)
+    for part in data.parts[:2]:
+        assert set(part.targets[:, :, 0].ravel()) == {-1, 0, 1}
+        assert (part.targets[:, :, 0] == -1).all(1).any()
+
+
+def test_other_settings_of_the_format_are_other_data() -> None:
+    settings = DataSettings(name="detection", path=Path("somewhere"))
+    other = settings.model_copy(update={"format": "coco"})
+    assert data_key(settings) != data_key(other)
+    assert data_key(DataSettings()) == data_key(DataSettings(format="coco"))
