@@ -95,6 +95,7 @@ def in_one(tmp_path: Path, text: str) -> Path:
         ("0 0.9 0.5 0.4 0.5", "box cut at the edge of its image", [[0, 28, 15, 40, 25]]),
         ("0 1.5 0.5 0.2 0.2", "box outside its image left out", []),
         ("0 0.5 0.5 0 0.2", "box without area left out", []),
+        ("0 0.5 0.5 1e-7 0.2", "box without area left out", []),
         ("0 0.5 0.5 -0.1 0.2", "box without area left out", []),
         ("0 0.5 0.5 0.5 0.5\n" * 2, "box given twice kept once", [[0, 10, 15, 30, 25]]),
         ("0 0.5 0.5 1.0000001 1.01", None, [[0, 0, 10, 40, 30]]),  # rounding is no fault

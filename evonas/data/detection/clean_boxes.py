@@ -1,6 +1,6 @@
 """Boxes of one picture as a training can use them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from evonas.data.detection.faults import Faults
 from evonas.data.detection.label_records import Labelled, LabelledBox
 
 ROUNDING = 1.0  # px beyond the edge that are no fault: formats count and round differently
+THINNEST = 0.01  # px of a box with an area, which it keeps where it is scaled and rounded
 SAME_SHAPE = 0.02  # relative difference of two aspect ratios that rounding explains
 
 
@@ -46,9 +47,9 @@ def _rows(labelled: Labelled, size: tuple[int, int], faults: Faults) -> Iterator
     for box in labelled.boxes:
         corners, place = _in_px(box, labelled, size), place_of(labelled, box)
         cut = [min(max(value, 0.0), edge) for value, edge in zip(corners, size * 2, strict=True)]
-        if corners[0] >= corners[2] or corners[1] >= corners[3]:
+        if not _has_area(corners):
             faults.note("no_area", place)
-        elif cut[0] >= cut[2] or cut[1] >= cut[3]:
+        elif not _has_area(cut):
             faults.note("outside", place)
         elif (row := (box.name, *cut)) in seen:
             faults.note("twice", place)
@@ -57,6 +58,11 @@ def _rows(labelled: Labelled, size: tuple[int, int], faults: Faults) -> Iterator
             if max(abs(a - b) for a, b in zip(corners, cut, strict=True)) > ROUNDING:
                 faults.note("cut", place)
             yield row
+
+
+def _has_area(corners: Sequence[float]) -> bool:
+    left, top, right, bottom = corners
+    return min(right - left, bottom - top) >= THINNEST
 
 
 def _in_px(box: LabelledBox, labelled: Labelled, size: tuple[int, int]) -> tuple[float, ...]:
