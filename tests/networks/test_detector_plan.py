@@ -3,37 +3,11 @@
 from typing import Any
 
 import pytest
+from detectors import detector, plan, stage
 
-from evonas.blueprint import Blueprint, plan_network
 from evonas.errors import BuildError
-from evonas.networks import Scale, task_of_section, tidied
-from evonas.networks.plan import Plan
-
-
-def stage(channels: int, **changes: Any) -> dict[str, Any]:
-    """A plain convolution of stride 2 unless told otherwise."""
-    default = {"operation": "conv", "kernel": 3, "se_ratio": 0, "skip": "none", "layers": 1}
-    return {**default, "stride": 2, "channels": channels, **changes}
-
-
-def detector(**changes: Any) -> dict[str, Any]:
-    """Strides 4, 8 and 16 of 8, 16 and 24 channels, the last two of which are looked at."""
-    return {
-        "builder": "detector",
-        "activation": "relu",
-        "backbone": {
-            "stem": {"channels": 8, "kernel": 3, "stride": 2},
-            "stages": [stage(8), stage(16), stage(24)],
-        },
-        "levels": 2,
-        "neck": {"width": 8},
-        "head": {},
-        **changes,
-    }
-
-
-def plan(network: dict[str, Any], px: int = 32, **scale: Any) -> Plan:
-    return plan_network(Blueprint(tidied(network)[0]), Scale("full", px, classes=3, **scale))
+from evonas.networks import task_of_section
+from evonas.networks.plan import Layer, Plan
 
 
 def reads(planned: Plan) -> dict[str, tuple[str, ...]]:
@@ -78,3 +52,112 @@ def test_an_input_is_a_multiple_of_the_largest_stride() -> None:
 def test_there_are_as_many_strides_as_levels() -> None:
     with pytest.raises(BuildError, match=r"maps of 2 strides at 16 px, and levels asks for .* 3"):
         plan(detector(levels=3), px=16, smallest_map_px=2)
+
+
+def modules(planned: Plan, name: str) -> list[str]:
+    (layers,) = [part.layers for part in planned.parts if part.name == name]
+    return [layer.module for layer in layers]
+
+
+def layers(planned: Plan) -> dict[str, list[Layer]]:
+    return {part.name: list(part.layers) for part in planned.parts}
+
+
+def test_a_pyramid_goes_down_and_with_a_path_upwards_back() -> None:
+    down = reads(plan(detector(neck={"kind": "fpn", "width": 8})))
+    assert down["up_1"] == ("lateral_2",)
+    assert down["top_down_1_fused"] == ("lateral_1", "up_1")
+    assert down["class_1"] == ("top_down_1",)
+    assert down["class_2"] == ("lateral_2",)
+    both = reads(plan(detector(neck={"kind": "pan", "width": 8})))
+    assert down.items() - both.items() == {
+        *((name, ("lateral_2",)) for name in ("class_2", "box_2")),
+        ("priors", ("top_down_1", "lateral_2")),
+    }
+    assert both["down_2"] == ("top_down_1",)
+    assert both["bottom_up_2_fused"] == ("lateral_2", "down_2")
+    assert both["class_2"] == ("bottom_up_2",)
+
+
+@pytest.mark.parametrize(
+    ("fusion", "depth", "made"),
+    [
+        ("concat", 0, ["ConvNormActivation"]),
+        ("concat", 2, ["ConvNormActivation"] * 3),
+        ("add", 2, ["ConvNormActivation"] * 2),
+        ("weighted", 1, ["ConvNormActivation"]),
+    ],
+)
+def test_maps_are_fused_and_go_through_as_many_blocks(
+    fusion: str, depth: int, made: list[str]
+) -> None:
+    planned = plan(detector(neck={"width": 8, "fusion": fusion, "depth": depth}))
+    assert layers(planned)["top_down_1_fused"][0].arguments == {"how": fusion, "terms": 2}
+    assert modules(planned, "top_down_1") == made
+
+
+def test_sums_alone_are_no_more_than_sums() -> None:
+    found = reads(plan(detector(neck={"width": 8, "fusion": "add", "depth": 0})))
+    assert "top_down_1" not in found
+    assert found["class_1"] == ("top_down_1_fused",)
+
+
+def test_blocks_may_be_depthwise() -> None:
+    how = {"depthwise": True, "kernel": 5, "depth": 1}
+    planned = plan(detector(neck={"width": 8, "fusion": "add", **how}, head=how))
+    for name in ("top_down_1", "down_2"):
+        (block,) = layers(planned)[name]
+        assert (block.module, block.arguments["kernel"]) == ("DepthwiseSeparable", 5)
+    assert layers(planned)["down_2"][0].arguments["stride"] == 2
+    assert modules(planned, "box_1") == ["DepthwiseSeparable", "Prediction"]
+
+
+def test_poolings_stand_at_the_coarsest_level() -> None:
+    planned = plan(detector(neck={"width": 8, "spp": True}))
+    assert modules(planned, "lateral_1") == ["ConvNormActivation"]
+    assert modules(planned, "lateral_2") == [
+        *("ConvNormActivation", "PoolPyramid", "ConvNormActivation")
+    ]
+    assert layers(planned)["lateral_2"][1].arguments == {"kernels": [5, 9, 13]}
+
+
+def test_widths_are_those_of_the_scale_in_multiples_of_8() -> None:
+    planned = plan(detector(neck={"width": 40}, head={"depth": 1}), width=0.5)
+    assert layers(planned)["lateral_1"][0].arguments["out_channels"] == 24
+    assert layers(planned)["class_1"][-1].arguments == {
+        "in_channels": 24,
+        "out_channels": 3,
+        "first_bias": -4.59512,
+    }
+
+
+def test_the_scale_deepens_stages_and_no_neck() -> None:
+    deep, plain = (layers(plan(detector(), depth=depth)) for depth in (2, 1))
+    assert len(deep["stage_3"]) == 2 * len(plain["stage_3"])
+    assert len(deep["top_down_1"]) == len(plain["top_down_1"])
+
+
+def test_stages_that_end_without_activation_get_one_where_a_level_begins() -> None:
+    pre = {"operation": "residual", "mid_ratio": 1, "order": "pre"}
+    open_stage = {key: value for key, value in stage(16).items() if key != "skip"} | pre
+    backbone = {**detector()["backbone"], "stages": [stage(8), open_stage, stage(24)]}
+    planned = plan(detector(backbone=backbone))
+    assert reads(planned)["closed_1"] == ("stage_2",)
+    assert modules(planned, "closed_1") == ["NormActivation"]
+    assert reads(planned)["lateral_1"] == ("closed_1",)
+    assert reads(planned)["stage_3"] == ("stage_2",)
+
+
+def test_a_backbone_may_have_an_activation_of_its_own() -> None:
+    backbone: dict[str, Any] = {**detector()["backbone"], "activation": "swish"}
+    found = layers(plan(detector(backbone=backbone)))
+    assert found["stage_2"][0].arguments["activation"] == "swish"
+    assert found["lateral_1"][0].arguments["activation"] == "relu"
+
+
+def test_a_plan_survives_as_plain_values() -> None:
+    for planned in (plan(detector()), plan(detector()).as_deployed()):
+        again = Plan.from_dict(planned.to_dict())
+        assert again == planned
+        assert again.deployed == planned.deployed
+    assert "deployed" not in plan(detector()).as_deployed().to_dict()
