@@ -94,6 +94,20 @@ network = {{"builder": "stages", "activation": "relu", "head": {{"channels": 0}}
            "stem": {{"channels": 8, "kernel": 3, "stride": 1}}, "stages": [{STAGE}]}}
 """
 
+DETECTOR = """
+from evonas.blueprint import Blueprint, plan_network
+from evonas.models import count
+from evonas.networks import Scale
+stage = {"operation": "conv", "kernel": 3, "se_ratio": 0, "skip": "none", "layers": 1,
+         "channels": 8, "stride": 2}
+stem = {"channels": 8, "kernel": 3, "stride": 2}
+network = {"builder": "detector", "activation": "relu", "levels": 2, "head": {},
+           "backbone": {"stem": stem, "stages": [stage, stage]}, "neck": {"width": 8}}
+def counts(**changes):
+    design = Blueprint({**network, **changes})
+    return count(plan_network(design, Scale("full", 32))).macs
+"""
+
 PARTS: Mapping[str, Part] = {
     "search space": Part(
         "from evonas.space import load_space; assert load_space('novel').title",
@@ -139,6 +153,31 @@ PARTS: Mapping[str, Part] = {
         },
         {MODULES: "from evonas.models.chain_layers import Novel"},
         ("tests/networks/test_chain_plan.py",),
+    ),
+    "neck": Part(
+        f"{DETECTOR}\nassert counts(neck={{'kind': 'novel', 'width': 8}}) > 0",
+        "\n\ndef novel(network, levels):\n    return _laterals(network, levels)\n",
+        {
+            (
+                "NECKS",
+                "networks/detector/necks.py",
+            ): '"novel": Kind((), (), lambda *given: novel(*given))',
+            ("", "docs/networks.md"): ("`none` not at all", "`none` not at all, `novel` new"),
+        },
+    ),
+    "head": Part(
+        f"{DETECTOR}\nassert counts(head={{'kind': 'novel'}}) > 0",
+        "\n\ndef novel(network, levels):\n    return _anchor_free(network, levels)\n",
+        {
+            (
+                "HEADS",
+                "networks/detector/heads.py",
+            ): '"novel": Kind((), (), lambda *given: novel(*given))',
+            ("", "docs/networks.md"): (
+                "branches of their own |",
+                "branches of their own; `novel` |",
+            ),
+        },
     ),
     "activation": Part(
         "from evonas.networks.names import ACTIVATIONS; assert 'novel' in ACTIVATIONS",
