@@ -108,6 +108,8 @@ def counts(**changes):
     return count(plan_network(design, Scale("full", 32))).macs
 """
 
+KIND = '"novel": Kind((), (), lambda *given: novel(*given))'
+
 PARTS: Mapping[str, Part] = {
     "search space": Part(
         "from evonas.space import load_space; assert load_space('novel').title",
@@ -158,22 +160,16 @@ PARTS: Mapping[str, Part] = {
         f"{DETECTOR}\nassert counts(neck={{'kind': 'novel', 'width': 8}}) > 0",
         "\n\ndef novel(network, levels):\n    return _laterals(network, levels)\n",
         {
-            (
-                "NECKS",
-                "networks/detector/necks.py",
-            ): '"novel": Kind((), (), lambda *given: novel(*given))',
-            ("", "docs/networks.md"): ("`none` not at all", "`none` not at all, `novel` new"),
+            "NECKS networks/detector/necks.py": KIND,
+            "docs/networks.md": ("`none` not at all", "`none` not at all, `novel` new"),
         },
     ),
     "head": Part(
         f"{DETECTOR}\nassert counts(head={{'kind': 'novel'}}) > 0",
         "\n\ndef novel(network, levels):\n    return _anchor_free(network, levels)\n",
         {
-            (
-                "HEADS",
-                "networks/detector/heads.py",
-            ): '"novel": Kind((), (), lambda *given: novel(*given))',
-            ("", "docs/networks.md"): (
+            "HEADS networks/detector/heads.py": KIND,
+            "docs/networks.md": (
                 "branches of their own |",
                 "branches of their own; `novel` |",
             ),
