@@ -33,6 +33,7 @@ from evonas.data.dataset import Dataset
 from evonas.models import build, count
 from evonas.networks.problem import Problem
 from evonas.settings import DataSettings, TrainingSettings
+from evonas.settings.run_settings import ShapesSettings
 from evonas.space import load_space
 from evonas.tasks import task_of
 from evonas.tasks.detection.suppression import SUPPRESSIONS, found
@@ -80,7 +81,7 @@ def main() -> None:
     given = words.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    shapes = {"images": 2 * IMAGES, "classes": CLASSES, "resolution_px": FILE_PX}
+    shapes = ShapesSettings(images=2 * IMAGES, classes=CLASSES, resolution_px=FILE_PX)
     settings = DataSettings(name="shapes", shapes=shapes)
     data = load_data(settings, SIDE_PX)
     with tempfile.TemporaryDirectory() as folder:
@@ -190,7 +191,7 @@ class ImageFiles(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __init__(self, folder: Path, problem: Problem) -> None:
         self.folder, self.boxes = folder, np.load(folder / "boxes.npy")
-        self.mean, self.deviation = np.float32(problem.mean), np.float32(problem.deviation)
+        self.mean, self.deviation = np.array([problem.mean, problem.deviation], np.float32)
         self.rng = np.random.default_rng(0)
 
     def __len__(self) -> int:
@@ -210,7 +211,9 @@ class ImageFiles(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def read(self, index: int) -> Sample:
         """A picture at the network's size, with its boxes."""
         with Image.open(self.folder / f"{index}.jpg") as image:
-            pixels = np.array(image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.BILINEAR))
+            pixels = np.array(
+                image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+            )
         boxes = self.boxes[index][self.boxes[index][:, 0] >= 0].copy()
         boxes[:, 1:] *= SIDE_PX / FILE_PX
         return pixels, boxes
@@ -237,7 +240,11 @@ class ImageFiles(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
         shift = SIDE_PX * (0.5 + self.rng.uniform(-0.1, 0.1, 2)) - gain * len(pixels) / 2
         inverse = (1 / gain, 0, -shift[0] / gain, 0, 1 / gain, -shift[1] / gain)
         image = Image.fromarray(pixels).transform(
-            (SIDE_PX, SIDE_PX), Image.AFFINE, inverse, Image.BILINEAR, fillcolor=(114,) * 3
+            (SIDE_PX, SIDE_PX),
+            Image.Transform.AFFINE,
+            inverse,
+            Image.Resampling.BILINEAR,
+            fillcolor=(114,) * 3,
         )
         before = (boxes[:, 3] - boxes[:, 1]) * (boxes[:, 4] - boxes[:, 2]) * gain**2
         boxes[:, 1:] = (boxes[:, 1:] * gain + np.tile(shift, 2)).clip(0, SIDE_PX)
