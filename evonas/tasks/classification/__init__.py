@@ -35,7 +35,7 @@ class Classification(Task):
         LOSS: Score("minimise"),
     }
     data = "digits"
-    settings = frozenset(["auxiliary", "auxiliary_heads", "dropout", "drop_connect", "fill"])
+    settings = frozenset(("auxiliary", "auxiliary_heads", "dropout", "drop_connect"))
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "
         "data.class_weights=balanced."
