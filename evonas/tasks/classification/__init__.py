@@ -35,7 +35,7 @@ class Classification(Task):
         LOSS: Score("minimise"),
     }
     data = "digits"
-    settings = frozenset(("auxiliary", "auxiliary_heads", "dropout", "drop_connect"))
+    settings = frozenset(("auxiliary", "auxiliary_heads", "dropout", "drop_connect", "cuda_graphs"))
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "
         "data.class_weights=balanced."

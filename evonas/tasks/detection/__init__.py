@@ -55,10 +55,10 @@ class Detection(Task):
     recipe: Mapping[str, Any] = MappingProxyType(
         {
             "optimizer": "adamw",
-            "lr0": 0.003,
+            "lr0": 0.01,
             "momentum": 0.9,
-            "weight_decay": 0.05,
-            "batch_size": 16,
+            "weight_decay": 0.0005,
+            "batch_size": 8,
             "schedule": "cosine",
             "warmup_epochs": 1.0,
             "label_smoothing": 0.0,
