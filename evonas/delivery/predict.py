@@ -16,10 +16,10 @@ from evonas.data.decode import read_framed, read_picture
 from evonas.data.frame import Fit, Frame
 from evonas.data.image_folder import image_files
 from evonas.delivery.model_folder import ModelFolder
-from evonas.delivery.recipe_file import InputSettings, parsed_recipe
+from evonas.delivery.recipe_file import InputSettings
 from evonas.delivery.replacement import is_free
 from evonas.errors import DataError, ExportError
-from evonas.exporters.file_names import ONNX, RECIPE
+from evonas.exporters.file_names import ONNX
 from evonas.exporters.onnx import INPUT_NAME
 from evonas.files import make_folder, write_atomically
 from evonas.networks.problem import Problem
@@ -102,7 +102,7 @@ def write_predictions(results: Sequence[Mapping[str, Any]], folder: Path, place:
 
 
 def _problem(folder: Path) -> Problem:
-    return parsed_recipe(folder.expanduser() / RECIPE).problem
+    return ModelFolder.open(folder, (), trust=True).recipe.problem
 
 
 def _next_free(place: Path) -> Path:
