@@ -26,13 +26,15 @@ SHAPES: Mapping[str, Callable[[Grid, Grid], NDArray[np.bool_]]] = {
     "hourglass": lambda x, y: abs(x) <= abs(y),
     "frame": lambda x, y: np.maximum(abs(x), abs(y)) >= 0.6,
 }
-SIDES = (0.09, 0.45)  # of a box, as a share of the picture's; small ones are as likely as large
+SIDES = (0.12, 0.5)  # of a box, as a share of the picture's; small ones are as likely as large
 ASPECT = 1.4  # a box's sides differ at most so much
 COVERED = 0.3  # the largest share of a box that lies in another one
 TRIES = 20  # to place a shape; a full picture has fewer
-CELLS = 4  # a background has so many random colours along each side
+CELLS = 4  # a background has so many colours along each side
+COLOURS = (60, 196)  # levels of a background's usual colour
+SHADES = 40  # how far its colours are from that, in levels, at most
 CONTRAST = 70  # of a shape to the colour behind it, in levels of at least one channel
-NOISE = 12  # standard deviation, in levels
+NOISE = 8  # standard deviation, in levels
 SAMPLES = 4  # of a pixel along each side: edges are smooth
 
 
@@ -78,8 +80,8 @@ def _picture(
 ) -> tuple[Pictures, Boxes]:
     """A picture (side, side, 3) with shapes of these classes, as far as there is room; boxes."""
     side = own.resolution_px
-    coarse = rng.integers(0, 256, (1, CELLS, CELLS, 3), dtype=np.uint8)
-    levels = arrays_to_images(coarse, side)[0].transpose(1, 2, 0).astype(np.float32)
+    shades = rng.uniform(*COLOURS, 3) + rng.uniform(-SHADES, SHADES, (1, CELLS, CELLS, 3))
+    levels = arrays_to_images(shades.astype(np.uint8), side)[0].transpose(1, 2, 0).astype(np.float32)
     boxes: list[Boxes] = []
     for label in labels:
         corners = _place([box[1:] for box in boxes], side, rng)

@@ -52,7 +52,7 @@ class ShapesSettings(Group):
     """
 
     images: Annotated[int, Field(ge=1, le=10**6)] = 600
-    classes: Annotated[int, Field(ge=1, le=8)] = 4
+    classes: Annotated[int, Field(ge=1, le=8)] = 3
     most: Annotated[int, Field(ge=1, le=100)] = 5
     empty: Annotated[float, Field(ge=0, le=0.9)] = 0.1
     resolution_px: Annotated[int, Field(ge=32, le=1024)] = 128

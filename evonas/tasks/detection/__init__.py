@@ -69,7 +69,8 @@ class Detection(Task):
             "shift_init": 0.0,
             "auxiliary": 0.0,
             "mixup_alpha": 1.5,
-            "epochs": 20,
+            "cls": 1.0,
+            "epochs": 12,
         }
     )
     settings = frozenset(
