@@ -55,9 +55,9 @@ class Detection(Task):
     recipe: Mapping[str, Any] = MappingProxyType(
         {
             "optimizer": "adamw",
-            "lr0": 0.01,
+            "lr0": 0.02,
             "momentum": 0.9,
-            "weight_decay": 0.0005,
+            "weight_decay": 0.05,
             "batch_size": 8,
             "schedule": "cosine",
             "warmup_epochs": 1.0,
