@@ -41,7 +41,7 @@ from evonas.training import train
 from evonas.training.allocator import keep_freed_memory
 
 SIDE_PX, FILE_PX = 128, 512  # of a network's images; of the files, as photos have it
-IMAGES, CLASSES, BATCH = 512, 4, 16
+IMAGES, CLASSES, BATCH = 128, 4, 16
 NETWORK = {
     "builder": "detector",
     "activation": "relu",
@@ -77,11 +77,11 @@ BOXES, OF_COCO = 8400, 80
 def main() -> None:
     words = parser(__doc__)
     words.add_argument("--turns", type=int, default=5, help="of both loops")
-    words.add_argument("--images", type=int, default=256, help="of a turn")
+    words.add_argument("--images", type=int, default=IMAGES, help="of a turn")
     given = words.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    shapes = ShapesSettings(images=2 * IMAGES, classes=CLASSES, resolution_px=FILE_PX)
+    shapes = ShapesSettings(images=3 * IMAGES, classes=CLASSES, resolution_px=FILE_PX)
     settings = DataSettings(name="shapes", shapes=shapes)
     data = load_data(settings, SIDE_PX)
     with tempfile.TemporaryDirectory() as folder:
@@ -133,7 +133,7 @@ def shares(data: Dataset, steps: int = 30) -> dict[str, float]:
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: list[tuple[float, float]] = []
     for number in range(steps):
-        chosen = slice(number * BATCH % 256, number * BATCH % 256 + BATCH)
+        chosen = slice(number * BATCH % IMAGES, number * BATCH % IMAGES + BATCH)
         images, targets = (
             torch.from_numpy(each[chosen].copy())
             for each in (data.train.images, data.train.targets)
