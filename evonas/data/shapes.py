@@ -80,8 +80,9 @@ def _picture(
 ) -> tuple[Pictures, Boxes]:
     """A picture (side, side, 3) with shapes of these classes, as far as there is room; boxes."""
     side = own.resolution_px
-    shades = rng.uniform(*COLOURS, 3) + rng.uniform(-SHADES, SHADES, (1, CELLS, CELLS, 3))
-    levels = arrays_to_images(shades.astype(np.uint8), side)[0].transpose(1, 2, 0).astype(np.float32)
+    shades = rng.uniform(*COLOURS, 3) + rng.uniform(-SHADES, SHADES, (CELLS, CELLS, 3))
+    coarse = shades.astype(np.uint8)[None]
+    levels = arrays_to_images(coarse, side)[0].transpose(1, 2, 0).astype(np.float32)
     boxes: list[Boxes] = []
     for label in labels:
         corners = _place([box[1:] for box in boxes], side, rng)
