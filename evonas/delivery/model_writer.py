@@ -13,6 +13,7 @@ from evonas.delivery.card import card
 from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
 from evonas.delivery.recipe_file import Recipe, recipe_text
 from evonas.delivery.replacement import replacing
+from evonas.delivery.suppressed_model import suppressed_model
 from evonas.errors import ExportError
 from evonas.exporters.agreement import outputs_of
 from evonas.exporters.file_names import (
@@ -21,6 +22,7 @@ from evonas.exporters.file_names import (
     CHECK,
     FACTS,
     FILES,
+    ONNX_NMS,
     RECIPE,
     SOURCE,
     TRAINING,
@@ -82,6 +84,8 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
         for form in FORMS.values():
             if form.file not in contents:
                 contents[form.file] = form.write(network, model.recipe.input.shape, None)
+        suppressed = suppressed_model(network, model.recipe)
+        contents |= {} if suppressed is None else {ONNX_NMS: suppressed}
         checks = {
             **_agreement(network, contents, model.recipe),
             "latency": dict(latency(deployed(network), contents)),

@@ -6,4 +6,8 @@ FACTS = "search.json"  # measures of the search, with their scales, and genes
 TRAINING = "training.json"  # what came of a retraining, once there was one
 LAST = "last.safetensors"  # of a retraining that kept its best epoch
 EXAMPLES = "examples.png"  # test images of a retraining with what was found
-FILES = (BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD, TRAINING, LAST, EXAMPLES)
+ONNX_NMS = "model_nms.onnx"  # of a detector, with suppression inside
+FILES = (
+    *(BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD),
+    *(TRAINING, LAST, EXAMPLES, ONNX_NMS),
+)

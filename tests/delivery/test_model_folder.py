@@ -25,6 +25,7 @@ from evonas.exporters.file_names import (
     FILES,
     LAST,
     ONNX,
+    ONNX_NMS,
     RECIPE,
     SOURCE,
     TRAINING,
@@ -37,7 +38,7 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
-WRITTEN = {*FILES} - {TRAINING, LAST, EXAMPLES}  # by an export
+WRITTEN = {*FILES} - {TRAINING, LAST, EXAMPLES, ONNX_NMS}  # by an export
 
 
 def model(seed: int) -> Model:
