@@ -31,6 +31,17 @@ EVONAS = Path(sys.executable).with_name("evonas")
 QUICK = ["space=nano", "data.subset=200", "training.epochs=1", "display=plain"]
 QUICK.append("latency.spread=1")  # any latency will do
 
+# As much for detectors, of which a training takes half a second.
+SMALL_DETECTOR = REPOSITORY / "tests" / "small_detector.yaml"
+SHAPES = ["data.shapes.images=60", "data.shapes.classes=2", "data.shapes.resolution_px=64"]
+QUICK_DETECTORS = [f"space={SMALL_DETECTOR}", *SHAPES, *QUICK[2:]]
+
+# A small search of each task over its main measure and a count.
+QUICK_OF = {
+    "classification": [*QUICK, "objectives=accuracy,macs"],
+    "detection": [*QUICK_DETECTORS, "objectives=map50_95,macs"],
+}
+
 # A small network as a space writes it, and a space of its like.
 FIXED = """\
 scales:

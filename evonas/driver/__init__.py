@@ -16,6 +16,7 @@ from evonas.blueprint import Blueprint
 from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
+from evonas.driver.recipe_check import transfer_lines
 from evonas.errors import FileError, RunError, WorkFailed
 from evonas.evaluation.measures import LATENCIES
 from evonas.evaluation.objectives import taken_measures
@@ -208,6 +209,8 @@ def _work(setup: Setup, ledger: Ledger) -> Run:
         )
         with make_display(name, settings, ledger.sessions()) as display:
             for line in data_lines(settings.data, setup.data) if setup.data else ():
+                display.line(line)
+            for line in transfer_lines(settings, setup.space):
                 display.line(line)
             if executor.clock is not None:  # all times of the run are then simulated ones
                 ledger.clock = ledger.stopwatch = display.clock = executor.clock

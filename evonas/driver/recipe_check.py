@@ -14,7 +14,7 @@ from evonas.settings import Settings
 from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
 from evonas.training.logs import opened_logs
-from evonas.training.transfer import prepare
+from evonas.training.transfer import Transfer, prepare
 
 DESIGNS = 8  # that weights and freezing are tried on
 TRANSFER = {"weights", "freeze"}
@@ -53,15 +53,34 @@ def check_transfer(settings: Settings, space: SearchSpace) -> None:
     )
     if not settings.evaluator.trains or not space.has_network or not is_asked:
         return
+    problems = list[SettingsError]()
+    for tried in _beginnings(settings, space):
+        if isinstance(tried, Transfer):
+            return
+        problems.append(tried)
+    raise problems[0]
+
+
+def transfer_lines(settings: Settings, space: SearchSpace) -> Iterator[str]:
+    """How much of the file of weights designs begin with, in a line."""
+    is_begun = settings.training.weights is not None and space.has_network
+    if not settings.evaluator.trains or not is_begun:
+        return
+    taken = [tried for tried in _beginnings(settings, space) if isinstance(tried, Transfer)]
+    most = max(taken, key=lambda transfer: len(transfer.taken))
+    yield (
+        f"{settings.training.weights}: {len(taken)} of {DESIGNS} designs, drawn at random, begin "
+        f"with weights of it. Most are in one of these: {most}."
+    )
+
+
+def _beginnings(settings: Settings, space: SearchSpace) -> Iterator[Transfer | SettingsError]:
+    """What a few designs begin with, or why they cannot."""
     scale, _ = run_scales(space, settings, None)
     rng = np.random.default_rng(0)
-    problem: SettingsError | None = None
     for _ in range(DESIGNS):
         blueprint = space.decode(space.sample(rng))
         try:
-            prepare(build(blueprint, scale, seed=0), recipe_of(training, blueprint))
-            return
+            yield prepare(build(blueprint, scale, seed=0), recipe_of(settings.training, blueprint))
         except SettingsError as error:
-            problem = problem or error
-    assert problem is not None, "each design was tried"
-    raise problem
+            yield error

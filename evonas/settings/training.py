@@ -64,8 +64,8 @@ class TrainingSettings(Group):
 
     Transfer: `weights` (a safetensors file) to begin with, of which `reset_last` linear and
     convolutional layers are drawn anew; `freeze` that many parts from the input, or `all` but
-    the classifier; `layer_decay` multiplies the rate of each part before the last. `inherit`
-    begins with the parent's weights.
+    the classifier, or of a detector neck and head; `layer_decay` multiplies the rate of each part
+    before the last. `inherit` begins with the parent's weights.
 
     `clip_gradients` is the largest norm of all gradients together; 0 is no limit.
 

@@ -5,10 +5,12 @@ its `role`, which is part of that source:
 
 - `block`: layers in a row that may be skipped around; `residual`: a branch added to what it is
   given; `cell`; `unit`: another block. All of these are units. What they add is `residual_branch`;
+- `prediction`: the last layer of a detector's head;
 - `gate`: squeeze-excite; `drop_path`; `passing`: an operation of a cell without a kernel;
 - `concat`, `sum`, `weighted_sum`: branches; `features`: channels and pixels become one axis.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -28,6 +30,8 @@ RECTIFIERS = (
     nn.SiLU,
     nn.Hardswish,
 )
+# The parts of a detector that a classifier has too: what `networks.stages.plan` calls its trunk.
+BACKBONE = re.compile(r"stem|stage_\d+")
 UNITS = ("block", "residual", "cell", "unit")
 
 
@@ -39,9 +43,25 @@ def has_role(module: nn.Module, *roles: str) -> bool:
 def parts(network: nn.Module) -> list[tuple[str, nn.Module]]:
     """The parts of a network with their names, from the input to the classifier.
 
-    Those of its plan: `stem, stage_1, ..., head`; each cell is one.
+    Those of its plan: `stem, stage_1, ..., head`; each cell is one. All that is behind the backbone
+    of a detector is the last, since its branches lie beside each other.
     """
-    return list(network.named_children())
+    found = list(network.named_children())
+    if not is_detector(network):
+        return found
+    behind = nn.ModuleList(part for name, part in found if not BACKBONE.fullmatch(name))
+    backbone = [(name, part) for name, part in found if BACKBONE.fullmatch(name)]
+    return [*backbone, ("neck and head", behind)]
+
+
+def is_detector(network: nn.Module) -> bool:
+    """True if its outputs are those of a detector's head."""
+    return any(has_role(module, "prediction") for module in network.modules())
+
+
+def untransferred(network: nn.Module) -> list[nn.Module]:
+    """What even a network of known features has to learn: the classifier, or neck and head."""
+    return [parts(network)[-1][1]] if is_detector(network) else classifier(network)
 
 
 def units(network: nn.Module) -> list[nn.Module]:

@@ -14,13 +14,13 @@ from evonas.errors import SettingsError
 from evonas.models import initialise
 from evonas.settings import TrainingSettings
 from evonas.training.parts import (
-    classifier,
     gate_layers,
     last_norms,
     parts,
     residual_branches,
     units,
     unskipped_norms,
+    untransferred,
     weighted,
 )
 
@@ -64,7 +64,8 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
     other classes stays fresh. Then the last `reset_last` convolutions and linear layers are drawn
     anew, or all if there are fewer, and the frozen parts' weights need no gradients any more. Parts
     are those of `parts.parts`: the stem is the first, the head the last. `all` freezes everything
-    but the linear layers.
+    but the linear layers, or of a detector but neck and head. Stages of a classifier and of a
+    detector have the same names, so one begins with the other's.
 
     Call `frozen_to_eval` after each `network.train()`.
 
@@ -143,7 +144,7 @@ def _fitting(network: nn.Module, file: Path) -> tuple[Transfer, dict[str, torch.
         raise SettingsError(
             f"training.weights: nothing in {file} fits this network. It holds "
             f"{_some(given)}, and the network has {_some(own)}. Give the weights of a network "
-            "with the same blocks."
+            "with the same blocks and widths."
         )
     fresh = [name for name in own if name not in taken]
     unused = [name for name in given if name not in taken]
@@ -156,7 +157,7 @@ def _read(file: Path) -> dict[str, torch.Tensor]:
     if not file.is_file():
         raise SettingsError(f"training.weights: there is no file {file}. {right}")
     try:
-        return safetensors.torch.load_file(file)
+        return dict(sorted(safetensors.torch.load_file(file).items()))  # else in random order
     except (safetensors.SafetensorError, OSError) as error:
         problem = f"{file} cannot be read as safetensors: {error}"
         raise SettingsError(f"training.weights: {problem}. {right}") from None
@@ -170,7 +171,7 @@ def _some(tensors: Mapping[str, torch.Tensor]) -> str:
 def _freeze(network: nn.Module, freeze: Any) -> None:
     if freeze == "all":
         network.requires_grad_(False)
-        for layer in classifier(network):
+        for layer in untransferred(network):
             layer.requires_grad_(True)
         return
     found = parts(network)
@@ -180,8 +181,8 @@ def _freeze(network: nn.Module, freeze: Any) -> None:
         names = ", ".join(name for name, _ in found)
         raise SettingsError(
             f"training.freeze={freeze}: the network has {len(found)} parts ({names}), and nothing "
-            f"is left to be trained. Write at most {len(found) - 1}, or all for all but the "
-            "classifier."
+            f"is left to be trained. Write at most {len(found) - 1}, or all for all but "
+            "the classifier or a detector's neck and head."
         )
 
 

@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL_DETECTOR
 
 from evonas.exporters.agreement import TOLERANCE
 from evonas.exporters.forms import FORMS
 from evonas.models import Network, build
+from evonas.models.network import with_plan
 from evonas.space import load_space
 
-SPACES = ["nano", "darts_cells", "conv_zoo"]
+SPACES = ["nano", "darts_cells", "conv_zoo", str(SMALL_DETECTOR)]
 BATCH = 3
 
 
@@ -19,7 +21,7 @@ def network(request: pytest.FixtureRequest) -> Network:
     space = load_space(request.param)
     made = build(space.decode(space.sample(np.random.default_rng(1))), space.scales["proxy"], 0)
     made(images(made))
-    return made
+    return with_plan(made, made.plan.as_deployed())
 
 
 def images(network: Network) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""A small exported model, and what its weights are."""
+"""Small exported models, and what their weights are."""
 
 import shutil
 from pathlib import Path
@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from conftest import SHAPES, SMALL_DETECTOR
 
 from evonas.blueprint import Blueprint
 from evonas.delivery.model_writer import Model, write_model
 from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.models import build
-from evonas.settings import DataSettings, TrainingSettings
+from evonas.settings import DataSettings, TrainingSettings, Words
 from evonas.space import Scale, load_space
+from evonas.tasks import TASKS
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
 WORDS = ["data.subset=200", "training.epochs=3", "training.batch_size=20"]
@@ -22,9 +24,6 @@ WORDS = ["data.subset=200", "training.epochs=3", "training.batch_size=20"]
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder as an export writes it."""
-    space = load_space("nano")
-    blueprint: Blueprint = space.decode([1.0] * len(space.genes))
-    folder = tmp_path_factory.mktemp("model")
     recipe = Recipe(
         data=DataSettings(),
         input=InputSettings(channels=1, resolution_px=8),
@@ -33,11 +32,39 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         seed=3,
         origin=OriginSettings(run="a", trial=0, scale="proxy"),
     )
+    return _written(tmp_path_factory.mktemp("model"), "nano", SCALE, recipe)
+
+
+@pytest.fixture(scope="module")
+def made_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That of a detector."""
+    data = Words(["data=shapes", *SHAPES]).read()[0].data
+    scale = Scale("proxy", resolution_px=32, classes=data.shapes.classes)
+    recipe = Recipe(
+        task="detection",
+        data=data,
+        input=InputSettings(channels=3, resolution_px=32),
+        classes=("circle", "square"),
+        training=TrainingSettings(**{**TASKS["detection"].recipe, "amp": "off"}),
+        seed=3,
+        origin=OriginSettings(run="a", trial=0, scale="proxy"),
+    )
+    return _written(tmp_path_factory.mktemp("detector"), str(SMALL_DETECTOR), scale, recipe)
+
+
+def _written(folder: Path, space: str, scale: Scale, recipe: Recipe) -> Path:
+    known = load_space(space)
+    blueprint: Blueprint = known.decode([1.0] * len(known.genes))
     facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
-    network = build(blueprint, SCALE, seed=3)
+    network = build(blueprint, scale, seed=3)
     model = Model(recipe, blueprint.to_dict(), facts, network)
     write_model(folder, model, lambda network, onnx: {"ms": 1.0, "pairs": 1})
     return folder
+
+
+@pytest.fixture
+def detector(made_detector: Path, working_folder: Path) -> Path:
+    return Path(shutil.copytree(made_detector, working_folder / "detector"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
-from small_model import WORDS, made, model, weights_of
+from small_model import WORDS, detector, made, made_detector, model, weights_of
 from torch import nn
 
 from evonas.delivery.final_training import BEST, CHECKPOINT
@@ -15,7 +15,7 @@ from evonas.delivery.retrain import retrain
 from evonas.exporters.file_names import LAST
 from evonas.reports.epochs import EpochLines
 
-__all__ = ["made", "model"]  # fixtures
+__all__ = ["detector", "made", "made_detector", "model"]  # fixtures
 
 
 class Stopped(Exception):
@@ -54,6 +54,28 @@ def test_a_stopped_retraining_goes_on_as_if_it_never_stopped(
     one, two = weights_of(model), weights_of(other)
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert len((other / "training.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_a_stopped_retraining_of_a_detector_goes_on_as_if_it_never_stopped(
+    detector: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Path(shutil.copytree(detector, "other"))
+    words = ["training.epochs=3", "training.keep=best", "training.mosaic=0.5", "training.mixup=0.3"]
+    words += ["training.multi_scale=0.5", "training.close_mosaic=1", "training.batch_size=10"]
+    whole = retrain(detector, words)
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(Stopped):
+            retrain(other, words)
+    result = retrain(other, words)
+    assert result["curve"] == whole["curve"]
+    assert result["best_epoch"] == whole["best_epoch"]
+    assert {n: v for n, v in result.items() if n.startswith("test_")} == {
+        n: v for n, v in whole.items() if n.startswith("test_")
+    }
+    one, two = weights_of(detector), weights_of(other)
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 @pytest.mark.slow

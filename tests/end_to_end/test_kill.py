@@ -1,5 +1,6 @@
 """Drivers, workers and trainings that end in the middle: nothing finished is lost or repeated."""
 
+import functools
 import json
 import os
 import random
@@ -7,17 +8,25 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir, closing
 from pathlib import Path
 
 import psutil
 import pytest
-from conftest import EVONAS, QUICK, evonas, finished, table, typed
+from conftest import EVONAS, QUICK, QUICK_OF, evonas, finished, table, typed
 
 SHORT = [*QUICK, "objectives=accuracy,macs", "evolver.population=4", "budget.evaluations=14"]
 
-GENERATIONAL = [*SHORT, "schedule=generational", "run.seed=7", "executor.workers=2"]
+BUDGET = {"classification": 14, "detection": 8}
+GENERATIONAL = {
+    task: [
+        *words,
+        *("evolver.population=4", f"budget.evaluations={BUDGET[task]}"),
+        *("schedule=generational", "run.seed=7", "executor.workers=2"),
+    ]
+    for task, words in QUICK_OF.items()
+}
 
 Table = list[tuple[object, ...]]
 
@@ -55,46 +64,57 @@ def wait_for(condition, driver: subprocess.Popen[str]) -> None:  # type: ignore[
 
 
 @pytest.fixture(scope="module")
-def whole(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Table:
-    """What a generational search comes to, by itself."""
-    with chdir(tmp_path_factory.mktemp("whole")):
-        result = typed("search", *GENERATIONAL, "executor=inline", "run.name=whole")
-        assert result.returncode == 0, result.stderr
-        return table("whole")
+def wholes(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Table]:
+    """What a generational search of a task comes to, by itself."""
+
+    @functools.cache
+    def whole(task: str) -> Table:
+        with chdir(tmp_path_factory.mktemp("whole")):
+            words = [*GENERATIONAL[task], "executor=inline", "run.name=whole"]
+            result = typed("search", *words)
+            assert result.returncode == 0, result.stderr
+            return table("whole")
+
+    return whole
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("task", GENERATIONAL)
 @pytest.mark.parametrize(
     "executor", ["inline", "local", pytest.param("ray", marks=pytest.mark.ray)]
 )
 def test_a_generational_run_is_the_same_bit_for_bit_on_every_executor(
-    executor: str, whole: Table
+    executor: str, task: str, wholes: Callable[[str], Table]
 ) -> None:
     command = evonas if executor == "ray" else typed
-    result = command("search", *GENERATIONAL, f"executor={executor}", "run.name=again")
+    result = command("search", *GENERATIONAL[task], f"executor={executor}", "run.name=again")
     assert result.returncode == 0, result.stderr
-    assert len(whole) >= 14
-    assert table("again") == whole
+    assert len(wholes(task)) >= BUDGET[task]
+    assert table("again") == wholes(task)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("executor", "kills"), [("inline", 3), ("local", 2)])
+@pytest.mark.parametrize(
+    ("task", "executor", "kills"),
+    [("classification", "inline", 3), ("classification", "local", 2), ("detection", "inline", 2)],
+)
 def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run(
-    executor: str, kills: int, whole: Table
+    task: str, executor: str, kills: int, wholes: Callable[[str], Table]
 ) -> None:
-    words = [*GENERATIONAL, f"executor={executor}"]
+    words = [*GENERATIONAL[task], f"executor={executor}"]
+    most = BUDGET[task] - 2
     rng = random.Random(11)
     driver = start("search", *words, "run.name=killed")
     for _ in range(kills):
         target = finished("killed") + rng.randint(0, 3)
         wait_for(lambda: Path("runs/killed/run.db").exists(), driver)
-        wait_for(lambda target=target: finished("killed") >= min(target, 12), driver)
+        wait_for(lambda target=target: finished("killed") >= min(target, most), driver)
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
         driver = start("resume", "killed")
     _, errors = driver.communicate(timeout=300)
     assert driver.returncode == 0, errors
-    assert table("killed") == whole
+    assert table("killed") == wholes(task)
 
 
 @pytest.mark.slow

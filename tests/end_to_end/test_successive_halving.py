@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import EVONAS, QUICK, finished, table, typed
+from conftest import EVONAS, QUICK_OF, finished, table, typed
 
 from evonas.driver import resume, search
 from evonas.reports.console import PlainConsole
@@ -19,7 +19,8 @@ from evonas.reports.tables import print_run, print_trial
 from evonas.runs import load_run
 
 RUNGS = ["fidelity.rungs=1,2,3", "fidelity.reduction=2"]
-WORDS = [*QUICK, "objectives=accuracy,macs", *RUNGS, "evolver.population=4"]
+WORDS_OF = {task: [*words, *RUNGS, "evolver.population=4"] for task, words in QUICK_OF.items()}
+WORDS = WORDS_OF["classification"]
 
 
 def kept(name: str) -> set[int]:
@@ -73,8 +74,9 @@ def test_the_last_rung_can_begin_anew() -> None:
     assert curves == {(0, 1), (1, 1), (2, 3)}
 
 
-def test_promotions_do_not_depend_on_what_weights_were_kept() -> None:
-    words = [*WORDS, "executor=inline", "budget.evaluations=4", "display=none"]
+@pytest.mark.parametrize("task", WORDS_OF)
+def test_promotions_do_not_depend_on_what_weights_were_kept(task: str) -> None:
+    words = [*WORDS_OF[task], "executor=inline", "budget.evaluations=4", "display=none"]
     whole = search([*words, "run.name=whole"])
     search([*words, "run.name=parts", "budget.evaluations=2"])
     for number in kept("parts"):
@@ -120,8 +122,9 @@ def test_workers_side_by_side_promote_too() -> None:
     assert counts["complete"] >= 1
 
 
-def test_children_begin_with_their_parents_weights() -> None:
-    words = [*QUICK, "objectives=accuracy,macs", "executor=inline", "display=none"]
+@pytest.mark.parametrize("task", QUICK_OF)
+def test_children_begin_with_their_parents_weights(task: str) -> None:
+    words = [*QUICK_OF[task], "executor=inline", "display=none"]
     words += ["evolver.population=4", "evolver.surrogate=false", "budget.evaluations=12"]
     run = search([*words, "training.inherit=true", "run.name=heirs"])
     details = {t.number: o.details for t, o in run.trials() if o and o.source is None}

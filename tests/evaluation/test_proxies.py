@@ -7,12 +7,12 @@ from multiprocessing.reduction import ForkingPickler
 import numpy as np
 import pytest
 import torch
-from conftest import QUICK
+from conftest import QUICK, SMALL_DETECTOR
 from torch import Tensor, nn
 
 from evonas.driver import search
 from evonas.driver.preparation import check, set_up
-from evonas.evaluation.kit import _proxy_batch
+from evonas.evaluation.kit import PLAIN, _proxy_batch
 from evonas.evaluation.measures import MEASURES, PROXY_NAMES, measure_scale
 from evonas.evaluation.proxies import PROXIES, PROXY_IMAGES, LossOf
 from evonas.evaluation.train_evaluator import TrainEvaluator
@@ -22,7 +22,9 @@ from evonas.models.norms import NORMS
 from evonas.runs import Run
 from evonas.settings import Words
 from evonas.space import Scale, load_space
+from evonas.tasks import TASKS
 
+DETECTORS = str(SMALL_DETECTOR)
 FLOORS = {"grad_norm": 0.0, "snip": 0.0, "synflow": math.log(np.finfo(float).tiny)}
 
 
@@ -33,8 +35,18 @@ def batch(images: int = 16) -> tuple[Tensor, LossOf]:
     return drawn, lambda outputs: nn.functional.cross_entropy(outputs[0], targets)
 
 
+def boxes(images: int = 16) -> tuple[Tensor, LossOf]:
+    """A batch for detectors: in each image one box of the upper half."""
+    generator = torch.Generator().manual_seed(5)
+    targets = torch.tensor([[[1.0, 4, 2, 20, 12]]]).expand(images, -1, -1)
+    loss = TASKS["detection"].loss
+    drawn = torch.randn((images, 3, 32, 32), generator=generator)
+    return drawn, lambda outputs: loss(outputs, targets, PLAIN)
+
+
 def proxy_scale(space: str) -> Scale:
-    return replace(load_space(space).scales["proxy"], input_channels=1)
+    channels = 3 if space == DETECTORS else 1
+    return replace(load_space(space).scales["proxy"], input_channels=channels)
 
 
 def sampled(space: str, number: int = 0) -> nn.Module:
@@ -64,11 +76,11 @@ def test_every_score_is_an_objective() -> None:
 
 
 @pytest.mark.parametrize("name", PROXIES)
-@pytest.mark.parametrize("space", ["nano", "mobile_cells", "nas_bench_201"])
+@pytest.mark.parametrize("space", ["nano", "mobile_cells", "nas_bench_201", DETECTORS])
 def test_a_score_is_finite_repeatable_and_leaves_everything_as_it_was(
     name: str, space: str
 ) -> None:
-    network, (images, loss_of) = sampled(space, 3), batch()
+    network, (images, loss_of) = sampled(space, 3), boxes() if space == DETECTORS else batch()
     weight = next(network.parameters())
     weight.grad = torch.ones_like(weight)
     network.eval()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from conftest import SMALL_DETECTOR
 from torch import nn
 
 from evonas.blueprint import plan_network
@@ -161,6 +162,59 @@ def test_freezing_everything_is_refused() -> None:
     problem = r"training.freeze=4: the network has 4 parts \(stem, stage_1, .* at most 3, or all"
     with pytest.raises(SettingsError, match=problem):
         prepare(network(), recipe(freeze=4))
+
+
+def detector() -> nn.Module:
+    space = load_space(str(SMALL_DETECTOR))
+    return build(space.decode([0.0] * len(space.genes)), space.scales["proxy"], seed=0)
+
+
+def of_the_same_stages() -> nn.Module:
+    """A classifier that has the backbone of a detector."""
+    space = load_space(str(SMALL_DETECTOR))
+    design = space.decode([0.0] * len(space.genes))
+    backbone = {**design.network["backbone"], "builder": "stages", "head": {"channels": 32}}
+    network = {**backbone, "activation": design.network["activation"]}
+    return build(replace(design, network=network), space.scales["proxy"], seed=1)
+
+
+def of_backbone(names: Iterable[str]) -> set[str]:
+    return {name for name in names if name.startswith(("stem.", "stage_1.", "stage_2."))}
+
+
+def test_a_classifier_is_a_backbone_to_begin_with(working_folder: Path) -> None:
+    own = detector()
+    classifier = of_the_same_stages()
+    write_weights(working_folder, classifier)
+    found = prepare(own, recipe(weights=working_folder / WEIGHTS))
+    wanted = state(classifier)
+    assert {*found.taken} == of_backbone(wanted) == of_backbone(state(own))
+    assert all(torch.equal(state(own)[name], wanted[name]) for name in found.taken)
+    assert {name.partition(".")[0] for name in found.unused} == {"head"}
+
+
+def test_neck_and_head_of_a_detector_are_one_part() -> None:
+    own = detector()
+    names = [name for name, _ in parts(own)]
+    assert names == ["stem", "stage_1", "stage_2", "neck and head"]
+    groups = parameter_groups(own, recipe(layer_decay=0.5))
+    assert [group["lr_scale"] for group in groups] == [0.125, 0.25, 0.5, 1.0]
+    with pytest.raises(
+        SettingsError, match=r"has 4 parts \(stem, .*Write at most 3, or all for all"
+    ):
+        prepare(own, recipe(freeze=4))
+
+
+@pytest.mark.parametrize("freeze", [3, "all"])
+def test_neck_and_head_alone_are_trained(freeze: int | str) -> None:
+    own = detector()
+    prepare(own, recipe(freeze=freeze))
+    frozen = {name for name, tensor in own.named_parameters() if not tensor.requires_grad}
+    assert frozen == of_backbone(name for name, _ in own.named_parameters())
+    before = state(own)
+    frozen_to_eval(own.train())
+    own(torch.randn(4, 3, 32, 32))  # would move what norms know of maps
+    assert all(torch.equal(state(own)[name], before[name]) for name in of_backbone(before))
 
 
 def test_cells_are_parts_of_their_own() -> None:

@@ -18,6 +18,7 @@ class Prediction(nn.Conv2d):
             arXiv 1708.02002, section 4.1).
     """
 
+    role = "prediction"
     first_deviation = 0.01
 
     def __init__(self, in_channels: int, out_channels: int, first_bias: float) -> None:
