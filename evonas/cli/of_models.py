@@ -58,7 +58,8 @@ def export(
 ) -> None:
     """Write a design of a run as a model folder.
 
-    The folder holds plain torch source, weights, ONNX, recipe, check and card.
+    The folder holds plain torch source, weights, ONNX, recipe, check and card; of a detector, ONNX
+    with non-maximum suppression inside as well.
     """
     from evonas.delivery.export import export as exported
     from evonas.reports.models import print_export
@@ -114,7 +115,8 @@ def predict(
     results = predict_images(model, images, trust)
     if place is not None:
         write_predictions(results, model, place)
-        tell(f"Predictions on {len(results)} images were written to {place}.")
+        count = "1 image" if len(results) == 1 else f"{len(results)} images"
+        tell(f"Predictions of {count} are in {place}.")
     if csv is not None:
         from evonas.reports.csv_file import write_csv
 

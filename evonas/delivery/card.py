@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evonas.delivery.model_folder import CHECKSUMS
 from evonas.delivery.recipe_file import Recipe
-from evonas.exporters.file_names import CHECK, EXAMPLES, RECIPE, SOURCE
+from evonas.exporters.file_names import CHECK, EXAMPLES, ONNX_NMS, RECIPE, SOURCE
 from evonas.reports.epochs import told_epochs
 from evonas.tasks import task_of, test_scores
 
@@ -20,7 +21,7 @@ network = load()
 `images` are float32, (batch, {channels}, {resolution}, {resolution}), normalised.
 
 `normalised = (image / 255 - mean) / deviation` with the mean and deviation of each channel in
-`{recipe}`. `model.onnx` takes the same input. On image files, in this folder:
+`{recipe}`. `model.onnx` takes the same input.{suppressed} On image files, in this folder:
 
     evonas predict . IMAGE...
 
@@ -31,6 +32,10 @@ network = load()
     evonas retrain .
     evonas retrain . data=folder data.path=DIR training.epochs=100
 """
+
+SUPPRESSED = f""" It gives `boxes`
+and `scores` of all points. `{ONNX_NMS}` takes one image, suppresses double boxes, and gives `boxes`
+(k, 4) in px of its input, `scores` (k,) and `classes` (k,), the best first."""
 
 
 def card(
@@ -63,6 +68,7 @@ def card(
         USE.format(
             names=names,
             call=call,
+            suppressed=SUPPRESSED if ONNX_NMS in checks[CHECKSUMS] else "",
             channels=recipe.input.channels,
             resolution=recipe.input.resolution_px,
             recipe=RECIPE,

@@ -119,7 +119,9 @@ class FinalTraining:
         if progress is not None:
             self.display.line(f"Going on after epoch {progress.epochs_done}.")
         elif file.exists():
-            self.display.line(f"{file} is damaged or of another training, which begins anew.")
+            self.display.line(
+                f"{file} is not of this training, or damaged: training begins from the start."
+            )
         return progress
 
     def _after_epoch(self, network: nn.Module, progress: Progress) -> None:

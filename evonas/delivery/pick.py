@@ -29,6 +29,7 @@ def picked(run: Run, pick: str, where: str | None = None) -> tuple[Trial, Outcom
         raise ExportError(f"Run {run.name} has no complete design{within}.")
     fitness = records.fitness_matrix(numbers)
     front = pareto.front(fitness)
+    front = front[(-fitness[front, 0]).argsort(kind="stable")]  # of two ends, the knee is the first
     if pick == "best":
-        return run.pair(numbers[int(front[fitness[front, 0].argmax()])])
+        return run.pair(numbers[int(front[0])])
     return run.pair(numbers[int(front[pareto.knee(fitness[front])])])

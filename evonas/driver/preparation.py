@@ -108,6 +108,7 @@ def check(
     """
     settings, said = words.read()
     problems = _Problems(said)
+    settings = _with_space(settings)
     document = document or problems.attempt(lambda: read_space(settings.space))
     _check_parts(settings, problems)
     function = _function(settings, function, problems)
@@ -230,6 +231,14 @@ def _too_many_workers(executor: ExecutorSettings) -> Iterator[str]:
             f"executor.workers={executor.workers}: each is a process of this machine, which has "
             f"{cores} cores. Write at most {most}."
         )
+
+
+def _with_space(settings: Settings) -> Settings:
+    """The space of the task of the data, where data are named and no space is."""
+    known = DATA_SETS.get(settings.data.name)
+    if "space" in settings.model_fields_set or known is None:
+        return settings
+    return settings.model_copy(update={"space": TASKS[known.task].space})
 
 
 def _of_task(settings: Settings, document: SpaceDocument | None) -> Settings:

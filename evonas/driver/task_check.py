@@ -30,7 +30,8 @@ def check_kind(settings: Settings, document: SpaceDocument) -> Iterator[str]:
         sets = ", ".join(name for name, other in DATA_SETS.items() if other.task == learnt)
         yield (
             f"space={settings.space} is of networks for {learnt}, and data={settings.data.name} is "
-            f"for {known.task}. Name data for {learnt} ({sets}), or another space."
+            f"for {known.task}. Name data for {learnt} ({sets}), or "
+            f"a space for {known.task}, as in space={TASKS[known.task].space}."
         )
         return
     lack = TASKS[known.task].lack()

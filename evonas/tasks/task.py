@@ -51,7 +51,7 @@ class Task(ABC):
     Attributes:
         measures: What `scores` gives, the main one first. A measure of one name is the same in
             all tasks that have it; all have `loss`.
-        data: The data set for where none is named: one that runs anywhere.
+        space, data: For where none is named: a search space, and a data set that runs anywhere.
         recipe: What a training of this task does where nobody says.
         settings: Training settings that not every task knows, and this one does. A task refuses
             those that only others have here.
@@ -64,6 +64,7 @@ class Task(ABC):
     """
 
     measures: Mapping[str, Score]
+    space: str
     data: str
     recipe: Mapping[str, Any] = MappingProxyType({})
     settings: frozenset[str] = frozenset()

@@ -22,8 +22,14 @@ def test_networks_and_data_of_different_tasks_are_refused() -> None:
     assert problems_of("data=shapes") == [
         "space=nano is of networks for classification, and data=shapes is for detection. Name data "
         "for classification (digits, folder, npz, cifar10, mnist, fashion_mnist, synthetic), or "
-        "another space."
+        "a space for detection, as in space=detector."
     ]
+
+
+def test_the_data_say_which_space_is_searched_where_nobody_does() -> None:
+    small = ["data=shapes", "data.shapes.images=40", "data.shapes.classes=1"]
+    assert check(Words(small)).settings.space == "detector"
+    assert check(Words(["data.subset=200"])).settings.space == "mobile_cells"
 
 
 @pytest.mark.parametrize("word", ["mosaic=0.5", "assigner=simota", "box=3", "nms=none"])

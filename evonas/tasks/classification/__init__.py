@@ -34,7 +34,7 @@ class Classification(Task):
         "top5_accuracy": Score("maximise", bounds=(0, 1)),
         LOSS: Score("minimise"),
     }
-    data = "digits"
+    space, data = "mobile_cells", "digits"
     settings = frozenset(("auxiliary", "auxiliary_heads", "dropout", "drop_connect", "cuda_graphs"))
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "

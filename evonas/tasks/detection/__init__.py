@@ -51,7 +51,7 @@ class Detection(Task):
         "recall": Score("maximise", "recall", bounds=SHARE),
         LOSS: Score("minimise"),
     }
-    data = "shapes"
+    space, data = "detector", "shapes"
     recipe: Mapping[str, Any] = MappingProxyType(
         {
             "optimizer": "adamw",

@@ -23,7 +23,7 @@ class SeveralLabels(Task):
         "f1": Score("maximise", "F1", bounds=(0, 1)),
         LOSS: Score("minimise"),
     }
-    data = "bars"
+    space, data = "nano", "bars"
     unequal_classes = "F1 counts them alike."
     fit = "letterbox"
 
