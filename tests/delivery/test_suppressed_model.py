@@ -1,5 +1,7 @@
 """The ONNX model of an exported detector with suppression inside."""
 
+import copy
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -45,6 +47,17 @@ def test_it_gives_the_boxes_that_detect_gives(network: torch.nn.Module) -> None:
     assert len(boxes) == len(wanted[0]) > 3
     assert np.allclose(np.sort(scores), np.sort(wanted[1].numpy()), atol=1e-6)
     assert np.bincount(classes).tolist() == np.bincount(wanted[2].numpy()).tolist()
+
+
+def test_scores_that_are_all_equal_are_no_reason_to_refuse(network: torch.nn.Module) -> None:
+    alike = copy.deepcopy(network)
+    with torch.no_grad():
+        for name, weights in alike.named_parameters():
+            if name.startswith("class") and name.endswith("weight"):
+                weights.zero_()
+        (scores,) = deployed(alike)(torch.zeros(1, 3, 96, 96))[1]
+    assert scores.unique().numel() <= 2
+    assert suppressed_model(alike, recipe(confidence=0.001)) is not None
 
 
 def test_there_is_none_where_nothing_is_suppressed(network: torch.nn.Module) -> None:
