@@ -70,6 +70,7 @@ class Detection(Task):
             "auxiliary": 0.0,
             "mixup_alpha": 1.5,
             "cls": 1.0,
+            "keep": "best",
             "epochs": 12,
         }
     )
