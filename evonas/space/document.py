@@ -388,7 +388,7 @@ def _subject_fault(parts: Sequence[_Part], words: str) -> str | None:
         files = " and ".join(part.file for part in parts)
         return (
             f"{files} {'has' if len(parts) == 1 else 'have'} no section network and no section "
-            f"values. Join a space that has one, as in space=mobile_cells+{words}."
+            f"values. Join a space that has one, space=NAME+{words}: evonas spaces lists them."
         )
     having = [part for part in parts if "network" in part.values]
     if len(having) < 2:

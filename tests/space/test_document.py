@@ -190,11 +190,11 @@ def test_collisions_and_mistakes_of_all_parts_are_told_at_once() -> None:
 
 @mistakes("""
 recipe
-    recipe.yaml has no section network and no section values. Join a space that has one, as in
-    space=mobile_cells+recipe.
+    recipe.yaml has no section network and no section values. Join a space that has one,
+    space=NAME+recipe: evonas spaces lists them.
 recipe+./more.yaml
     recipe.yaml and more.yaml have no section network and no section values. Join a space that has
-    one, as in space=mobile_cells+recipe+./more.yaml.
+    one, space=NAME+recipe+./more.yaml: evonas spaces lists them.
 base+recipe+./twin.yaml
     base.yaml (line 6) and twin.yaml (line 2) have a section network each. Keep one, as in
     space=base+recipe.

@@ -273,8 +273,8 @@ def test_a_file_without_sections_is_no_space(text: str) -> None:
 @pytest.mark.parametrize("text", ["training: {lr0: 0.1}", "scales: {}", "training:"])
 def test_a_file_without_a_network_is_no_space_by_itself(text: str) -> None:
     assert problems(text, "") == [
-        "tiny.yaml has no section network and no section values. Join a space that has one, as in "
-        "space=mobile_cells+tiny.yaml."
+        "tiny.yaml has no section network and no section values. Join a space that has one, "
+        "space=NAME+tiny.yaml: evonas spaces lists them."
     ]
 
 
