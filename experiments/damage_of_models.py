@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.delivery.card import card
-from evonas.delivery.model_folder import ModelFolder
+from evonas.delivery.model_folder import CHECKSUMS, ModelFolder
 from evonas.delivery.model_writer import json_text
 from evonas.delivery.predict import predict
 from evonas.delivery.recipe_file import recipe_text
@@ -88,7 +88,7 @@ def _begun(folder: Path, trust: bool) -> Any:
     recipe = None if opened.has_edited_recipe else opened.recipe.model_dump(mode="json")
     blueprint, facts = opened.mapping(BLUEPRINT), opened.mapping(FACTS)
     initialise(opened.source().network, 0, blueprint["network"].get("initialisation"))
-    card(opened.recipe, facts, {"latency": {"ms": 1.0, "pairs": 1}}, None)
+    card(opened.recipe, facts, {"latency": {"ms": 1.0, "pairs": 1}, CHECKSUMS: {}}, None)
     recipe_text(opened.recipe)
     return opened.read(SOURCE), json_text(blueprint), json_text(facts), recipe
 

@@ -23,6 +23,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 # A shell that starts the tests in the background has it ignored, for them and what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 EVONAS = Path(sys.executable).with_name("evonas")

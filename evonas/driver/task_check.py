@@ -26,8 +26,10 @@ def check_kind(settings: Settings, document: SpaceDocument) -> Iterator[str]:
     if known is None or not settings.evaluator.trains:
         return
     learnt = learnt_by(document)
-    if learnt not in (None, known.task):
-        sets = ", ".join(name for name, other in DATA_SETS.items() if other.task == learnt)
+    if learnt not in (None, TASKS[known.task].networks):
+        sets = ", ".join(
+            name for name, other in DATA_SETS.items() if TASKS[other.task].networks == learnt
+        )
         yield (
             f"space={settings.space} is of networks for {learnt}, and data={settings.data.name} is "
             f"for {known.task}. Name data for {learnt} ({sets}), or "

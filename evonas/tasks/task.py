@@ -52,6 +52,7 @@ class Task(ABC):
         measures: What `scores` gives, the main one first. A measure of one name is the same in
             all tasks that have it; all have `loss`.
         space, data: For where none is named: a search space, and a data set that runs anywhere.
+        networks: The task that grammars name whose networks give what this task takes.
         recipe: What a training of this task does where nobody says.
         settings: Training settings that not every task knows, and this one does. A task refuses
             those that only others have here.
@@ -66,6 +67,7 @@ class Task(ABC):
     measures: Mapping[str, Score]
     space: str
     data: str
+    networks: str = "classification"
     recipe: Mapping[str, Any] = MappingProxyType({})
     settings: frozenset[str] = frozenset()
     counted: str = "images"

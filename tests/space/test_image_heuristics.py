@@ -47,7 +47,7 @@ def test_it_is_a_part_and_no_space_by_itself(part: SearchSpace) -> None:
     assert part.title
     assert part.source
     assert not part.has_network
-    with pytest.raises(SpaceError, match=r"as in space=mobile_cells\+image_heuristics"):
+    with pytest.raises(SpaceError, match=r"space=NAME\+image_heuristics"):
         load_space("image_heuristics")
 
 

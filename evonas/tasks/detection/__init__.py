@@ -52,6 +52,7 @@ class Detection(Task):
         LOSS: Score("minimise"),
     }
     space, data = "detector", "shapes"
+    networks = "detection"
     recipe: Mapping[str, Any] = MappingProxyType(
         {
             "optimizer": "adamw",
