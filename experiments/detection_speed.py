@@ -11,17 +11,15 @@ with every part timed, and `nms_ms` is of one image with 8,400 boxes of 80 class
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from elsewhere import seconds_elsewhere
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from record import parser, report
@@ -109,7 +107,7 @@ def speed(data: Dataset, folder: Path, turns: int, images: int) -> dict[str, Any
     """Images per CPU second of both loops, medians; the median ratio, and each."""
     part = data.train.part(np.arange(images))
     rates: list[tuple[float, float]] = []
-    with plain_loop(folder, data.problem) as plain_seconds:
+    with seconds_elsewhere(plain_process, folder, data.problem) as plain_seconds:
         plain_seconds(2 * BATCH)
         train(network(), part, data.problem, TrainingSettings(**RECIPE), 0)
         for turn in range(turns):
@@ -265,25 +263,6 @@ def collated(samples: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Te
     for row, (_, labels) in zip(targets, samples, strict=True):
         row[: len(labels)] = labels
     return torch.stack([pixels for pixels, _ in samples]), targets
-
-
-@contextmanager
-def plain_loop(folder: Path, problem: Problem) -> Iterator[Callable[[int], float]]:
-    """A plain loop in a process of its own; called with images, it gives its CPU seconds."""
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=plain_process, args=(there, folder, problem))
-    process.start()
-    there.close()
-
-    def seconds(images: int) -> float:
-        here.send(images)
-        spent: float = here.recv()
-        return spent
-
-    yield seconds
-    here.send(None)
-    process.join()
 
 
 def plain_process(asked: Connection, folder: Path, problem: Problem) -> None:

@@ -14,17 +14,16 @@ looked at once, at the end.
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from elsewhere import seconds_elsewhere
 from PIL import Image
 from record import parser, report
 from torch import nn
@@ -192,7 +191,7 @@ def speed(
         "growing_to_32": (sizes[0], recipe(3, batch_size=PLAIN_BATCH)),
     }
     rates: dict[str, list[float]] = {name: [] for name in ("plain", *ways)}
-    with plain_loop(subject.blueprint, folder) as plain_seconds:
+    with seconds_elsewhere(plain_process, subject.blueprint, folder) as plain_seconds:
         for _ in range(turns):
             rates["plain"].append(images / plain_seconds(images))
             for name, (data, words) in ways.items():
@@ -293,25 +292,6 @@ class ImageFiles(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
         if torch.rand(()) < 0.5:
             cropped = cropped.flip(2)
         return (cropped - self.mean) / self.deviation, label
-
-
-@contextmanager
-def plain_loop(blueprint: Blueprint, folder: Path) -> Iterator[Callable[[int], float]]:
-    """A plain loop in a process of its own; called with images, it gives its CPU seconds."""
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=plain_process, args=(there, blueprint, folder))
-    process.start()
-    there.close()
-
-    def seconds(images: int) -> float:
-        here.send(images)
-        spent: float = here.recv()
-        return spent
-
-    yield seconds
-    here.send(None)
-    process.join()
 
 
 def plain_process(asked: Connection, blueprint: Blueprint, folder: Path) -> None:
