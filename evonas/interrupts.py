@@ -20,7 +20,6 @@ INTERRUPTED = 130  # the exit code
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME_S = 1.0  # one wish may come as several signals: a shell repeats those of its terminal
 AGAIN_S = 0.5
-TAKE_S = 0.1
 LIMIT_S = 8.0  # what has not stopped by itself by then is stuck
 
 
@@ -129,45 +128,6 @@ def held() -> Iterator[None]:
     finally:
         _state.held -= 1
     check()
-
-
-@contextmanager
-def taken_by_thread(number: signal.Signals) -> Iterator[None]:
-    """Has a signal taken by a thread while a library starts that handles it in C, by an abort.
-
-    It is blocked in the threads and processes that start in the block, and the handler that Python
-    knows is put back in the end.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    over = threading.Event()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
-    taker = threading.Thread(target=_take, args=(number, over), daemon=True)
-    taker.start()
-    try:
-        yield
-    finally:
-        over.set()
-        taker.join()
-        signal.signal(number, signal.getsignal(number))
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _take(number: signal.Signals, over: threading.Event) -> None:
-    while not over.is_set():
-        if signal.sigtimedwait({number}, TAKE_S) is not None:
-            _thread.interrupt_main(number)
-
-
-@contextmanager
-def unblocked(number: signal.Signals) -> Iterator[None]:
-    """For a program that starts in the block: it has the signal as usual."""
-    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def say(text: str) -> None:

@@ -7,7 +7,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -78,21 +78,21 @@ class RayService:
     @contextmanager
     def _our_ways(self) -> Iterator[None]:
         """What `ray.init` offers no option for."""
-        from ray._private import services, utils
+        from ray._private import ray_constants, services, utils
 
         with (
             _replaced(services, "ConsolePopen", self._start_process),
             _replaced(services, "resolve_ip_for_localhost", lambda host: host),
             # Ray's handler in Python calls exit, the one in C++ prints a stack and aborts.
             _replaced(utils, "set_sigterm_handler", lambda handler: None),
-            interrupts.taken_by_thread(signal.SIGTERM),
+            _replaced(ray_constants, "RAY_DISABLE_FAILURE_SIGNAL_HANDLER", True),
         ):
             yield
 
     def _start_process(self, *arguments: Any, **options: Any) -> Any:
         from subprocess import Popen
 
-        with interrupts.held(), interrupts.unblocked(signal.SIGTERM):
+        with interrupts.held():
             process = Popen(*arguments, process_group=self._group, **options)
             self._group = self._group or process.pid
             interrupts.take_along(self._group)
@@ -193,7 +193,7 @@ def _died(how: str) -> str:
 
 
 @contextmanager
-def _replaced(module: Any, name: str, value: Callable[..., Any]) -> Iterator[None]:
+def _replaced(module: Any, name: str, value: Any) -> Iterator[None]:
     before = getattr(module, name)
     setattr(module, name, value)
     try:

@@ -1,6 +1,7 @@
 """The short form of experiments/signals.py: a few interrupts for each executor."""
 
 import importlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,5 +40,5 @@ def test_an_interrupted_search_ends_cleanly_and_loses_nothing(
     signals: Any, executor: str, number: int
 ) -> None:
     result = signals.case(executor, number, 5.0)
-    assert result["clean"], result
+    assert result["clean"], json.dumps(result)
     assert (result["left_over"], result["lost"], result["repeated"]) == (0, 0, 0), result

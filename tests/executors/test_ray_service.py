@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -109,3 +111,36 @@ def test_a_search_on_a_cluster_that_is_not_there_ends_with_one_line(
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"executor.address={scheme}127.0.0.1:{free_port}: ")
     assert not Path("runs").exists()
+
+
+OPENS = """
+import signal, threading
+from evonas.executors.ray_service import RayService
+
+def caught() -> bool:
+    rows = open("/proc/self/status").read().splitlines()
+    mask = next(row for row in rows if row.startswith("SigCgt")).split()[1]
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+def look() -> None:
+    while not over.wait(0.001):
+        seen.add(caught())
+
+seen, over = set(), threading.Event()
+looking = threading.Thread(target=look)
+looking.start()
+service = RayService()
+service.open(1)
+over.set()
+looking.join()
+service.close()
+print(seen)
+"""
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ray_takes_no_signal_away_at_any_moment_of_its_start() -> None:
+    """Else a signal that another thread is given in that moment aborts the program."""
+    done = subprocess.run([sys.executable, "-c", OPENS], capture_output=True, text=True)
+    assert done.stdout == "{False}\n", done.stderr
