@@ -24,6 +24,7 @@ LAYERS = [
     {"runs"},
     {"executors"},
     {"evaluation"},
+    {"compression"},
     {"training"},
     {"hardware"},
     {"exporters"},

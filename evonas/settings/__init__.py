@@ -1,5 +1,6 @@
 """Every setting of a run, its default and its meaning; words and files that set them."""
 
+from evonas.settings.compression import CompressionSettings
 from evonas.settings.fields import Group, Limits
 from evonas.settings.run_settings import (
     CHANGEABLE_ON_RESUME,
@@ -25,6 +26,7 @@ from evonas.settings.words import Words, parse_limits, validate
 __all__ = [
     "CHANGEABLE_ON_RESUME",
     "BudgetSettings",
+    "CompressionSettings",
     "DataSettings",
     "EvaluatorSettings",
     "EvolverSettings",

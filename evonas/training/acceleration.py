@@ -1,6 +1,6 @@
 """One step's forward and backward pass: as it is, compiled, or recorded as a CUDA graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
 from evonas.tasks.task import Loss, outputs_of
+from evonas.training.attachment import Attachment
 from evonas.training.auxiliary import Auxiliary
 from evonas.training.precision import autocast
 
@@ -25,15 +26,18 @@ def make_pass(
     device: torch.device,
     bfloat16: bool,
     auxiliary: Auxiliary | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> Pass:
     """Forward and backward as the recipe has it; `cuda_graphs` has no effect without CUDA.
 
     Args:
         loss_of: What the training makes small.
         auxiliary: Listens to the network, and adds to the loss.
+        attachments: Change the loss, in their order.
     """
     forward = _compiled(network) if recipe.compile else network
     modules = [network, auxiliary.heads] if auxiliary else [network]
+    modules += [module for attachment in attachments for module in attachment.modules]
     tensors = [tensor for module in modules for tensor in module.parameters()]
     parameters = [tensor for tensor in tensors if tensor.requires_grad]
 
@@ -42,9 +46,12 @@ def make_pass(
             parameter.grad = None
         with autocast(device, bfloat16):
             outputs = outputs_of(forward(images))
-        loss = loss_of(tuple(output.float() for output in outputs), targets)
+        outputs = tuple(output.float() for output in outputs)
+        loss = loss_of(outputs, targets)
         if auxiliary is not None:
             loss = loss + auxiliary.loss(targets, loss_of)
+        for attachment in attachments:
+            loss = attachment.loss(images, outputs, loss)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

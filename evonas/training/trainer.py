@@ -2,8 +2,8 @@
 
 import copy
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from evonas.tasks.task import LOSS, Loss
 from evonas.tasks.variation.resolution import side_px
 from evonas.training.acceleration import Pass, make_pass
 from evonas.training.allocator import keep_freed_memory
+from evonas.training.attachment import Attachment
 from evonas.training.auxiliary import Auxiliary, attached
 from evonas.training.averaging import Average
 from evonas.training.batches import Batches, resident_batches
@@ -58,6 +59,7 @@ def train(
     bfloat16: bool = False,
     until: int | None = None,
     log_folder: Path | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> Progress:
     """Trains in place and tells how the loss went.
 
@@ -73,6 +75,7 @@ def train(
         bfloat16: What `amp=auto` means, for a training that begins (see `precision.probe`).
         until: The training stops after this epoch, on its way to those of the recipe.
         log_folder: Where `log` writes; without, it writes nothing.
+        attachments: What else acts on the network while it trains.
 
     Raises:
         TrialFailure: The loss is no longer finite (`diverged`).
@@ -93,10 +96,16 @@ def train(
         regularised(network, recipe) as regularisation,
         attached(network, heads, recipe, image, seed, progress.state) as auxiliary,
         opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
+        ExitStack() as attached_for_the_time,
     ):
-        step = make_pass(network, loss_of, recipe, device, progress.bfloat16, auxiliary)
+        for attachment in attachments:
+            acting = attachment.attached(network, device, progress.state)
+            attached_for_the_time.enter_context(acting)
+        step = make_pass(
+            network, loss_of, recipe, device, progress.bfloat16, auxiliary, attachments
+        )
         training = _Training.begin(
-            network, batches, step, device, progress, regularisation, auxiliary
+            network, batches, step, device, progress, regularisation, auxiliary, attachments
         )
         while progress.epochs_done < last and not _is_over(recipe, progress):
             start = time.perf_counter()
@@ -162,6 +171,7 @@ class _Training:
     average: Average | None
     regularisation: Regularisation
     auxiliary: Auxiliary | None
+    attachments: Sequence[Attachment]
     device: torch.device
 
     @classmethod
@@ -174,14 +184,31 @@ class _Training:
         progress: Progress,
         regularisation: Regularisation,
         auxiliary: Auxiliary | None,
+        attachments: Sequence[Attachment],
     ) -> "_Training":
         """A training that stands where the progress says."""
         recipe = batches.recipe
         also = list(auxiliary.heads.parameters()) if auxiliary else []
+        also += [
+            tensor
+            for attachment in attachments
+            for module in attachment.modules
+            for tensor in module.parameters()
+        ]
         optimizer = make_optimizer(network, recipe, also)
         restore(optimizer, progress.state)
         average = Average(network, recipe.ema, progress.state) if recipe.ema else None
-        return cls(network, batches, step, optimizer, average, regularisation, auxiliary, device)
+        return cls(
+            network,
+            batches,
+            step,
+            optimizer,
+            average,
+            regularisation,
+            auxiliary,
+            attachments,
+            device,
+        )
 
     def epoch(self, progress: Progress, seed: int) -> dict[str, float]:
         """One pass over the images; what there is to log of it."""
@@ -196,7 +223,7 @@ class _Training:
         progress.curve.append(loss)
         progress.epochs_done = epoch + 1
         progress.state = state_of(self.optimizer)
-        for more in (self.average, self.auxiliary):
+        for more in (self.average, self.auxiliary, *self.attachments):
             progress.state |= more.state if more else {}
         rate = peak * rate_factor(self.batches.recipe, (epoch + 1) / self.batches.recipe.epochs)
         return {"loss": loss, "learning_rate": rate}

@@ -1,0 +1,8 @@
+"""From a trained network to what is deployed. A new step is a file and a line in `STEPS`."""
+
+from collections.abc import Mapping
+
+from evonas.compression.step import Step
+
+# In the order in which they are taken.
+STEPS: Mapping[str, Step] = {}
