@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from evonas.delivery.card import card
-from evonas.delivery.model_folder import CHECKSUMS, ModelFolder
 from evonas.delivery.model_writer import json_text
 from evonas.delivery.predict import predict
-from evonas.delivery.recipe_file import recipe_text
 from evonas.errors import EvonasError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, ONNX, SOURCE, WEIGHTS
+from evonas.model_folder.model_folder import CHECKSUMS, ModelFolder
+from evonas.model_folder.recipe_file import recipe_text
 from evonas.models import initialise
 
 Damage = Callable[[Path, random.Random], None]

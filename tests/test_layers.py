@@ -27,6 +27,7 @@ LAYERS = [
     {"compression"},
     {"training"},
     {"hardware"},
+    {"model_folder"},
     {"exporters"},
     {"tasks"},
     {"data"},

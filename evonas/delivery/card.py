@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.delivery.model_folder import CHECKSUMS
-from evonas.delivery.recipe_file import Recipe
 from evonas.exporters.file_names import CHECK, EXAMPLES, ONNX_NMS, RECIPE, SOURCE
+from evonas.model_folder.model_folder import CHECKSUMS
+from evonas.model_folder.recipe_file import Recipe
 from evonas.reports.epochs import told_epochs
 from evonas.tasks import task_of, test_scores
 

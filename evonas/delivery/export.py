@@ -6,13 +6,13 @@ from typing import Any
 from evonas.blueprint import Blueprint
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.delivery.pick import picked
-from evonas.delivery.recipe_file import CLASSIFICATION, InputSettings, OriginSettings, Recipe
-from evonas.delivery.replacement import is_free
 from evonas.errors import ExportError
 from evonas.evaluation.kit import recipe_of
 from evonas.evaluation.measures import measure_scales
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
+from evonas.model_folder.recipe_file import CLASSIFICATION, InputSettings, OriginSettings, Recipe
+from evonas.model_folder.replacement import is_free
 from evonas.models import Network, build
 from evonas.runs.run import Run
 from evonas.runs.run_folder import weights_file

@@ -9,13 +9,13 @@ from torch import nn
 
 from evonas.data.cache import data_key
 from evonas.data.dataset import Dataset, Split
-from evonas.delivery.model_folder import ModelFolder
-from evonas.delivery.recipe_file import Recipe
 from evonas.errors import ExportError, TrialFailure
 from evonas.exporters.file_names import BLUEPRINT, LAST, SOURCE
 from evonas.exporters.weights import put_weights, tensors_of, weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum, key_of
+from evonas.model_folder.model_folder import ModelFolder
+from evonas.model_folder.recipe_file import Recipe
 from evonas.models import network_macs
 from evonas.reports.epochs import Epochs
 from evonas.tasks import task_of

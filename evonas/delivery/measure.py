@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evonas.delivery.model_folder import ModelFolder
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import RECIPE, SOURCE, WEIGHTS
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.hardware.latency import Clock, Latency, latency_scale, reference_ms
 from evonas.hardware.runtimes import Shape
+from evonas.model_folder.model_folder import ModelFolder
 from evonas.models import build
 from evonas.presets import preset
 from evonas.settings import Settings, Words

@@ -10,9 +10,6 @@ import torch
 from torch import nn
 
 from evonas.delivery.card import card
-from evonas.delivery.model_folder import CHECKSUMS, INTERFACE
-from evonas.delivery.recipe_file import Recipe, recipe_text
-from evonas.delivery.replacement import replacing
 from evonas.delivery.suppressed_model import suppressed_model
 from evonas.errors import ExportError
 from evonas.exporters.agreement import outputs_of
@@ -33,6 +30,9 @@ from evonas.exporters.model_code import defined
 from evonas.exporters.weights import weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
+from evonas.model_folder.model_folder import CHECKSUMS, INTERFACE
+from evonas.model_folder.recipe_file import Recipe, recipe_text
+from evonas.model_folder.replacement import replacing
 from evonas.models import deployed
 from evonas.tasks import task_of
 

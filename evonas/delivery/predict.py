@@ -15,13 +15,13 @@ from evonas.data.data_files import each
 from evonas.data.decode import read_framed, read_picture
 from evonas.data.frame import Fit, Frame
 from evonas.data.image_folder import image_files
-from evonas.delivery.model_folder import ModelFolder
-from evonas.delivery.recipe_file import InputSettings
-from evonas.delivery.replacement import is_free
 from evonas.errors import DataError, ExportError
 from evonas.exporters.file_names import ONNX
 from evonas.exporters.onnx import INPUT_NAME
 from evonas.files import make_folder, write_atomically
+from evonas.model_folder.model_folder import ModelFolder
+from evonas.model_folder.recipe_file import InputSettings
+from evonas.model_folder.replacement import is_free
 from evonas.networks.problem import Problem
 from evonas.tasks import task_of
 

@@ -14,14 +14,14 @@ from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
 from evonas.delivery.final_training import FinalTraining
-from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
-from evonas.delivery.recipe_file import Recipe
-from evonas.delivery.replacement import held
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, EXAMPLES, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
 from evonas.hardware.latency import measured_latency
+from evonas.model_folder.model_folder import ModelFolder
+from evonas.model_folder.recipe_file import Recipe
+from evonas.model_folder.replacement import held
 from evonas.models import deployed, learning, network_macs
 from evonas.networks.problem import Problem
 from evonas.registry import pick

@@ -7,13 +7,13 @@ import torch
 from onnx import helper
 from torch import nn
 
-from evonas.delivery.recipe_file import Recipe
 from evonas.errors import ExportError
 from evonas.exporters.file_names import ONNX, ONNX_NMS
 from evonas.exporters.forms import FORMS
 from evonas.exporters.onnx import INPUT_NAME
 from evonas.exporters.onnx_graph import FLOAT, output_names
 from evonas.exporters.onnx_suppression import ALL, with_suppression
+from evonas.model_folder.recipe_file import Recipe
 from evonas.models import deployed
 from evonas.tasks.detection.overlap import iou
 

@@ -11,7 +11,7 @@ from conftest import SHAPES, SMALL_DETECTOR
 
 from evonas.blueprint import Blueprint
 from evonas.delivery.model_writer import Model, write_model
-from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
+from evonas.model_folder.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings, Words
 from evonas.space import Scale, load_space

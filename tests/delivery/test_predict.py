@@ -13,8 +13,8 @@ from conftest import typed
 from PIL import Image
 
 from evonas.delivery.predict import BATCH, batches, predict, predictions_folder, write_predictions
-from evonas.delivery.recipe_file import InputSettings
 from evonas.errors import DataError, ExportError
+from evonas.model_folder.recipe_file import InputSettings
 from evonas.tasks import TASKS
 from evonas.yaml_file import read_yaml, write_yaml
 

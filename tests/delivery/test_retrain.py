@@ -14,10 +14,10 @@ from conftest import EVONAS
 from small_model import WORDS, made, model, weights_of
 
 from evonas.delivery.final_training import CHECKPOINT
-from evonas.delivery.model_folder import CHECKSUMS, ModelFolder
 from evonas.delivery.retrain import changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
 from evonas.key import checksum
+from evonas.model_folder.model_folder import CHECKSUMS, ModelFolder
 from evonas.reports.epochs import EpochLines
 
 __all__ = ["made", "model"]  # fixtures

@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 import torch
 
-from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.delivery.suppressed_model import suppressed_model
+from evonas.model_folder.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.models import build, deployed
 from evonas.settings import TrainingSettings
 from evonas.space import load_space

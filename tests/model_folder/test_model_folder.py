@@ -13,10 +13,7 @@ import torch
 from conftest import REPOSITORY
 from torch import nn
 
-from evonas.delivery.model_folder import ModelFolder
 from evonas.delivery.model_writer import Model, model_files, write_model
-from evonas.delivery.recipe_file import InputSettings, OriginSettings, Recipe
-from evonas.delivery.replacement import READY, STAGED, held, is_free
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import (
     BLUEPRINT,
@@ -33,6 +30,9 @@ from evonas.exporters.file_names import (
 )
 from evonas.exporters.onnx import onnx_model
 from evonas.exporters.weights import tensors_of
+from evonas.model_folder.model_folder import ModelFolder
+from evonas.model_folder.recipe_file import InputSettings, OriginSettings, Recipe
+from evonas.model_folder.replacement import READY, STAGED, held, is_free
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.delivery.documents import parsed_document, parsed_json
-from evonas.delivery.recipe_file import Recipe, parsed_recipe
-from evonas.delivery.replacement import finish
 from evonas.errors import ExportError
 from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
 from evonas.exporters.model_code import Source, run_source
 from evonas.exporters.onnx_file import check_onnx
 from evonas.exporters.weights import put_weights, tensors_of
 from evonas.key import checksum
+from evonas.model_folder.documents import parsed_document, parsed_json
+from evonas.model_folder.recipe_file import Recipe, parsed_recipe
+from evonas.model_folder.replacement import finish
 
 CHECKSUMS = "sha256"  # in check.json: by file
 INTERFACE = "interface"  # in check.json: `Recipe.interface`
