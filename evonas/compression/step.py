@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -58,7 +58,12 @@ class Compressed:
 
 
 class Step(ABC):
-    """One step; it knows nothing of a network but what it is told."""
+    """One step; it knows nothing of a network but what it is told.
+
+    `acts_in_training`: it acts while the network is trained, and makes nothing of it afterwards.
+    """
+
+    acts_in_training: ClassVar[bool] = False
 
     @abstractmethod
     def is_on(self, settings: CompressionSettings) -> bool:
@@ -87,3 +92,13 @@ class Step(ABC):
     def applied(self, compressed: Compressed, kit: StepKit) -> Compressed:
         """What it makes of a trained network."""
         return compressed
+
+    def untrained(
+        self, network: nn.Module, images: torch.Tensor, settings: CompressionSettings
+    ) -> nn.Module:
+        """What is deployed of a network with fresh weights, built from what it planned.
+
+        Args:
+            images: Normal numbers (1, channels, height, width), where ranges are to be found.
+        """
+        return network

@@ -14,7 +14,14 @@ from evonas.data.cache import data_key, load_data
 from evonas.data.dataset import SPLIT_SEED, Dataset, stratified
 from evonas.evaluation.proxies import PROXY_IMAGES, LossOf
 from evonas.hardware.latency import Clock, latency_scale
-from evonas.settings import DataSettings, LatencySettings, Settings, TrainingSettings, validate
+from evonas.settings import (
+    CompressionSettings,
+    DataSettings,
+    LatencySettings,
+    Settings,
+    TrainingSettings,
+    validate,
+)
 from evonas.space import Scale
 from evonas.tasks import task_of
 from evonas.tasks.normalisation import normalised
@@ -61,6 +68,10 @@ class Kit:
         """The run's training settings, overridden by the design's own."""
         return recipe_of(self.settings.training, design)
 
+    def compression(self, design: Blueprint) -> CompressionSettings:
+        """The run's settings of compression, overridden by the design's own."""
+        return compression_of(self.settings.compression, design)
+
     def data(self, resolution_px: int | None = None, percent: int = 100) -> Dataset:
         """The data set at a resolution, usually that of the proxy.
 
@@ -99,6 +110,20 @@ def recipe_of(settings: TrainingSettings, design: Blueprint) -> TrainingSettings
     values = {**settings.model_dump(), **design.training}
     recipe: TrainingSettings = validate(TrainingSettings, values, "training")
     return recipe
+
+
+def compression_of(settings: CompressionSettings, design: Blueprint) -> CompressionSettings:
+    """Settings of compression with a design's own laid over them, key by key of each step.
+
+    Raises:
+        SettingsError: The design brings a key that compression does not have.
+    """
+    if not design.compression:
+        return settings
+    own = settings.model_dump()
+    laid = {name: {**own.get(name, {}), **given} for name, given in design.compression.items()}
+    found: CompressionSettings = validate(CompressionSettings, {**own, **laid}, "compression")
+    return found
 
 
 @cache

@@ -1,6 +1,12 @@
 """Every setting of a run, its default and its meaning; words and files that set them."""
 
-from evonas.settings.compression import CompressionSettings
+from evonas.settings.compression import (
+    STEP_SETTINGS,
+    CompressionSettings,
+    QuantisationSettings,
+    StepSettings,
+    tidied_compression,
+)
 from evonas.settings.fields import Group, Limits
 from evonas.settings.run_settings import (
     CHANGEABLE_ON_RESUME,
@@ -25,6 +31,7 @@ from evonas.settings.words import Words, parse_limits, validate
 
 __all__ = [
     "CHANGEABLE_ON_RESUME",
+    "STEP_SETTINGS",
     "BudgetSettings",
     "CompressionSettings",
     "DataSettings",
@@ -38,13 +45,16 @@ __all__ = [
     "LatencySettings",
     "Limits",
     "MeasureSettings",
+    "QuantisationSettings",
     "RewardSettings",
     "RunSettings",
     "Settings",
     "ShapesSettings",
+    "StepSettings",
     "SyntheticSettings",
     "TrainingSettings",
     "Words",
     "parse_limits",
+    "tidied_compression",
     "validate",
 ]

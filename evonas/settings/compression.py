@@ -3,17 +3,54 @@
 A step does nothing with `method=none`, its default.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from evonas.settings.fields import Count, Group, NotNegative, Probability, Share, split_commas
+from evonas.settings.fields import (
+    Count,
+    Group,
+    NotNegative,
+    Probability,
+    Share,
+    split_commas,
+    whole_number,
+)
 
 Part = Annotated[float, Field(gt=0, le=1)]
 Finetuning = Annotated[float, Field(ge=0, le=10)]  # as a share of the training's epochs
 
 
-class DistillationSettings(Group):
+NONE = "none"
+
+
+class StepSettings(Group):
+    """Settings of a step.
+
+    `takes`: by method, the keys that change what it does. `only_with`: keys that do so beside one
+    value of another alone.
+    """
+
+    takes: ClassVar[Mapping[str, tuple[str, ...]]]
+    only_with: ClassVar[Mapping[str, tuple[str, str]]] = {}
+
+    method: str = NONE
+
+    @classmethod
+    def is_idle(cls, key: str, values: Mapping[str, Any]) -> bool:
+        """Whether the key does nothing beside these values, as far as they say."""
+        if (
+            key != "method"
+            and "method" in values
+            and key not in cls.takes.get(values["method"], ())
+        ):
+            return True
+        other, value = cls.only_with.get(key, ("", ""))
+        return bool(values.get(other, value) != value)
+
+
+class DistillationSettings(StepSettings):
     """Learning from a trained `teacher` as well as from the targets.
 
     `logits` learns what it gives, `features` its last maps too, with the weight `hint`. The loss is
@@ -21,6 +58,10 @@ class DistillationSettings(Group):
     plain one. `teacher` is a model folder, or `best`: the best design of the run so far.
     """
 
+    takes: ClassVar = {
+        "logits": ("teacher", "temperature", "alpha"),
+        "features": ("teacher", "temperature", "alpha", "hint"),
+    }
     method: Literal["none", "logits", "features"] = "none"
     teacher: str | None = None
     temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
@@ -28,18 +69,19 @@ class DistillationSettings(Group):
     hint: NotNegative = 1.0
 
 
-class QuantNoiseSettings(Group):
+class QuantNoiseSettings(StepSettings):
     """Weights that are quantised in part while they are trained: a `share` of blocks, drawn anew.
 
     `block`: the weights of a block.
     """
 
+    takes: ClassVar = dict.fromkeys(("int8", "int4", "pq"), ("share", "block"))
     method: Literal["none", "int8", "int4", "pq"] = "none"
     share: Part = 0.5
     block: Annotated[int, Field(ge=1, le=1024)] = 8
 
 
-class PruningSettings(Group):
+class PruningSettings(StepSettings):
     """What leaves a trained network: channels, whole blocks (`depth`), or single `weights`.
 
     `ratio` is the share that goes; `ratios` are those of the stages, of which the last holds for
@@ -47,6 +89,11 @@ class PruningSettings(Group):
     training's, follows, in `rounds`.
     """
 
+    takes: ClassVar = {
+        "channels": ("ratio", "ratios", "importance", "rounds", "epochs"),
+        "depth": ("ratio", "ratios", "importance", "rounds", "epochs"),
+        "weights": ("ratio", "ratios", "importance", "rounds", "epochs"),
+    }
     method: Literal["none", "channels", "depth", "weights"] = "none"
     ratio: Share = 0.3
     ratios: Annotated[tuple[Share, ...], BeforeValidator(split_commas)] = ()
@@ -55,7 +102,7 @@ class PruningSettings(Group):
     epochs: Finetuning = 0.2
 
 
-class QuantisationSettings(Group):
+class QuantisationSettings(StepSettings):
     """Weights in fewer bits.
 
     `int8` computes in 8 bits, with ranges from so many calibration `images` (`minmax` or a
@@ -64,8 +111,15 @@ class QuantisationSettings(Group):
     blocks of `block` weights by so many `codewords`) make the file smaller and nothing faster.
     """
 
+    takes: ClassVar = {
+        "int8": ("calibration", "percentile", "images"),
+        "qat": ("calibration", "percentile", "images", "epochs"),
+        "weights": ("bits", "group"),
+        "pq": ("block", "codewords"),
+    }
+    only_with: ClassVar = {"percentile": ("calibration", "percentile")}
     method: Literal["none", "int8", "qat", "weights", "pq"] = "none"
-    bits: Literal[8, 4] = 8
+    bits: Annotated[Literal[8, 4], BeforeValidator(whole_number)] = 8
     group: Annotated[int, Field(ge=0, le=2**16)] = 0
     block: Annotated[int, Field(ge=2, le=64)] = 8
     codewords: Annotated[int, Field(ge=2, le=65536)] = 256
@@ -82,3 +136,32 @@ class CompressionSettings(Group):
     quant_noise: QuantNoiseSettings = QuantNoiseSettings()
     pruning: PruningSettings = PruningSettings()
     quantisation: QuantisationSettings = QuantisationSettings()
+
+    def meant(self) -> dict[str, dict[str, Any]]:
+        """Plain values of the steps that do something: equal if the same is done."""
+        own = self.model_dump(mode="json")
+        return {
+            name: _tidied(STEP_SETTINGS[name], values)
+            for name, values in own.items()
+            if values["method"] != NONE
+        }
+
+
+STEP_SETTINGS: Mapping[str, type[StepSettings]] = {
+    "distillation": DistillationSettings,
+    "quant_noise": QuantNoiseSettings,
+    "pruning": PruningSettings,
+    "quantisation": QuantisationSettings,
+}
+
+
+def tidied_compression(section: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """A design's section of compression without keys that do nothing beside the others.
+
+    Of a step whose method the section leaves to the run, nothing is known to be idle.
+    """
+    return {name: _tidied(STEP_SETTINGS[name], values) for name, values in section.items()}
+
+
+def _tidied(group: type[StepSettings], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not group.is_idle(key, values)}

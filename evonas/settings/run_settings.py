@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from evonas.settings.compression import CompressionSettings
 from evonas.settings.fields import (
     Count,
     DataPath,
@@ -312,6 +313,7 @@ class Settings(Group):
     schedule: Literal["async", "generational"] = "async"
     budget: BudgetSettings = BudgetSettings()
     training: TrainingSettings = TrainingSettings()
+    compression: CompressionSettings = CompressionSettings()
     latency: LatencySettings = LatencySettings()
     fidelity: FidelitySettings = FidelitySettings()
     filter: FilterSettings = FilterSettings()
