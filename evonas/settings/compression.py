@@ -155,12 +155,20 @@ STEP_SETTINGS: Mapping[str, type[StepSettings]] = {
 }
 
 
-def tidied_compression(section: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def tidied_compression(section: Mapping[str, Any]) -> dict[str, Any]:
     """A design's section of compression without keys that do nothing beside the others.
 
-    Of a step whose method the section leaves to the run, nothing is known to be idle.
+    Of a step whose method the section leaves to the run, nothing is known to be idle; what is no
+    step is left as it is.
     """
-    return {name: _tidied(STEP_SETTINGS[name], values) for name, values in section.items()}
+    return {
+        name: _tidied(STEP_SETTINGS[name], values) if _is_step(name, values) else values
+        for name, values in section.items()
+    }
+
+
+def _is_step(name: str, values: Any) -> bool:
+    return name in STEP_SETTINGS and isinstance(values, Mapping)
 
 
 def _tidied(group: type[StepSettings], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from evonas.blueprint import Blueprint
 from evonas.key import key_of
 from evonas.networks import Scale, aligned, short, tidied
+from evonas.settings import tidied_compression
 from evonas.space.gene import Allele, Gene, KeyPath, is_one_of
 
 Chromosome = tuple[float, ...]
@@ -68,8 +69,10 @@ class SearchSpace:
         assert len(chromosome) == len(self.genes), "a chromosome has one number per gene"
         values = _filled(self.template, self._places, self._active_alleles(chromosome))
         network, repairs = tidied(values["network"])
-        sections = values["training"], values["compression"]
-        return Blueprint(network, *sections, repairs, values.get("values", {}))
+        compression = tidied_compression(values["compression"])
+        return Blueprint(
+            network, values["training"], compression, repairs, values.get("values", {})
+        )
 
     @cached_property
     def _places(self) -> dict[Any, Any]:
