@@ -12,6 +12,7 @@ CANDIDATES = 1000  # of an image, the best by score: more change no figure and t
 MOST = 300  # boxes of an image
 BLOCK = 128  # candidates that are compared at once
 PAIRS_AT_ONCE = 1 << 20
+NO_CLASS = -1  # of what fills up
 SIGMA = 0.5  # of soft suppression
 
 
@@ -88,18 +89,36 @@ def greedy(
     In blocks: what earlier blocks kept suppresses first, then the block settles among itself. Of
     the same class alone, and no further than `most` are kept.
     """
+    planes = boxes.permute(2, 0, 1).contiguous()  # numbers to compare lie side by side: faster
     kept = scores > 0
     for start in range(0, scores.shape[1], BLOCK):
-        own = slice(start, start + BLOCK)
-        before = slice(0, start + BLOCK)
-        hits = overlap(boxes[:, before, None], boxes[:, None, own]) > threshold
-        hits &= classes[:, before, None] == classes[:, None, own]
-        hit = (hits[:, :start] & kept[:, :start, None]).any(1)
-        kept[:, own] = _settled(hits[:, start:].triu(1), kept[:, own] & ~hit)
-        if bool((kept[:, before].sum(1) >= most).all()):
-            kept[:, start + BLOCK :] = False
+        before, own = kept[:, :start], slice(start, start + BLOCK)
+        count = before.sum(1)
+        if bool((count >= most).all()):
+            kept[:, start:] = False
             break
+        is_kept, places = before.byte().topk(int(count.max()), dim=1)
+        earlier = planes.gather(2, places.expand(4, -1, -1))
+        labels = classes.gather(1, places).where(is_kept > 0, NO_CLASS)
+        here, own_labels = planes[:, :, own], classes[:, own]
+        hit = _hits(earlier, labels, here, own_labels, threshold, overlap).any(1)
+        hits = _hits(here, own_labels, here, own_labels, threshold, overlap)
+        kept[:, own] = _settled(hits.triu(1), kept[:, own] & ~hit)
     return scores * kept
+
+
+def _hits(
+    planes: torch.Tensor,
+    classes: torch.Tensor,
+    others: torch.Tensor,
+    other_classes: torch.Tensor,
+    threshold: float,
+    overlap: Overlap,
+) -> torch.Tensor:
+    """Whether boxes (4, images, n) suppress others (4, images, m): (images, n, m)."""
+    boxes, other_boxes = planes.permute(1, 2, 0), others.permute(1, 2, 0)
+    hits = overlap(boxes[:, :, None], other_boxes[:, None]) > threshold
+    return hits & (classes[:, :, None] == other_classes[:, None])
 
 
 def _settled(hits: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
