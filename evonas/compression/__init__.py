@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
+from evonas.compression.distillation import Distillation
 from evonas.compression.step import Step
 
 # In the order in which they are taken.
-STEPS: Mapping[str, Step] = {}
+STEPS: Mapping[str, Step] = {"distillation": Distillation()}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from evonas.compression.teacher import Teacher
 from evonas.data.dataset import Split
 from evonas.networks.plan import Plan
 from evonas.networks.problem import Problem
@@ -22,7 +23,7 @@ class StepKit:
     """What steps work with.
 
     `section`: the scaled network section of what is trained. `images`: those of the training, of
-    which a calibration takes some.
+    which a calibration takes some. `teacher`: from whom the training learns, where anybody teaches.
     """
 
     settings: CompressionSettings
@@ -34,7 +35,7 @@ class StepKit:
     device: torch.device
     is_balanced: bool = False
     bfloat16: bool = False
-    teacher: nn.Module | None = None
+    teacher: Teacher | None = None
 
 
 @dataclass(frozen=True)

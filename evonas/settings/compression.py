@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from evonas.settings.fields import (
     Count,
+    DataPath,
     Group,
     NotNegative,
     Probability,
@@ -50,12 +51,20 @@ class StepSettings(Group):
         return bool(values.get(other, value) != value)
 
 
+def _none(value: Any) -> Any:
+    return None if value == NONE else value
+
+
+Teacher = Annotated[Literal["best"] | DataPath | None, BeforeValidator(_none)]
+
+
 class DistillationSettings(StepSettings):
     """Learning from a trained `teacher` as well as from the targets.
 
     `logits` learns what it gives, `features` its last maps too, with the weight `hint`. The loss is
     `alpha` times that of what the teacher gives at this `temperature`, and 1 - `alpha` times the
-    plain one. `teacher` is a model folder, or `best`: the best design of the run so far.
+    plain one. `teacher` is a model folder, or `best`: the best design of the run so far, so that the
+    first designs of a run have none.
     """
 
     takes: ClassVar = {
@@ -63,7 +72,7 @@ class DistillationSettings(StepSettings):
         "features": ("teacher", "temperature", "alpha", "hint"),
     }
     method: Literal["none", "logits", "features"] = "none"
-    teacher: str | None = None
+    teacher: Teacher = "best"
     temperature: Annotated[float, Field(ge=1, le=100)] = 4.0
     alpha: Probability = 0.5
     hint: NotNegative = 1.0

@@ -146,6 +146,25 @@ class Task(ABC):
             targets: As the split has them, or as `varied` made them.
         """
 
+    def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
+        """Why a network with such outputs cannot learn from one that gives `taught`, in words."""
+        return "networks of this task do not learn from each other"
+
+    def imitation_loss(
+        self, outputs: Outputs, taught: Outputs, temperature: float, recipe: TrainingSettings
+    ) -> "Tensor":
+        """How far outputs are from those of a teacher: 0 where they are equal.
+
+        Both are divided by the temperature before they become probabilities, and the loss is
+        multiplied by its square, so that gradients are as large as without (Hinton et al. 2015,
+        arXiv 1503.02531, section 2).
+
+        Args:
+            outputs: float32, of the network in a training.
+            taught: Of a teacher for the same images, without gradients; see `unteachable`.
+        """
+        raise NotImplementedError
+
     def fitted(self, recipe: TrainingSettings, outputs: Sequence[str]) -> TrainingSettings:
         """The recipe with what follows from the outputs that a network gives in a training."""
         return recipe

@@ -101,6 +101,18 @@ class Classification(Task):
 
         return classification_loss(outputs[0], targets, recipe.label_smoothing, class_weights)
 
+    def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
+        """See `Task.unteachable`: any classifier of these classes can teach any other."""
+        return None
+
+    def imitation_loss(
+        self, outputs: Outputs, taught: Outputs, temperature: float, recipe: TrainingSettings
+    ) -> "Tensor":
+        """See `Task.imitation_loss`: the mean over the images."""
+        from evonas.tasks.classification.loss import soft_loss
+
+        return soft_loss(outputs[0], taught[0], temperature)
+
     def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
         """See `Task.right_shapes`: a logit for each class."""
         wanted = (1, len(problem.classes))

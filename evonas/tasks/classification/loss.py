@@ -1,4 +1,4 @@
-"""Cross-entropy, and how much the images of a class count in it."""
+"""Cross-entropy, how much the images of a class count in it, and the loss of a student."""
 
 import numpy as np
 import torch
@@ -31,6 +31,15 @@ def classification_loss(
     weights = weighted.sum(1, keepdim=True)
     smooth = (1 - label_smoothing) * weighted + label_smoothing / classes * weights
     return functional.cross_entropy(logits, smooth)
+
+
+def soft_loss(logits: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
+    """T² KL(softmax(taught / T) || softmax(logits / T)), the mean over the images.
+
+    Hinton et al. 2015, arXiv 1503.02531, section 2. Both (batch, classes).
+    """
+    own, wanted = ((each / temperature).log_softmax(1) for each in (logits, taught))
+    return temperature**2 * functional.kl_div(own, wanted, reduction="batchmean", log_target=True)
 
 
 def balanced_weights(labels: Targets, classes: int) -> torch.Tensor:

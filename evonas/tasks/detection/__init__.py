@@ -143,6 +143,20 @@ class Detection(Task):
 
         return detection_loss(outputs, targets, recipe)
 
+    def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
+        """See `Task.unteachable`: both look at the same points, those of the same levels."""
+        from evonas.tasks.detection.imitation import other_levels
+
+        return other_levels(outputs, taught)
+
+    def imitation_loss(
+        self, outputs: Outputs, taught: Outputs, temperature: float, recipe: TrainingSettings
+    ) -> "Tensor":
+        """See `Task.imitation_loss`: the mean over the points where the teacher sees something."""
+        from evonas.tasks.detection.imitation import imitation_loss
+
+        return imitation_loss(outputs, taught, temperature, recipe)
+
     def fitted(self, recipe: TrainingSettings, outputs: Sequence[str]) -> TrainingSettings:
         """See `Task.fitted`: a one-to-one branch says each thing once, so nothing is suppressed."""
         is_one_to_one = len(outputs) == OUTPUTS_OF_TWO_BRANCHES
