@@ -24,6 +24,8 @@ PREFIX = "distillation."
 class Distillation(Step):
     """Acts on the training alone: what is deployed is the network as it was planned."""
 
+    acts_in_training = True
+
     def is_on(self, settings: CompressionSettings) -> bool:
         """See `Step`."""
         return settings.distillation.method != "none"

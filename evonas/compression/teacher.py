@@ -33,11 +33,12 @@ class Teacher(nn.Module):
 
     def __init__(self, network: nn.Module, problem: Problem, side_px: int, key: str = "") -> None:
         super().__init__()
-        self.network = learning(network).eval().requires_grad_(False)
+        self.network = learning(network).requires_grad_(False)
         self.problem = problem
         self.side_px = side_px
         self.key = key
         self.takes_any_side = is_detector(network)  # its points are to be those of the student
+        self.eval()
 
     @torch.no_grad()
     def forward(self, images: torch.Tensor, problem: Problem) -> Outputs:

@@ -63,7 +63,7 @@ class DistillationSettings(StepSettings):
 
     `logits` learns what it gives, `features` its last maps too, with the weight `hint`. The loss is
     `alpha` times that of what the teacher gives at this `temperature`, and 1 - `alpha` times the
-    plain one. `teacher` is a model folder, or `best`: the best design of the run so far, so that the
+    plain one. `teacher` is a model folder, or `best`: the best design of the run so far. So the
     first designs of a run have none.
     """
 

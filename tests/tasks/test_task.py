@@ -103,6 +103,22 @@ def test_the_loss_is_a_finite_number_that_every_output_learns_from(name: str) ->
 
 
 @each
+def test_who_says_the_same_as_a_teacher_has_nothing_to_learn_from_it(name: str) -> None:
+    task, taught = EACH[name], EXAMPLES[name].perfect
+    if task.unteachable(taught, taught) is not None:
+        assert name not in TASKS
+        return
+    for temperature in (1.0, 4.0):
+        same = tuple(output.clone().requires_grad_(True) for output in taught)
+        loss = task.imitation_loss(same, taught, temperature, PLAIN)
+        assert loss.item() == pytest.approx(0, abs=1e-5)
+        gradients = torch.autograd.grad(loss, same, allow_unused=True)
+        for gradient in filter(lambda own: own is not None, gradients):
+            assert gradient.abs().max() < 1e-5
+        assert task.imitation_loss(wrong(name), taught, temperature, PLAIN) > 0.1
+
+
+@each
 def test_who_knows_the_targets_loses_least_and_scores_best(name: str) -> None:
     task = EACH[name]
     best, other = (scores(task, name, own) for own in (EXAMPLES[name].perfect, wrong(name)))

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from evonas.data.dataset import Split
 from evonas.settings import TrainingSettings
 from evonas.tasks import TASKS
-from evonas.tasks.classification.loss import balanced_weights, classification_loss
+from evonas.tasks.classification.loss import balanced_weights, classification_loss, soft_loss
 from evonas.training import evaluate, train
 from evonas.training.acceleration import make_pass
 from evonas.training.auxiliary import Auxiliary
@@ -95,3 +95,13 @@ def test_a_rare_class_is_learnt_when_it_counts_as_much(words: dict[str, float]) 
     assert found[False]["accuracy"] > 0.97
     assert found[False]["balanced_accuracy"] < 0.8
     assert found[True]["balanced_accuracy"] > 0.8
+
+
+def test_a_student_loses_what_its_teacher_is_surer_of() -> None:
+    """Two classes at temperature 2: p = (3/4, 1/4) is to be learnt, and q = (1/2, 1/2) is said."""
+    taught = 2 * torch.tensor([[0.75, 0.25]]).log()
+    divergence = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
+    lost = soft_loss(torch.zeros(1, 2), taught, 2.0)
+    torch.testing.assert_close(lost, torch.tensor(4 * divergence).float())
+    both = soft_loss(torch.stack([torch.zeros(2), taught[0]]), taught.expand(2, 2), 2.0)
+    torch.testing.assert_close(both, lost / 2)
