@@ -43,12 +43,29 @@ class Beginning:
 
 
 @dataclass(frozen=True)
+class SharedTraining:
+    """A finished training that is a trial's own too: only what is made of the network differs.
+
+    It was that of the trial `first` and had its `seed`; with that it is done again where the
+    weights that the trial `number` left, of this checksum, are gone. `curve` and `seconds` are
+    the training's.
+    """
+
+    first: int
+    seed: int
+    number: int
+    weights_sha256: str | None
+    curve: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Assignment:
     """A trial as a worker gets it, with what the driver knows about it.
 
     `known` holds measures that need not be taken again (counted beforehand, or of an equal
-    training); `source` is the trial that an equal training was taken from. `bfloat16` is what
-    `training.amp=auto` means for it.
+    trial); `source` is the trial that they were taken from. `training`: an equal training, of
+    which the trial makes something else. `bfloat16` is what `training.amp=auto` means for it.
     """
 
     trial: Trial
@@ -56,11 +73,17 @@ class Assignment:
     source: int | None = None
     beginning: Beginning | None = None
     bfloat16: bool = False
+    training: SharedTraining | None = None
 
     @property
     def number(self) -> int:
         """The trial's number."""
         return self.trial.number
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of its training."""
+        return self.trial.seed if self.training is None else self.training.seed
 
 
 @dataclass(frozen=True)
@@ -69,13 +92,15 @@ class Notes:
 
     `foretold` are measures that were predicted and not taken. `weights_sha256` is the checksum of
     the weights that it left, `damaged_weights` the trial whose weights it should have begun with.
-    `gpu_memory_share` is the most that it took of the memory of its GPU.
+    `gpu_memory_share` is the most that it took of the memory of its GPU. `training_of` is the
+    first trial that had this training, if that is another one.
     """
 
     foretold: Mapping[str, float] = field(default_factory=dict)
     weights_sha256: str | None = None
     damaged_weights: int | None = None
     gpu_memory_share: float | None = None
+    training_of: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values of what is noted."""
@@ -109,8 +134,9 @@ class Outcome:
 
     @property
     def is_free(self) -> bool:
-        """True if no training was spent on it."""
-        return self.status in ("infeasible", "filtered") or self.source is not None
+        """True if no training was spent on it: a design that cannot be built fails beforehand."""
+        is_unbuilt = self.error_kind == "build_error" and self.seconds == 0
+        return self.status in ("infeasible", "filtered") or self.source is not None or is_unbuilt
 
 
 @dataclass(frozen=True)

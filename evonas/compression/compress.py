@@ -1,6 +1,6 @@
 """The steps in a row: what they make of a design in advance, and of its trained network."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from evonas.models import Network, count, initialise
 from evonas.networks import planned as plan_of
 from evonas.networks.plan import Plan
 from evonas.settings import CompressionSettings
+from evonas.training.attachment import Attachment
 
 After = Callable[[str, Compressed], None]  # told of a step's name and of what it made
 
@@ -33,10 +34,29 @@ def changes_training(settings: CompressionSettings) -> dict[str, Any]:
     return {name: values for name, values in settings.meant().items() if name in during}
 
 
+def attachments(kit: StepKit) -> list[Attachment]:
+    """What acts on the network while it is trained."""
+    found = (step.attachment(kit) for _, step in taken(kit.settings))
+    return [attachment for attachment in found if attachment is not None]
+
+
+def until(settings: CompressionSettings, name: str) -> CompressionSettings:
+    """The settings without the steps behind one."""
+    names = [*CompressionSettings.model_fields]
+    later = names[names.index(name) + 1 :]
+    usual = CompressionSettings()
+    return settings.model_copy(update={other: getattr(usual, other) for other in later})
+
+
 def faults(settings: CompressionSettings) -> list[str]:
-    """What contradicts itself in the settings, in words."""
+    """What contradicts itself in the settings, or is not to be had, in words."""
+    missing = [
+        f"compression.{name}.method={values['method']}: there is no such step. Leave it out."
+        for name, values in settings.meant().items()
+        if name not in STEPS
+    ]
     found = (step.fault(settings) for _, step in taken(settings))
-    return [fault for fault in found if fault is not None]
+    return [*missing, *(fault for fault in found if fault is not None)]
 
 
 def planned(section: Section, settings: CompressionSettings) -> Section:
@@ -78,18 +98,24 @@ def compressed(network: nn.Module, kit: StepKit, after: After | None = None) -> 
     return made
 
 
-def deployable(section: Section, settings: CompressionSettings, seed: int = 0) -> nn.Module:
-    """What would be deployed, with fresh weights: its values do not change its work.
+def deployable(
+    section: Section,
+    settings: CompressionSettings,
+    seed: int = 0,
+    outputs: Sequence[str] = (),
+) -> nn.Module:
+    """What would be deployed, with fresh weights: their values do not change its work.
 
     Args:
         section: The scaled section of what is trained.
+        outputs: The parts that leave it, if not those of its plan.
 
     Raises:
         BuildError: As in `planned`.
     """
     section = planned(section, settings)
     plan = plan_of(section)
-    network: nn.Module = Network(plan.as_deployed())
+    network: nn.Module = Network(plan.giving(*outputs) if outputs else plan.as_deployed())
     initialise(network, seed, section.get("initialisation"))
     images = torch.randn(1, *plan.input_shape, generator=torch.Generator().manual_seed(seed))
     for _, step in taken(settings):

@@ -56,7 +56,7 @@ class LatencyScreen:
 
     def too_slow(self, trial: Trial, known: Mapping[str, float]) -> Outcome | None:
         """The outcome of a trial that is foretold to break the limit; None if it may keep it."""
-        if self.limit_ms is None or MEASURE in known:
+        if self.limit_ms is None or MEASURE in known or self._in_int8(trial.blueprint):
             return None
         predictor = self._predictor(self.records.seen[trial.number])
         if predictor is None:
@@ -88,16 +88,25 @@ class LatencyScreen:
         return self._learnt[1]
 
     def _plan(self, design: Blueprint) -> Plan:
+        bench = self._on_bench(design)
+        return bench.deployed_plan(bench.kit.deployed)
+
+    def _in_int8(self, design: Blueprint) -> bool:
+        """Whether its plan does not tell how long it takes: of 8 bits that is another matter."""
+        return self._on_bench(design).compression.quantisation.computes_in_int8
+
+    def _on_bench(self, design: Blueprint) -> Bench:
         bench = self._bench(design)
         assert bench is not None, "what has a latency can be put on the bench"
-        return bench.deployed_plan()
+        return bench
 
     def _told(self, outcome: Outcome) -> Measured | None:
         """Repeats, promotions and what has no latency tell nothing."""
         trial = self.records.trials[outcome.number]
         is_new = outcome.source is None and trial.continues is None
         ms = outcome.measures.get(MEASURE, 0.0)
-        return (trial.blueprint, ms) if is_new and ms > 0 else None
+        is_told = is_new and ms > 0 and not self._in_int8(trial.blueprint)
+        return (trial.blueprint, ms) if is_told else None
 
 
 def length_to_learn(measured: int) -> int | None:

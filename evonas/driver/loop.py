@@ -14,13 +14,15 @@ from evonas.driver.proxy_filter import ProxyFilter
 from evonas.driver.reuse import Reuse
 from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import SCHEDULES
+from evonas.driver.siblings import Siblings
 from evonas.driver.stopping import Stopping
+from evonas.errors import BuildError
 from evonas.executors import Executor
 from evonas.reports.progress import Display
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.runs.run_folder import has_weights, keep_weights
-from evonas.trial import Assignment, Beginning, Outcome, Trial
+from evonas.trial import Assignment, Beginning, Outcome, SharedTraining, Trial
 
 PROMOTING = (None, "evaluations", "space exhausted")  # ends that let promotions go on
 
@@ -43,14 +45,17 @@ class Search:
         self.rungs = Rungs(records, self.settings.fidelity)
         self.inheritance = Inheritance(records, self.settings.training, setup.space)
         self.reuse = Reuse(setup.evaluator)
+        self.siblings = Siblings(records, setup.evaluator, setup.space, setup.folder)
         self.screen = LatencyScreen(records, self.settings, setup.evaluator.bench)
         self.filter = ProxyFilter(records, self.settings.filter, setup.evaluator.bench)
         self.precision = Precision(setup.evaluator, ledger)
-        self.in_flight: dict[int, str] = {}  # submitted trials and their training keys
-        self.waiting: list[Trial] = []  # for an equal training in flight
+        self.in_flight: dict[int, str] = {}  # submitted trials and their keys
+        self.trained: dict[int, str] = {}  # those of them that siblings wait for, by training
+        self.waiting: list[Trial] = []  # for an equal trial in flight
+        self.waiting_siblings: list[Trial] = []  # for a training in flight
         self.free_in_a_row = 0
         for outcome in records.outcomes.values():
-            self.reuse.remember(records.trials[outcome.number], outcome)
+            self._remember(outcome)
 
     def run(self) -> str:
         """Works until the search is over; why it is."""
@@ -110,28 +115,45 @@ class Search:
 
     def _start(self, trial: Trial) -> None:
         """Submits the trial, or finishes it here if nothing is left to find out."""
-        counted = self.evaluator.count(trial.blueprint)
+        try:
+            counted = self.evaluator.count(trial.blueprint)
+        except BuildError as error:
+            self._record(unbuilt(trial, error))
+            return
         infeasible = self.evaluator.infeasible(trial.number, counted)
         if infeasible is not None:
             self._record(infeasible)
         elif (key := self.reuse.key(trial)) in self.in_flight.values():
             self.waiting.append(trial)
+        elif self._is_training_in_flight(trial, key):
+            self.waiting_siblings.append(trial)
         else:
             self._start_with(trial, counted, key)
 
+    def _is_training_in_flight(self, trial: Trial, key: str) -> bool:
+        """Whether the trial is to wait for the training that it will share."""
+        return (
+            self.siblings.is_on
+            and self.reuse.equal(key) is None
+            and self.siblings.key(trial) in self.trained.values()
+        )
+
     def _start_with(self, trial: Trial, counted: Mapping[str, float], key: str) -> None:
         """The same of a trial that may be worth a training."""
-        earlier = self.reuse.training(key)
+        earlier = self.reuse.equal(key)
+        shared = None if earlier is not None else self.siblings.shared(trial)
         known = {**self.reuse.known(trial.blueprint, earlier), **counted}
         outcome = self._settled(trial, known, earlier)
-        if outcome is None and earlier is None:
+        if outcome is None and earlier is None and shared is None:
             known |= self.filter.scored(trial, known)
             outcome = self.filter.dropped(trial, known)
         if outcome is not None:
             self._record(outcome)
         else:
             self.in_flight[trial.number] = key
-            self._submit(trial, known, earlier)
+            if self.siblings.is_on and earlier is None and shared is None:
+                self.trained[trial.number] = self.siblings.key(trial)
+            self._submit(trial, known, earlier, shared)
 
     def _settled(
         self, trial: Trial, known: Mapping[str, float], earlier: Outcome | None
@@ -139,7 +161,7 @@ class Search:
         """What is to be said of a trial without a worker; None if it needs one.
 
         Args:
-            earlier: What came of an equal training.
+            earlier: What came of an equal trial.
         """
         source = None if earlier is None else earlier.number
         if earlier is not None and earlier.status == "failed":
@@ -148,14 +170,22 @@ class Search:
             return Outcome(trial.number, "complete", known, source=source)
         return self.screen.too_slow(trial, known)
 
-    def _submit(self, trial: Trial, known: Mapping[str, float], earlier: Outcome | None) -> None:
+    def _submit(
+        self,
+        trial: Trial,
+        known: Mapping[str, float],
+        earlier: Outcome | None,
+        shared: SharedTraining | None,
+    ) -> None:
         self.display.started(trial)
+        first = trial if shared is None else self.records.trials[shared.first]
         assignment = Assignment(
             trial,
             known=known,
             source=None if earlier is None else earlier.number,
-            beginning=self._beginning(trial),
-            bfloat16=earlier is None and self.precision.bfloat16(trial),
+            beginning=self._beginning(first),
+            bfloat16=earlier is None and self.precision.bfloat16(first),
+            training=shared,
         )
         self.executor.submit(assignment)
 
@@ -179,37 +209,55 @@ class Search:
         self.ledger.add_outcome(outcome, scales)
         self.records.add_outcome(outcome)
         self.in_flight.pop(outcome.number, None)
-        self.reuse.remember(self.records.trials[outcome.number], outcome)
+        self.trained.pop(outcome.number, None)
+        self._remember(outcome)
         self.free_in_a_row = self.free_in_a_row + 1 if outcome.is_free else 0
         by_number = self.settings.schedule == "generational"
         if self.records.freeze_reference_point(self.settings.reference_point, by_number):
             self.ledger.write_meta({"reference_point": self.records.volume.reference_point})
         self._keep_weights()
         self.display.finished(outcome, self.records)
-        again, self.waiting = self.waiting, []
+        again = sorted([*self.waiting, *self.waiting_siblings], key=lambda trial: trial.number)
+        self.waiting, self.waiting_siblings = [], []
         for trial in again:
             self._start(trial)
+
+    def _remember(self, outcome: Outcome) -> None:
+        """What later trials need not find out again."""
+        trial = self.records.trials[outcome.number]
+        self.reuse.remember(trial, outcome)
+        self.siblings.remember(trial, outcome)
 
     def _keep_weights(self) -> None:
         if has_weights(self.setup.folder):
             begun = (self._begins_with(trial) for trial in self.records.unfinished)
             kept = {*self.in_flight, *(own for own in begun if own is not None)}
-            for part in (self.records, self.rungs, self.inheritance):
+            for part in (self.records, self.rungs, self.inheritance, self.siblings):
                 kept |= part.worth_keeping()
             keep_weights(self.setup.folder, kept)
 
     def _has_room(self) -> bool:
-        return len(self.in_flight) + len(self.waiting) < self.executor.workers
+        """Siblings wait beside the workers, so that these have something else to do meanwhile."""
+        busy, workers = len(self.in_flight) + len(self.waiting), self.executor.workers
+        return busy < workers and len(self.waiting_siblings) < workers
 
     def _end(self) -> str | None:
         """Why no further design is proposed, if so."""
-        begun = sum(self.records.trials[number].continues is None for number in self.in_flight)
+        numbers = [*self.in_flight, *(trial.number for trial in self.waiting_siblings)]
+        begun = sum(self.records.trials[number].continues is None for number in numbers)
         return self.stopping.reason(begun, self.display.seconds, self.free_in_a_row)
 
     def _why_over(self) -> str:
         reason = self._end()
         assert reason is not None, "nothing in flight and nothing proposed means an end"
         return reason
+
+
+def unbuilt(trial: Trial, error: BuildError) -> Outcome:
+    """The outcome of a design that cannot be built, or that compression does not fit."""
+    return Outcome(
+        trial.number, "failed", error_kind="build_error", error_text="; ".join(error.problems)
+    )
 
 
 def trial_seed(run_seed: int, number: int) -> int:

@@ -10,6 +10,7 @@ from evonas.blueprint import plan_network
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
+from evonas.driver.compression_check import check_compression
 from evonas.driver.evaluator_check import (
     check_evaluator,
     check_measures,
@@ -116,6 +117,8 @@ def check(
     problems.messages += _contradictions(settings, objectives)
     problems.messages += check_kind(settings, document) if document else ()
     space = problems.attempt(lambda: _checked_space(document, settings)) if document else None
+    if space is not None:
+        problems.attempt(lambda: check_compression(settings, space, objectives))
     table = problems.attempt(lambda: named_table(settings.evaluator))
     problems.messages += check_measures(settings, objectives, table, space)
     lookup = None

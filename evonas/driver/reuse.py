@@ -2,15 +2,16 @@
 
 from evonas.blueprint import Blueprint
 from evonas.evaluation.evaluator import Evaluator
+from evonas.evaluation.measures import OF_TRAINED
 from evonas.trial import Outcome, Trial
 
 
 class Reuse:
-    """Trainings by training key, and measures of the built network by its key."""
+    """Outcomes by what makes them equal, and measures of the built network by its key."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self.evaluator = evaluator
-        self._trained: dict[str, Outcome] = {}
+        self._equal: dict[str, Outcome] = {}
         self._built: dict[str, dict[str, float]] = {}
 
     def remember(self, trial: Trial, outcome: Outcome) -> None:
@@ -19,29 +20,33 @@ class Reuse:
         is_short = outcome.status == "pruned" and all(name in outcome.measures for name in names)
         if not outcome.is_free and (is_short or outcome.status in ("complete", "failed")):
             key = self.key(trial)
-            self._trained.setdefault(key, outcome)
+            self._equal.setdefault(key, outcome)
         names = self.evaluator.taken_by("build")
         if names and all(name in outcome.measures for name in names):
             built = {name: outcome.measures[name] for name in names}
             self._built.setdefault(self.evaluator.building_key(trial.blueprint), built)
 
     def key(self, trial: Trial) -> str:
-        """Equal for trials whose training is the same and as long."""
-        key = self.evaluator.training_key(trial.blueprint)
-        return f"{key}-{trial.rung}" if trial.rung else key
+        """Equal for trials that come to the same: trained as long, and compressed alike."""
+        return on_rung(self.evaluator.outcome_key(trial.blueprint), trial)
 
-    def training(self, key: str) -> Outcome | None:
-        """What came of the training with this key, if it was done."""
-        return self._trained.get(key)
+    def equal(self, key: str) -> Outcome | None:
+        """What came of the trial with this key that was evaluated, if one was."""
+        return self._equal.get(key)
 
     def known(self, blueprint: Blueprint, earlier: Outcome | None) -> dict[str, float]:
         """Measures that need not be taken again.
 
         Args:
-            earlier: What came of an equal training.
+            earlier: What came of an equal trial.
         """
         known = dict(self._built.get(self.evaluator.building_key(blueprint), {}))
         if earlier is not None:
-            names = self.evaluator.taken_by("train")
+            names = (n for n in self.evaluator.recorded if self.evaluator.cost_of(n) in OF_TRAINED)
             known |= {name: earlier.measures[name] for name in names if name in earlier.measures}
         return known
+
+
+def on_rung(key: str, trial: Trial) -> str:
+    """The key of what is trained as long as the trial."""
+    return f"{key}-{trial.rung}" if trial.rung else key

@@ -112,7 +112,7 @@ class Rungs:
         training gives the same.
         """
         records = self.records
-        trial, first = records.trials[source], records.trials[records.trained_by(source)]
+        trial, first = records.trials[source], records.trials[records.first_trained(source)]
         return Trial(
             records.next_number,
             trial.chromosome,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
 from evonas.errors import DataError, SettingsError
-from evonas.evaluation.measures import MEASURES
+from evonas.evaluation.measures import MEASURES, before
 from evonas.evaluation.objectives import Objective, taken_measures
 from evonas.networks import GRAMMARS
 from evonas.settings import Settings
@@ -55,6 +55,7 @@ def check_task(settings: Settings, objectives: Iterable[Objective], data: Datase
         raise DataError(list(dict.fromkeys(wrong)))
     uninformative = task.uninformative(problem)
     of_others = {name for other in TASKS.values() for name in other.measures} - {*task.measures}
+    of_others |= {before(other) for other in TASKS.values()} - {before(task)}
     of_others |= {name for name, own in MEASURES.items() if own.task not in ("", problem.task)}
     problems = []
     for name in taken_measures(settings, objectives):

@@ -1,12 +1,13 @@
 """A design as it is deployed, in the forms in which that is measured."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import nn
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, scaled_network
+from evonas.compression.compress import deployable, made_after
 from evonas.exporters.agreement import outputs_of
 from evonas.exporters.forms import FORMS
 from evonas.exporters.onnx_suppression import with_suppression
@@ -16,6 +17,7 @@ from evonas.key import key_of
 from evonas.models import build, with_plan
 from evonas.networks.detector.heads import RAW
 from evonas.networks.plan import Plan
+from evonas.settings import CompressionSettings
 from evonas.space import Scale
 
 CANDIDATES = 300  # boxes that suppression looks at where it is timed: those of a crowded image
@@ -26,7 +28,8 @@ class Artefact:
     """A design as it is deployed: what is measured is what is shipped.
 
     Weights are fresh: their values do not change the work. `key` is equal for artefacts of which
-    every measure is the same; `batch` is the number of images of an inference. `suppresses`: a
+    every measure is the same; `batch` is the number of images of an inference. `compression`: what
+    is made of the network of the `design`, so that it is that of the `plan`. `suppresses`: a
     detector's model has non-maximum suppression inside. Network and model are made when they are
     first asked for.
     """
@@ -36,12 +39,16 @@ class Artefact:
     plan: Plan
     key: str
     batch: int
+    compression: CompressionSettings = field(default_factory=CompressionSettings)
     suppresses: bool = False
 
     @cached_property
     def network(self) -> nn.Module:
         """The network with its weights."""
-        return with_plan(build(self.design, self.scale, seed=0), self.plan)
+        if not made_after(self.compression):
+            return with_plan(build(self.design, self.scale, seed=0), self.plan)
+        section = scaled_network(self.design, self.scale)
+        return deployable(section, self.compression, outputs=self.plan.outputs)
 
     @cached_property
     def model(self) -> bytes:

@@ -42,6 +42,10 @@ class Evaluator(ABC):
     def training_key(self, blueprint: Blueprint) -> str:
         """Equal for designs whose training is the same: of these, one is trained."""
 
+    def outcome_key(self, blueprint: Blueprint) -> str:
+        """Equal for designs of which the same is made after it too: of these, one is evaluated."""
+        return self.training_key(blueprint)
+
     def building_key(self, blueprint: Blueprint) -> str:
         """Equal for designs whose built network is the same at the scale that is measured."""
         return blueprint.fingerprint
@@ -88,6 +92,11 @@ class Evaluator(ABC):
     def measured(self) -> Sequence[str]:
         """Names of all measures that are taken for a complete outcome."""
         return taken_measures(self.settings, self.objectives)
+
+    @property
+    def recorded(self) -> Sequence[str]:
+        """Names of all measures that a complete outcome may have."""
+        return self.measured
 
     @property
     def asked(self) -> Sequence[str]:

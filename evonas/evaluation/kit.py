@@ -12,6 +12,7 @@ import torch
 from evonas.blueprint import Blueprint
 from evonas.data.cache import data_key, load_data
 from evonas.data.dataset import SPLIT_SEED, Dataset, stratified
+from evonas.data.readers import DATA_SETS
 from evonas.evaluation.proxies import PROXY_IMAGES, LossOf
 from evonas.hardware.latency import Clock, latency_scale
 from evonas.settings import (
@@ -23,8 +24,9 @@ from evonas.settings import (
     validate,
 )
 from evonas.space import Scale
-from evonas.tasks import task_of
+from evonas.tasks import TASKS, task_of
 from evonas.tasks.normalisation import normalised
+from evonas.tasks.task import Task
 
 PLAIN = TrainingSettings(label_smoothing=0)  # the loss by itself
 PROXY_SEED = 20_240_229  # which images scores look at: part of what they mean, never changes
@@ -67,6 +69,11 @@ class Kit:
     def recipe(self, design: Blueprint) -> TrainingSettings:
         """The run's training settings, overridden by the design's own."""
         return recipe_of(self.settings.training, design)
+
+    @property
+    def task(self) -> Task:
+        """What is learnt from the run's data."""
+        return TASKS[DATA_SETS[self.settings.data.name].task]
 
     def compression(self, design: Blueprint) -> CompressionSettings:
         """The run's settings of compression, overridden by the design's own."""

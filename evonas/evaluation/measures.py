@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Literal
 from evonas.errors import SettingsError
 from evonas.settings import Settings
 from evonas.tasks import TASKS
+from evonas.tasks.task import Task
 
 if TYPE_CHECKING:
     from evonas.evaluation.bench import Bench
 
 Direction = Literal["maximise", "minimise"]
 # count: from the plan, on the meta device, free; build: needs the network in memory and maybe
-# the device's time; train: needs a training; compress: needs what is made of a trained network.
+# the device's time; train: needs a training; compress: compares what is made of the trained network
+# with that. Scores need both, and a design of which nothing is made needs no more than a training.
 # Cheap measures are taken, and constraints on them checked, before expensive ones.
 Cost = Literal["count", "build", "train", "compress"]
 COSTS: tuple[Cost, ...] = ("count", "build", "train", "compress")
@@ -56,8 +58,24 @@ class Measure:
 
 
 def score(bench: "Bench", name: str) -> float:
-    """How the trained network does on the validation images (see `tasks`)."""
+    """How the network that is deployed does on the validation images (see `tasks`)."""
+    return bench.scores()[name]
+
+
+def score_before(bench: "Bench", name: str) -> float:
+    """The same of the trained network, before anything is made of it."""
     return bench.trained().scores[name]
+
+
+def compression_loss(bench: "Bench") -> float:
+    """What the main score loses by what is made of the trained network."""
+    main = bench.kit.task.main
+    return bench.trained().scores[main] - bench.scores()[main]
+
+
+def compress_seconds(bench: "Bench") -> float:
+    """Wall-clock seconds of all that is made of the trained network, without its validation."""
+    return bench.deployed().seconds if bench.is_compressed else 0.0
 
 
 def train_seconds(bench: "Bench") -> float:
@@ -68,6 +86,11 @@ def train_seconds(bench: "Bench") -> float:
 def latency_ms(bench: "Bench") -> float:
     """Milliseconds for one batch on this device (see `hardware.latency`)."""
     return bench.latency().ms
+
+
+def latency_before_ms(bench: "Bench") -> float:
+    """The same of the network that is trained, before anything is made of it."""
+    return bench.latency(is_before=True).ms
 
 
 def latency_raw_ms(bench: "Bench") -> float:
@@ -95,8 +118,13 @@ def parameters(bench: "Bench") -> float:
 
 
 def size_mib(bench: "Bench") -> float:
-    """Parameters in numbers of the plan's bits, in MiB."""
-    return bench.count.parameters * bench.plan(bench.kit.measured).bits / 8 / 2**20
+    """MiB of the weights as they are shipped (see `compression`): of 32 bits, unless packed."""
+    return bench.stored_bytes() / 2**20
+
+
+def size_before_mib(bench: "Bench") -> float:
+    """The same of the network that is trained, before anything is made of it."""
+    return bench.stored_bytes(is_before=True) / 2**20
 
 
 def peak_memory_mib(bench: "Bench") -> float:
@@ -134,10 +162,17 @@ def mnasnet_reward(measures: Mapping[str, float], settings: Settings) -> float:
     return measures["accuracy"] * math.pow(ratio, reward.alpha if ratio <= 1 else reward.beta)
 
 
+def before(task: Task) -> str:
+    """What the main score of the trained network is called, before anything is made of it."""
+    return f"{task.main}_before"
+
+
 # Of all that `proxies` has, which needs torch.
 PROXY_NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen")
 
-LATENCIES = frozenset(("latency_ms", "latency_raw_ms", "latency_nms_ms"))  # of the clock
+# Of the clock.
+LATENCIES = frozenset(("latency_ms", "latency_before_ms", "latency_raw_ms", "latency_nms_ms"))
+OF_TRAINED = ("train", "compress")  # costs of what a training has to be done for
 
 MEASURES: Mapping[str, Measure] = {
     **{
@@ -145,13 +180,23 @@ MEASURES: Mapping[str, Measure] = {
         for task in TASKS.values()
         for name, own in task.measures.items()
     },
+    **{
+        before(task): Measure(own.unit, own.direction, "compress", take, own.bounds)
+        for task in TASKS.values()
+        for own in [task.measures[task.main]]
+        for take in [partial(score_before, name=task.main)]
+    },
+    "compression_loss": Measure("", "minimise", "compress", compression_loss, ANY_NUMBER),
+    "compress_seconds": Measure("s", "minimise", "compress", compress_seconds),
     "train_seconds": Measure("s", "minimise", "train", train_seconds),
     "latency_ms": Measure("ms", "minimise", "build", latency_ms),
+    "latency_before_ms": Measure("ms", "minimise", "build", latency_before_ms),
     "latency_raw_ms": Measure("ms", "minimise", "build", latency_raw_ms, task="detection"),
     "latency_nms_ms": Measure("ms", "minimise", "build", latency_nms_ms, task="detection"),
     "macs": Measure("", "minimise", "count", macs),
     "parameters": Measure("", "minimise", "count", parameters),
     "size_mib": Measure("MiB", "minimise", "count", size_mib),
+    "size_before_mib": Measure("MiB", "minimise", "count", size_before_mib),
     "peak_memory_mib": Measure("MiB", "minimise", "count", peak_memory_mib),
     "mnasnet_reward": Measure(
         "",
@@ -209,4 +254,4 @@ def measure_scales(settings: Settings, names: Iterable[str]) -> dict[str, str]:
 
 def is_trained(name: str) -> bool:
     """True if a training gives the measure: a longer one gives another value."""
-    return name in MEASURES and MEASURES[name].cost == "train"
+    return name in MEASURES and MEASURES[name].cost in OF_TRAINED

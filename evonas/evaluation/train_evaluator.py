@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evonas.blueprint import Blueprint
-from evonas.data.readers import DATA_SETS
+from evonas.compression.compress import changes_training
 from evonas.evaluation.bench import Bench
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.kit import Kit
@@ -16,6 +16,7 @@ from evonas.evaluation.measures import (
     LATENCIES,
     MEASURES,
     Cost,
+    before,
     is_trained,
     measure_scale,
 )
@@ -23,7 +24,6 @@ from evonas.evaluation.proxies import PROXIES
 from evonas.evaluation.segments import added_segments
 from evonas.key import key_of
 from evonas.space import Scale, network_key
-from evonas.tasks import TASKS
 from evonas.tasks.task import LOSS
 from evonas.trial import Assignment, Notes, Outcome, Trial
 
@@ -62,16 +62,26 @@ class TrainEvaluator(Evaluator):
     def training_key(self, blueprint: Blueprint) -> str:
         kit = self.kit
         recipe = kit.recipe(blueprint).model_dump(mode="json", exclude=WITHOUT_INFLUENCE)
-        return key_of([network_key(blueprint, self.proxy), recipe, kit.data_key])
+        own = changes_training(kit.compression(blueprint))
+        more = [own] if own else []
+        return key_of([network_key(blueprint, self.proxy), recipe, kit.data_key, *more])
+
+    def outcome_key(self, blueprint: Blueprint) -> str:
+        key, own = self.training_key(blueprint), self.kit.compression(blueprint).meant()
+        return key_of([key, own]) if own else key
 
     def building_key(self, blueprint: Blueprint) -> str:
         key = network_key(blueprint, self.kit.measured)
+        bench = self.bench(blueprint)
+        if bench.is_compressed:
+            key = key_of([key, bench.deployed_key(self.kit.measured)])
         if PROXIES.keys().isdisjoint(self.measured):
             return key
         return key_of([key, network_key(blueprint, self.proxy)])
 
     def count(self, blueprint: Blueprint) -> Mapping[str, float]:
         bench = self.bench(blueprint)
+        bench.check()
         return {name: bench.take(name) for name in self.taken_by("count")}
 
     def scale_of(self, measure: str) -> str:
@@ -82,8 +92,16 @@ class TrainEvaluator(Evaluator):
 
     @property
     def measured(self) -> Sequence[str]:
-        main = TASKS[DATA_SETS[self.settings.data.name].task].main
-        return list(dict.fromkeys([*super().measured, main, *ALWAYS_MEASURED]))
+        return list(dict.fromkeys([*super().measured, self.kit.task.main, *ALWAYS_MEASURED]))
+
+    @property
+    def recorded(self) -> Sequence[str]:
+        return list(dict.fromkeys([*self.measured, *self._beside_compression]))
+
+    @property
+    def _beside_compression(self) -> tuple[str, str]:
+        """What is measured of each design of which something else is deployed than was trained."""
+        return before(self.kit.task), "compression_loss"
 
     def __call__(self, assignment: Assignment) -> Outcome:
         start = time.perf_counter()
@@ -105,6 +123,7 @@ class TrainEvaluator(Evaluator):
             details={
                 **({"latency": latencies[0].to_dict()} if latencies else {}),
                 **(training.details if training else {}),
+                **({"compression": bench.ladder()} if bench.compression_done else {}),
             },
             source=assignment.source,
         )
@@ -121,6 +140,10 @@ class TrainEvaluator(Evaluator):
             broken = self._broken(assignment.trial, measures) if cost in BEFORE_TRAINING else None
             if broken is not None:
                 return measures, broken
+        if bench.is_compressed:
+            for name in self._beside_compression:
+                if name not in measures:
+                    measures[name] = bench.take(name)
         return measures, None
 
     def _broken(self, trial: Trial, measures: Mapping[str, float]) -> Outcome | None:

@@ -163,6 +163,12 @@ class Records:
         source = self.outcomes[number].source
         return number if source is None else source
 
+    def first_trained(self, number: int) -> int:
+        """The trial that first had the training of this finished one: mostly itself."""
+        owner = self.trained_by(number)
+        first = self.outcomes[owner].notes.training_of
+        return owner if first is None else first
+
     def since(self, event: int) -> Iterator[Outcome]:
         """The outcomes from this event on, in the order they finished; the first event is 0."""
         for finished in self._finished[event:]:

@@ -229,7 +229,9 @@ def _fill(
     for event, row in enumerate(outcomes, 1):
         outcome = outcome_of(row)  # type: ignore[arg-type]
         source = outcome.source if outcome.source in trials else None
-        whole_outcome = replace(outcome, source=source)
+        first = outcome.notes.training_of
+        notes = replace(outcome.notes, training_of=first if first in trials else None)
+        whole_outcome = replace(outcome, source=source, notes=notes)
         scales = json.loads(row["scales"])
         kept_outcomes.append(outcome_row(event, whole_outcome, scales, row["finished_at"]))
     kept_sessions = [

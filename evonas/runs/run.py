@@ -188,8 +188,8 @@ def _read(folder: Path, ledger: Ledger, space: SearchSpace | None) -> Run:
 def _check_kin(trial: Trial, records: Records) -> None:
     """Of what a trial refers to nothing may be missing."""
     outcome = records.outcomes.get(trial.number)
-    source = None if outcome is None else outcome.source
-    for other in (*trial.parents, trial.continues, source):
+    beside = () if outcome is None else (outcome.source, outcome.notes.training_of)
+    for other in (*trial.parents, trial.continues, *beside):
         if other is not None and other not in records.trials:
             raise Damaged(f"trial {other} is missing, to which trial {trial.number} refers")
 

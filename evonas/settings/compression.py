@@ -137,6 +137,11 @@ class QuantisationSettings(StepSettings):
     images: Count = 256
     epochs: Finetuning = 0.2
 
+    @property
+    def computes_in_int8(self) -> bool:
+        """True if the deployed network does, and not only its file has fewer bits."""
+        return self.method in ("int8", "qat")
+
 
 class CompressionSettings(Group):
     """All steps, in the order in which they are taken."""

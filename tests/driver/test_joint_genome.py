@@ -84,5 +84,5 @@ def test_training_genes_that_training_does_not_take_are_refused() -> None:
     assert lines[1].startswith("joint.yaml, training.schedule (line 20), schedule: input should")
     assert "got 'stairs'" in lines[1]
     assert lines[2].startswith(
-        'joint.yaml, compression.bits (line 22): There is no step of compression called "bits". Known'
+        'joint.yaml, compression.bits (line 22): There is no step of compression called "bits".'
     )

@@ -8,11 +8,12 @@ import pytest
 
 from evonas.blueprint import Blueprint, plan_network
 from evonas.driver.latency_screen import FEWEST, LatencyScreen, check_screen, length_to_learn
+from evonas.evaluation.kit import compression_of
 from evonas.evaluation.objectives import parse_objective
 from evonas.models import count
 from evonas.networks.plan import Plan
 from evonas.runs.records import Records
-from evonas.settings import Limits, Settings, Words
+from evonas.settings import CompressionSettings, Limits, Settings, Words
 from evonas.space import SearchSpace, load_space
 from evonas.trial import Outcome, Trial
 
@@ -42,7 +43,11 @@ class Search:
         return self.space.decode(self.space.sample(self.rng))
 
     def on_the_bench(self, design: Blueprint) -> Any:
-        return SimpleNamespace(deployed_plan=lambda: self.plan(design))
+        return SimpleNamespace(
+            kit=SimpleNamespace(deployed=self.space.scales["full"]),
+            compression=compression_of(CompressionSettings(), design),
+            deployed_plan=lambda scale: self.plan(design),
+        )
 
     def plan(self, blueprint: Blueprint) -> Plan:
         return plan_network(blueprint, self.space.scales["full"])

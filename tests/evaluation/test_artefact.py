@@ -52,7 +52,7 @@ def test_what_is_counted_is_deployed(bench: Bench) -> None:
     assert bench.take("parameters") == count(trained.as_deployed()).parameters
     assert bench.take("parameters") < count(trained).parameters
     assert bench.take("macs") == count(trained.as_deployed()).macs
-    assert bench.deployed_plan() == bench.artefact(SCALE).plan == trained.as_deployed()
+    assert bench.deployed_plan(SCALE) == bench.artefact(SCALE).plan == trained.as_deployed()
 
 
 def test_each_form_gives_what_its_latency_is_of() -> None:

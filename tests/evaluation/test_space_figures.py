@@ -112,7 +112,7 @@ def test_only_counted_measures_are_judged_and_all_mistakes_told_at_once() -> Non
         space_summary("nan", [*words, "space=nano"])
     told = str(caught.value)
     assert "latency_ms is known only from a search" in told
-    assert "held against macs, parameters, peak_memory_mib, size_mib" in told
+    assert "held against macs, parameters, peak_memory_mib, size_before_mib, size_mib" in told
     assert 'no measure called "parametres". Did you mean "parameters"?' in told
     assert 'no key "sed". Did you mean "seed"?' in told
     assert "space=nano: the space is named already, nan" in told
