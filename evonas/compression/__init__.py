@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 
 from evonas.compression.distillation import Distillation
+from evonas.compression.quant_noise import QuantNoise
+from evonas.compression.quantisation import Quantisation
 from evonas.compression.step import Step
 
 # In the order in which they are taken.
-STEPS: Mapping[str, Step] = {"distillation": Distillation()}
+STEPS: Mapping[str, Step] = {
+    "distillation": Distillation(),
+    "quant_noise": QuantNoise(),
+    "quantisation": Quantisation(),
+}

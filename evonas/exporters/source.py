@@ -25,14 +25,19 @@ COMPANIONS: Mapping[tuple[str, ...], Sequence[Callable[..., Any]]] = {("boxes", 
 WIDTH = 100
 
 
-def network_source(plan: Plan, title: str) -> str:
-    """The text of model.py: imports, classes, `Network`, `example_input` and `load`."""
+def network_source(plan: Plan, title: str, companions: Sequence[Callable[..., Any]] = ()) -> str:
+    """The text of model.py: imports, classes, `Network`, `example_input` and `load`.
+
+    Args:
+        companions: Functions of evonas that go with it, beside those of its outputs: what reads
+            packed weights, for one (`exporters.packed_weights.load_packed`).
+    """
     collected = _Collected()
     for name in dict.fromkeys(layer.module for layer in plan.layers):
         collected.take(name, importlib.import_module(MODULES[name].__module__))
     if plan.constants:
         collected.take(set_constants.__name__, importlib.import_module(set_constants.__module__))
-    for function in COMPANIONS.get(plan.deployed, ()):
+    for function in (*COMPANIONS.get(plan.deployed, ()), *companions):
         collected.take(function.__name__, importlib.import_module(function.__module__))
     imports = sorted({*collected.imports, "import torch", "from torch import nn"})
     imports += ["from pathlib import Path", "from safetensors.torch import load_file"]

@@ -131,7 +131,7 @@ class QuantisationSettings(StepSettings):
     bits: Annotated[Literal[8, 4], BeforeValidator(whole_number)] = 8
     group: Annotated[int, Field(ge=0, le=2**16)] = 0
     block: Annotated[int, Field(ge=2, le=64)] = 8
-    codewords: Annotated[int, Field(ge=2, le=65536)] = 256
+    codewords: Annotated[int, Field(ge=2, le=4096)] = 256
     calibration: Literal["minmax", "percentile"] = "minmax"
     percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
     images: Count = 256

@@ -31,6 +31,9 @@ class Attachment:
         """
         yield
 
+    def before_epoch(self) -> None:
+        """Called in the block, with the weights that are trained next."""
+
     def loss(
         self, images: torch.Tensor, outputs: tuple[torch.Tensor, ...], plain: torch.Tensor
     ) -> torch.Tensor:

@@ -233,6 +233,8 @@ class _Training:
         self.network.train()
         if not all(weights.requires_grad for weights in self.network.parameters()):
             frozen_to_eval(self.network)
+        for attachment in self.attachments:
+            attachment.before_epoch()
         total = torch.zeros((), device=self.device)
         for number, (done, batch) in enumerate(self.batches.epoch(epoch, generator), start=1):
             set_rate(self.optimizer, peak * rate_factor(self.batches.recipe, done))
