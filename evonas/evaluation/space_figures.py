@@ -14,7 +14,7 @@ from evonas.evaluation.measures import MEASURES
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.registry import unknown_name
 from evonas.settings import Settings, Words
-from evonas.space import SearchSpace, load_space
+from evonas.space import SearchSpace, known_parts, load_part, load_space
 from evonas.space.check import check_space
 from evonas.space.gene import Gene
 from evonas.space.run_scales import run_scales
@@ -46,7 +46,7 @@ def space_summary(
     `spaces_summary`.
 
     Args:
-        name: Anything that `space=` takes.
+        name: Anything that `space=` takes, or what is joined to a space.
         words: Settings; those that matter are constraints, full, measure and run.seed.
         listed: How many designs to draw by run.seed and list; None for no list.
         designs: How many to count for the sample, which is the same for every seed.
@@ -84,7 +84,7 @@ def _checked(name: str, given: Iterable[str]) -> tuple[SearchSpace, Settings]:
         *_unjudged(settings),
     ]
     try:
-        space = load_space(name)
+        space = load_part(name) if name in known_parts() else load_space(name)
         if space.has_network:
             check_space(space, run_scales(space, settings, None))
         check_recipe(space)

@@ -59,6 +59,8 @@ def trial_summary(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
         "seed": trial.seed,
         "attempts": outcome.attempts,
         "source": outcome.source,
+        "training_of": outcome.notes.training_of,
+        "ladder": outcome.details.get("compression", []),
         "seconds": outcome.seconds,
         "curve": list(outcome.curve),
         "details": {**outcome.details, **outcome.notes.to_dict()},

@@ -68,10 +68,14 @@ def print_trial(summary: dict[str, Any], console: Console) -> None:
         grid.add_row(
             "training", f"taken from trial {summary['source']}, which is the same at proxy scale"
         )
+    if summary["training_of"] is not None:
+        grid.add_row("training", f"that of trial {summary['training_of']}; compressed otherwise")
     grid.add_row("seconds", f"{duration(summary['seconds'])}, {summary['attempts']} attempt(s)")
     grid.add_row("fingerprint", summary["fingerprint"])
     grid.add_row("made by", summary["operator"])
     console.print(grid)
+    if summary["ladder"]:
+        console.print(_ladder(summary["ladder"]))
     for parent in summary["parents"]:
         changes = ", ".join(f"{k} {a} → {b}" for k, (a, b) in parent["changed"].items())
         console.print(f"from trial {parent['number']}: {changes or 'nothing changed'}")
@@ -79,6 +83,15 @@ def print_trial(summary: dict[str, Any], console: Console) -> None:
     for name, allele in summary["genes"].items():
         genes.add_row(name, str(allele))
     console.print(genes)
+
+
+def _ladder(rows: Sequence[dict[str, Any]]) -> Table:
+    """The training and the steps behind it, with what each left: score, size and its seconds."""
+    names = [name for name in rows[0] if name not in ("step", "seconds")]
+    table = Table("after", *names, "seconds")
+    for row in rows:
+        table.add_row(row["step"], *(measure(n, row[n]) for n in names), duration(row["seconds"]))
+    return table
 
 
 def print_runs(runs: Sequence[dict[str, Any]], console: Console) -> None:
