@@ -134,3 +134,10 @@ def test_nothing_is_cut_off(infinite: str, width: int) -> None:
     assert all(f"│ {gene['name']} " in text for gene in summary["genes"])
     assert "operation is inverted_residual" in text or width < 160
     assert "network.stages.0  operation=" in text
+
+
+def test_what_is_joined_to_spaces_is_shown_by_its_name_too() -> None:
+    summary = space_summary("image_heuristics", [], listed=1)
+    assert (summary["scales"], summary["sample"]) == ({}, None)
+    assert {gene["name"].partition(".")[0] for gene in summary["genes"]} == {"training"}
+    assert "training.cutmix" in shown(print_space, summary, 160)
