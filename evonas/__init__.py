@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from evonas.blueprint import Blueprint
+    from evonas.delivery.compress_model import compress
     from evonas.delivery.export import export
     from evonas.delivery.predict import predict
     from evonas.delivery.retrain import retrain
@@ -23,6 +24,7 @@ _HOMES = {
     "Blueprint": "evonas.blueprint",
     "Run": "evonas.runs",
     "build": "evonas.models",
+    "compress": "evonas.delivery.compress_model",
     "export": "evonas.delivery.export",
     "load_run": "evonas.runs",
     "load_space": "evonas.space",
@@ -38,6 +40,7 @@ __all__ = [
     "Blueprint",
     "Run",
     "build",
+    "compress",
     "export",
     "load_run",
     "load_space",

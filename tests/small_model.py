@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from conftest import SHAPES, SMALL_DETECTOR
 
-from evonas.blueprint import Blueprint
+from evonas.blueprint import Blueprint, scaled_network
 from evonas.delivery.model_writer import Model, write_model
 from evonas.model_folder.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.models import build
@@ -55,7 +55,8 @@ def made_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _written(folder: Path, space: str, scale: Scale, recipe: Recipe) -> Path:
     known = load_space(space)
     blueprint: Blueprint = known.decode([1.0] * len(known.genes))
-    facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
+    section = scaled_network(blueprint, scale)
+    facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}, "section": section}
     network = build(blueprint, scale, seed=3)
     model = Model(recipe, blueprint.to_dict(), facts, network)
     write_model(folder, model, lambda network, onnx: {"ms": 1.0, "pairs": 1})

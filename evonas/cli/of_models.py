@@ -74,8 +74,8 @@ def retrain(
 ) -> None:
     """Train an exported model by its own recipe.
 
-    Words may change data.* and training.*, for example training.epochs=100. This runs model.py of
-    the folder, if it is the file that evonas wrote.
+    Words may change data.*, training.* and compression.*, for example training.epochs=100. This
+    runs model.py of the folder, if it is the file that evonas wrote.
     """
     from evonas.delivery.retrain import retrain as retrained
     from evonas.reports.epochs import EpochLines
@@ -83,6 +83,30 @@ def retrain(
 
     if_stopped("Finished epochs are kept. Go on by:")
     say(retrained(model, words or [], trust, EpochLines()), json, print_retrain)
+
+
+def compress(
+    model: ModelFolder,
+    words: Words = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The folder to write, new or empty [DIR-compressed]."),
+    ] = None,
+    trust: Trust = False,
+    json: Json = False,
+) -> None:
+    """Prune or quantise a trained model, and write it as a new folder.
+
+    Words say what is done, as in compression.quantisation.method=int8 or
+    compression.pruning.method=channels compression.pruning.ratio=0.5. They may change data.* and
+    training.*, by which pruned networks are fine-tuned. No code of the folder is run.
+    """
+    from evonas.delivery.compress_model import compress as compressed
+    from evonas.reports.epochs import EpochLines
+    from evonas.reports.models import print_compress
+
+    if_stopped("Nothing was written. Compress again by:")
+    say(compressed(model, words or [], to, trust, EpochLines()), json, print_compress)
 
 
 def predict(
@@ -105,7 +129,7 @@ def predict(
 ) -> None:
     """Run an exported model on images; detectors draw what they find.
 
-    That is its ONNX form: no code of the folder is run.
+    That is its ONNX form, of 8 bits where there is one: no code of the folder is run.
     """
     from evonas.delivery.predict import as_rows, in_short, predictions_folder, write_predictions
     from evonas.delivery.predict import predict as predict_images

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.exporters.file_names import CHECK, EXAMPLES, ONNX_NMS, RECIPE, SOURCE
+from evonas.delivery.compression_lines import form_lines, step_lines
+from evonas.exporters.file_names import (
+    CHECK,
+    EXAMPLES,
+    ONNX_INT8,
+    ONNX_NMS,
+    PACKED,
+    RECIPE,
+    SOURCE,
+)
 from evonas.model_folder.model_folder import CHECKSUMS
 from evonas.model_folder.recipe_file import Recipe
 from evonas.reports.epochs import told_epochs
@@ -21,7 +30,7 @@ network = load()
 `images` are float32, (batch, {channels}, {resolution}, {resolution}), normalised.
 
 `normalised = (image / 255 - mean) / deviation` with the mean and deviation of each channel in
-`{recipe}`. `model.onnx` takes the same input.{suppressed} On image files, in this folder:
+`{recipe}`. `model.onnx` takes the same input.{also} On image files, in this folder:
 
     evonas predict . IMAGE...
 
@@ -33,9 +42,17 @@ network = load()
     evonas retrain . data=folder data.path=DIR training.epochs=100
 """
 
+INT8 = f" `{ONNX_INT8}` is the same in 8 bits, and what `evonas predict` runs."
+
+PACKED_WEIGHTS = f""" The weights of `{PACKED}` are
+`load_packed(Path("{PACKED}"))` of `model.py`, for `network.load_state_dict`."""
+
 SUPPRESSED = f""" It gives `boxes`
 and `scores` of all points. `{ONNX_NMS}` takes one image, suppresses double boxes, and gives `boxes`
 (k, 4) in px of its input, `scores` (k,) and `classes` (k,), the best first."""
+
+
+ALSO = {ONNX_NMS: SUPPRESSED, ONNX_INT8: INT8, PACKED: PACKED_WEIGHTS}
 
 
 def card(
@@ -58,6 +75,7 @@ def card(
         "",
         *_training_lines(recipe, training),
         "",
+        *form_lines(checks),
         *_class_lines(training),
         "## Measures",
         "",
@@ -68,7 +86,7 @@ def card(
         USE.format(
             names=names,
             call=call,
-            suppressed=SUPPRESSED if ONNX_NMS in checks[CHECKSUMS] else "",
+            also="".join(text for file, text in ALSO.items() if file in checks[CHECKSUMS]),
             channels=recipe.input.channels,
             resolution=recipe.input.resolution_px,
             recipe=RECIPE,
@@ -122,7 +140,8 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
     if recipe.origin.scale == "full":
         return [
             "**The weights are freshly initialised**: the search trained a smaller network of this "
-            f"design on {data}. Retrain it before use."
+            f"design on {data}. Retrain it before use.",
+            *step_lines(recipe),
         ]
     task = task_of(recipe.problem)
     return [

@@ -1,16 +1,29 @@
 """The winner as a full model: a design of a run, built at a scale and written as a folder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evonas.blueprint import Blueprint
-from evonas.delivery.model_writer import Model, model_files, write_model
+import torch
+
+from evonas.blueprint import Blueprint, scaled_network
+from evonas.compression.compress import made_after
+from evonas.data.cache import load_data
+from evonas.delivery.final_compression import SECTION, on_record, step_kit
+from evonas.delivery.form_checks import some_images
+from evonas.delivery.ladder import Ladder
+from evonas.delivery.model_writer import (
+    Model,
+    model_files,
+    write_model,
+)
 from evonas.delivery.pick import picked
 from evonas.errors import ExportError
-from evonas.evaluation.kit import recipe_of
+from evonas.evaluation.kit import compression_of, recipe_of
 from evonas.evaluation.measures import measure_scales
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
+from evonas.model_folder.model_folder import COMPRESSION
 from evonas.model_folder.recipe_file import CLASSIFICATION, InputSettings, OriginSettings, Recipe
 from evonas.model_folder.replacement import is_free
 from evonas.models import Network, build
@@ -26,6 +39,9 @@ def export(
 ) -> dict[str, Any]:
     """Writes a design of a run as a model folder, all of it or nothing.
 
+    At proxy scale the model is compressed as it was in the search; at full scale that is left to
+    the retraining, by the recipe.
+
     Args:
         to: The folder to write: new or empty.
         pick: `knee`, `best` (of the first objective) or a trial's number.
@@ -34,7 +50,8 @@ def export(
 
     Returns:
         `number` of the trial, `folder`, `files`, `checks` (largest differences of the forms from
-        the network), `measures` of the search, `latency` of this model on this device.
+        the network), `measures` of the search, `latency` of this model on this device, and
+        `compression`, how its forms compare, if it is compressed.
 
     Raises:
         ExportError: No such design, no weights, a folder in use, or forms that disagree.
@@ -53,9 +70,12 @@ def export(
     chosen = run.scales[1] if scale == "full" else run.scales[0]
     blueprint, network = _network(run, trial, outcome, chosen)
     latency = run.settings.latency
+    model = _model(run, trial, outcome, chosen, blueprint, network)
+    if scale == "proxy" and made_after(model.recipe.compression):
+        model = _compressed(run, trial, model)
     checks = write_model(
         to,
-        _model(run, trial, outcome, chosen, blueprint, network),
+        model,
         lambda network, files: measured_latency(network, files, chosen.input_shape, latency),
     )
     keys = ("onnx_max_abs_difference", "onnx_rounding", "source_max_abs_difference")
@@ -69,6 +89,7 @@ def export(
         "measures": dict(outcome.measures),
         "scales": measure_scales(run.settings, outcome.measures),
         "latency": checks["latency"],
+        **{key: checks[key] for key in (COMPRESSION,) if key in checks},
     }
 
 
@@ -113,11 +134,27 @@ def _model(
         "measures": dict(outcome.measures),
         "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
+        SECTION: scaled_network(blueprint, scale),
     }
     recipe = _recipe(run, trial, scale)
     training = task_of(recipe.problem).fitted(recipe.training, network.plan.outputs)
     recipe = recipe.model_copy(update={"training": training})
     return Model(recipe, blueprint.to_dict(), facts, network)
+
+
+def _compressed(run: Run, trial: Trial, model: Model) -> Model:
+    """The model as the search compressed it: steps give the same again from the trial's seed."""
+    recipe, settings = model.recipe, run.settings
+    short = recipe.model_copy(update={"training": recipe_of(settings.training, trial.blueprint)})
+    data = load_data(settings.data, recipe.input.resolution_px)
+    torch.set_num_threads(1)  # as trials are trained: the same sums
+    kit = step_kit(short, recipe.compression, model.facts, data.train)
+    ladder = Ladder(kit, "validation", data.validation, settings.latency)
+    ladder.climb(model.network)
+    last = ladder.last
+    facts = on_record(model.facts, last.compressed.section, recipe.compression)
+    images = some_images(data.validation, recipe.problem)
+    return replace(model, facts=facts, network=last.network, ladder=ladder, images=images)
 
 
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
@@ -136,6 +173,7 @@ def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
         ),
         classes=data["classes"] if data else tuple(str(n) for n in range(scale.classes)),
         training=training,
+        compression=compression_of(settings.compression, trial.blueprint),
         seed=trial.seed,
         origin=OriginSettings(run=run.name, trial=trial.number, scale=scale.name),
     )

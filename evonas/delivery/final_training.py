@@ -7,10 +7,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from evonas.compression.compress import attachments, changes_training
+from evonas.compression.teacher import teacher_of
 from evonas.data.cache import data_key
 from evonas.data.dataset import Dataset, Split
+from evonas.delivery.final_compression import step_kit
 from evonas.errors import ExportError, TrialFailure
-from evonas.exporters.file_names import BLUEPRINT, LAST, SOURCE
+from evonas.exporters.file_names import BLUEPRINT, FACTS, LAST, SOURCE
 from evonas.exporters.weights import put_weights, tensors_of, weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum, key_of
@@ -18,6 +21,7 @@ from evonas.model_folder.model_folder import ModelFolder
 from evonas.model_folder.recipe_file import Recipe
 from evonas.models import network_macs
 from evonas.reports.epochs import Epochs
+from evonas.settings import CompressionSettings
 from evonas.tasks import task_of
 from evonas.training import (
     Progress,
@@ -26,6 +30,7 @@ from evonas.training import (
     save_checkpoint,
     train,
 )
+from evonas.training.attachment import Attachment
 from evonas.training.job import gains_from_bfloat16
 from evonas.training.rates import peak_rate
 
@@ -37,7 +42,8 @@ BEST = "best.safetensors"  # weights, while the training lasts
 class FinalTraining:
     """One retraining; its checkpoint lies in the model folder until `clear`.
 
-    `kept`: files for the model folder that came of it, by name.
+    `steps` of compression may act on it. `kept`: files for the model folder that came of it, by
+    name.
     """
 
     folder: ModelFolder
@@ -45,6 +51,7 @@ class FinalTraining:
     data: Dataset
     device: torch.device
     display: Epochs
+    steps: CompressionSettings
     kept: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -82,6 +89,7 @@ class FinalTraining:
                     is_balanced=recipe.data is not None and recipe.data.class_weights == "balanced",
                     bfloat16=bfloat16,
                     log_folder=self.folder.path,
+                    attachments=self._attachments(bfloat16),
                 )
         except TrialFailure as failure:
             self.clear()
@@ -92,6 +100,13 @@ class FinalTraining:
             ) from None
         self._take_best(network)
         return progress
+
+    def _attachments(self, bfloat16: bool) -> list[Attachment]:
+        """What the steps of compression add to the training."""
+        if not changes_training(self.steps):
+            return []
+        facts = self.folder.mapping(FACTS)
+        return attachments(step_kit(self.recipe, self.steps, facts, self.images, bfloat16))
 
     def best_epoch(self, progress: Progress) -> dict[str, Any]:
         """Which epoch the weights are of, and how it did on the validation images."""
@@ -143,6 +158,7 @@ class FinalTraining:
         recipe = self.recipe
         assert recipe.data is not None, "a retraining has data"
         weights = recipe.training.weights
+        changes, teacher = changes_training(self.steps), teacher_of(self.steps, recipe.problem)
         return key_of(
             [
                 checksum(self.folder.read(SOURCE)),
@@ -152,6 +168,7 @@ class FinalTraining:
                 data_key(recipe.data),
                 recipe.input.resolution_px,
                 recipe.seed,
+                *([changes, teacher.key if teacher else ""] if changes else []),
             ]
         )
 

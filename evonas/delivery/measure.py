@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.errors import SettingsError
-from evonas.exporters.file_names import RECIPE, SOURCE, WEIGHTS
+from evonas.exporters.file_names import ONNX, ONNX_INT8, RECIPE, SOURCE, WEIGHTS
 from evonas.hardware.device import device_description, device_fingerprint
 from evonas.hardware.latency import Clock, Latency, latency_scale, reference_ms
 from evonas.hardware.runtimes import Shape
@@ -24,7 +24,9 @@ SIZES = ("resolution_px", "width")  # keys of full.* that a published network ca
 def latency_summary(model: str, given: Iterable[str], trust: bool = False) -> dict[str, Any]:
     """What the clock says of a model folder, or of a published network at its published input.
 
-    Always measures: nothing is taken from the user's cache but the reference's calibration.
+    Always measures: nothing is taken from the user's cache but the reference's calibration. Of a
+    folder it is what would be deployed: `model.int8.onnx` where there is one. Torch's runtimes
+    take the network of 32 bits.
 
     Args:
         model: A folder that evonas export wrote, or the name of a published network.
@@ -41,17 +43,19 @@ def latency_summary(model: str, given: Iterable[str], trust: bool = False) -> di
     clock = Clock(settings.latency, reference_ms(settings.latency))
     start = time.perf_counter()
     if is_folder:
-        measured, shape = _of_folder(Path(model), clock, trust)
+        measured, shape, file = _of_folder(Path(model), clock, trust)
     else:
-        measured, shape = _of_preset(model, settings, clock)
+        (measured, shape), file = _of_preset(model, settings, clock), None
     seconds = time.perf_counter() - start
     own = settings.latency
     return {
         "name": model,
+        "file": file,
         "ms": measured.ms,
         **measured.to_dict(),
         "input": list(shape),
         **{key: getattr(own, key) for key in ("batch", "runtime", "precision", "threads")},
+        **({"precision": "int8"} if file == ONNX_INT8 else {}),
         "reference_ms": clock.reference_ms,
         "seconds": seconds,
         "device": device_description(own.runtime),
@@ -91,10 +95,11 @@ def _sized(scale: Scale, settings: Settings) -> Scale:
     return latency_scale(replace(scale, **chosen), settings.latency)
 
 
-def _of_folder(path: Path, clock: Clock, trust: bool) -> tuple[Latency, Shape]:
-    needed = [SOURCE, WEIGHTS] if clock.form is None else [clock.form.file]
+def _of_folder(path: Path, clock: Clock, trust: bool) -> tuple[Latency, Shape, str]:
+    """Of what is deployed, and the file that it is."""
+    needed = [SOURCE, WEIGHTS] if clock.form is None else [ONNX]
     folder = ModelFolder.open(path, needed, trust)
     shape = folder.recipe.input.shape
     if clock.form is None:
-        return clock.measure_network(folder.trained().network, shape), shape
-    return clock.measure(folder.onnx()), shape
+        return clock.measure_network(folder.trained().network, shape), shape, SOURCE
+    return clock.measure(folder.onnx()), shape, folder.onnx_file

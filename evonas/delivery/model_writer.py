@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from evonas.delivery.card import card
+from evonas.delivery.form_checks import form_checks, ladder_checks
+from evonas.delivery.ladder import Ladder
 from evonas.delivery.suppressed_model import suppressed_model
-from evonas.errors import ExportError
-from evonas.exporters.agreement import outputs_of
 from evonas.exporters.file_names import (
     BLUEPRINT,
     CARD,
@@ -26,7 +26,6 @@ from evonas.exporters.file_names import (
     WEIGHTS,
 )
 from evonas.exporters.forms import FORMS
-from evonas.exporters.model_code import defined
 from evonas.exporters.weights import weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
@@ -34,9 +33,6 @@ from evonas.model_folder.model_folder import CHECKSUMS, INTERFACE
 from evonas.model_folder.recipe_file import Recipe, recipe_text
 from evonas.model_folder.replacement import replacing
 from evonas.models import deployed
-from evonas.tasks import task_of
-
-CHECKED_IMAGES = 4
 
 # Measures the network, or a file of it that the second argument has by name.
 MeasureLatency = Callable[[nn.Module, Mapping[str, bytes]], Mapping[str, Any]]
@@ -46,8 +42,11 @@ MeasureLatency = Callable[[nn.Module, Mapping[str, bytes]], Mapping[str, Any]]
 class Model:
     """What a model folder is written from; the other files follow from it.
 
-    `facts` are measures, scales and genes of the search. Of a retraining, `training` is what came
-    of it, `source` is model.py, which stays as it was, and `also` has other files by name.
+    `facts` are measures, scales and genes of the search, and the section of the network. Of a
+    retraining, `training` is what came of it, `source` is model.py, which stays as it was, and
+    `also` has other files by name. Of a trained model `ladder` has its forms, the last of which is
+    written; `network` is that form's. Forms are compared on `images`, normalised; without,
+    on random numbers.
     """
 
     recipe: Recipe
@@ -57,10 +56,17 @@ class Model:
     training: Mapping[str, Any] | None = None
     source: bytes | None = None
     also: Mapping[str, bytes] = field(default_factory=dict)
+    ladder: Ladder | None = None
+    images: torch.Tensor | None = None
 
 
-def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str, Any]:
+def write_model(
+    folder: Path, model: Model, latency: MeasureLatency | None = None
+) -> dict[str, Any]:
     """Writes all files of a model folder, or none: then those that were there stay.
+
+    Args:
+        latency: For models without a ladder, which knows it.
 
     Returns:
         What check.json holds.
@@ -76,6 +82,7 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
             FACTS: json_text(model.facts),
             WEIGHTS: weights_of(network),
             **model.also,
+            **(model.ladder.last.contents if model.ladder else {}),
         }
         if model.source is not None:
             contents[SOURCE] = model.source
@@ -87,8 +94,9 @@ def write_model(folder: Path, model: Model, latency: MeasureLatency) -> dict[str
         suppressed = suppressed_model(network, model.recipe)
         contents |= {} if suppressed is None else {ONNX_NMS: suppressed}
         checks = {
-            **_agreement(network, contents, model.recipe),
-            "latency": dict(latency(deployed(network), contents)),
+            **form_checks(network, contents, model.recipe, model.images),
+            **ladder_checks(model.ladder, model.recipe, model.images),
+            "latency": _latency(model, latency, contents),
             INTERFACE: model.recipe.interface,
             CHECKSUMS: {name: checksum(content) for name, content in contents.items()},
         }
@@ -111,24 +119,11 @@ def json_text(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
 
 
-def _agreement(network: nn.Module, contents: Mapping[str, bytes], recipe: Recipe) -> dict[str, Any]:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(CHECKED_IMAGES, *recipe.input.shape, generator=generator)
-    found = {
-        name: form.agreement(network, contents[form.file], images) for name, form in FORMS.items()
-    }
-    tolerance = task_of(recipe.problem).tolerance
-    for form, agreement in found.items():
-        if not agreement.difference <= tolerance:
-            raise ExportError(
-                f"The {form} form of the network differs by {agreement.difference:.2g} from the "
-                f"network itself, and at most {tolerance:g} is right. Nothing was exported."
-            )
-    outputs = outputs_of(deployed(network), defined(contents[SOURCE], Path(SOURCE)).example)
-    rounding = {f"{form}_rounding": agreement.rounding for form, agreement in found.items()}
-    return {
-        **{f"{form}_max_abs_difference": each.difference for form, each in found.items()},
-        "images": CHECKED_IMAGES,
-        "example_output": outputs[0][0].tolist(),
-        **{key: value for key, value in rounding.items() if value is not None},
-    }
+def _latency(
+    model: Model, measure: MeasureLatency | None, contents: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """Of what is deployed."""
+    if model.ladder is not None:
+        return model.ladder.latency
+    assert measure is not None, "a model without a ladder is measured"
+    return dict(measure(deployed(model.network), contents))

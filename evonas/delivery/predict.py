@@ -16,7 +16,7 @@ from evonas.data.decode import read_framed, read_picture
 from evonas.data.frame import Fit, Frame
 from evonas.data.image_folder import image_files
 from evonas.errors import DataError, ExportError
-from evonas.exporters.file_names import ONNX
+from evonas.exporters.file_names import ONNX, ONNX_INT8
 from evonas.exporters.onnx import INPUT_NAME
 from evonas.files import make_folder, write_atomically
 from evonas.model_folder.model_folder import ModelFolder
@@ -35,6 +35,8 @@ def predict(
 ) -> list[dict[str, Any]]:
     """What the model's task predicts of each image: of classes, the most likely.
 
+    By the ONNX model that is deployed: that of 8 bits, if the folder has one.
+
     Args:
         folder: A model folder.
         images: Files, and folders, which stand for the images in them at any depth, by name.
@@ -42,7 +44,8 @@ def predict(
 
     Returns:
         A dictionary for each image: `image`, and what the task says of it: of classes, `class`,
-        `probability`, and `probabilities` by class.
+        `probability`, and `probabilities` by class. `model` is the file that said so, if that is
+        the model of 8 bits.
 
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or its model was
@@ -60,7 +63,8 @@ def predict(
         outputs = session.run(None, {INPUT_NAME: pictures})
         side_px = recipe.input.resolution_px
         found += task.predictions(outputs, frames, side_px, recipe.problem, recipe.training)
-    return [{"image": str(file), **own} for file, own in zip(files, found, strict=True)]
+    by = {"model": ONNX_INT8} if model.onnx_file == ONNX_INT8 else {}
+    return [{"image": str(file), **own, **by} for file, own in zip(files, found, strict=True)]
 
 
 def predictions_folder(folder: Path, to: str | Path | None = None) -> Path | None:
@@ -124,7 +128,8 @@ def _picture_names(files: Iterable[Path]) -> list[str]:
 def in_short(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, str | float]]:
     """A line for each image, of what a person wants to know first."""
     task = task_of(_problem(folder))
-    return [{"image": result["image"], **task.told(result)} for result in results]
+    told = [{"image": result["image"], **task.told(result)} for result in results]
+    return [{key: line[key] for key in line if key != "model"} for line in told]
 
 
 def as_rows(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:

@@ -2,42 +2,51 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from evonas.compression.compress import made_after, planned
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
+from evonas.delivery.final_compression import (
+    on_record,
+    outstanding,
+    step_kit,
+    to_be_compressed,
+    training_device,
+)
 from evonas.delivery.final_training import FinalTraining
+from evonas.delivery.form_checks import some_images
+from evonas.delivery.ladder import Ladder
 from evonas.delivery.model_writer import Model, model_files, write_model
+from evonas.delivery.tested import examples, tested
 from evonas.errors import ExportError, SettingsError
-from evonas.exporters.file_names import BLUEPRINT, EXAMPLES, FACTS, RECIPE, SOURCE
+from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
 from evonas.hardware.device import usable_cores
-from evonas.hardware.latency import measured_latency
-from evonas.model_folder.model_folder import ModelFolder
+from evonas.model_folder.model_folder import COMPRESSION, ModelFolder
 from evonas.model_folder.recipe_file import Recipe
 from evonas.model_folder.replacement import held
-from evonas.models import deployed, learning, network_macs
-from evonas.networks.problem import Problem
+from evonas.models import learning, network_macs
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
-from evonas.settings import DataSettings, LatencySettings, TrainingSettings, Words
+from evonas.settings import (
+    CompressionSettings,
+    DataSettings,
+    LatencySettings,
+    TrainingSettings,
+    Words,
+)
 from evonas.tasks import foreign, task_of
-from evonas.tasks.task import LOSS
-from evonas.training import evaluate
 from evonas.training.job import begin
 from evonas.training.logs import CSV_FILE
-from evonas.training.scoring import example_outputs, tabulate
 
 NEEDED = (SOURCE, BLUEPRINT, FACTS)
 MACS_WORTH_THREADS = 20e6
-EXAMPLE_IMAGES = 4
-CHANGEABLE = ("data", "training")
+CHANGEABLE = ("data", "training", "compression")
 
 
 def retrain(
@@ -47,6 +56,9 @@ def retrain(
     display: Epochs | None = None,
 ) -> dict[str, Any]:
     """Trains model.py on all images but the test ones, then scores it on those.
+
+    Then come the steps of compression that the recipe asks for: the scores are those of what is
+    deployed, and check.json and the card compare it with the trained network.
 
     With `training.keep=best` it learns from the training images alone, and the weights are those of
     the epoch that did best on the validation images; last.safetensors holds those of the last one.
@@ -80,48 +92,65 @@ def _retrained(
     folder: ModelFolder, settings: Iterable[str] | Mapping[str, Any], display: Epochs
 ) -> dict[str, Any]:
     recipe = changed_recipe(folder.recipe, settings)
-    assert recipe.data is not None, "changed_recipe insists on a data set"
+    data_settings = recipe.data
+    assert data_settings is not None, "changed_recipe insists on a data set"
     blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
-    network = learning(folder.source().network)
-    _check_roles(network, folder)
+    steps = outstanding(recipe.compression, facts)
+    network = _to_train(folder, steps)
     if folder.has_edited_recipe:
         display.line(
             f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now."
         )
-    pick(DATA_SETS, recipe.data.name, "data set")
-    data = load_data(recipe.data, recipe.input.resolution_px)
-    _check_fit(recipe, data)
+    pick(DATA_SETS, data_settings.name, "data set")
+    data = load_data(data_settings, recipe.input.resolution_px)
+    check_fit(recipe, data)
+    recipe = _with_input(recipe, data)
     start = time.monotonic()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shape = recipe.input.shape
-    torch.set_num_threads(_threads(network, shape))
+    torch.set_num_threads(threads_for(network, recipe.input.shape))
     _begin(recipe, blueprint, network, display)
-    training = FinalTraining(folder, recipe, data, device, display)
+    training = FinalTraining(folder, recipe, data, training_device(), display, steps)
     progress = training.run(network)
-    scores = evaluate(network, data.test, data.problem, recipe.training, device)
+    kit = step_kit(recipe, steps, facts, training.images, progress.bfloat16)
+    ladder = Ladder(kit, "test", data.test, LatencySettings())
+    ladder.climb(network, time.monotonic() - start, display.line)
     result = {
-        **_test_scores(scores, data.problem),
-        "test_images": len(data.test),
+        **tested(ladder.last, recipe, data),
         "images": len(training.images),
         **training.best_epoch(progress),
-        "data": recipe.data.name,
+        "data": data_settings.name,
         "epochs": progress.epochs_done,
         "bfloat16": progress.bfloat16,
         "seconds": time.monotonic() - start,
         "curve": progress.curve,
     }
-    table = tabulate(network, data.test, data.problem, recipe.training, device)
-    result |= {"test_table": table} if table else {}
-    recipe = _with_input(recipe, data)
-    also = {**training.kept, **_examples(network, recipe, data)}
-    write_model(
+    also = {**training.kept, **examples(ladder.last, recipe, data)}
+    source = None if made_after(steps) else folder.read(SOURCE)
+    facts = on_record(facts, ladder.last.compressed.section, steps)
+    images = some_images(data.validation, data.problem)
+    checks = write_model(
         folder.path,
-        Model(recipe, blueprint, facts, network, result, folder.read(SOURCE), also),
-        lambda network, files: measured_latency(network, files, shape, LatencySettings()),
+        Model(recipe, blueprint, facts, ladder.last.network, result, source, also, ladder, images),
     )
     training.clear()
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
-    return {**result, "folder": str(folder.path), "files": model_files(folder.path) + logs}
+    found = {key: checks[key] for key in (COMPRESSION,) if key in checks}
+    files = model_files(folder.path) + logs
+    return {**result, **found, "folder": str(folder.path), "files": files}
+
+
+def _to_train(folder: ModelFolder, steps: CompressionSettings) -> nn.Module:
+    """The network of model.py, ready to learn; where steps are to be taken, as evonas builds it.
+
+    Raises:
+        BuildError: A step does not fit this network.
+    """
+    if not steps.meant():
+        network = learning(folder.source().network)
+        _check_roles(network, folder)
+        return network
+    network = to_be_compressed(folder)
+    planned(folder.section(), steps)
+    return network
 
 
 def _check_roles(network: nn.Module, folder: ModelFolder) -> None:
@@ -134,27 +163,13 @@ def _check_roles(network: nn.Module, folder: ModelFolder) -> None:
         )
 
 
-def _examples(network: nn.Module, recipe: Recipe, data: Dataset) -> dict[str, bytes]:
-    """A picture of test images with what the network finds in them, if there is such a thing."""
-    some = data.test.part(np.arange(min(EXAMPLE_IMAGES, len(data.test))))
-    outputs = example_outputs(deployed(network).cpu(), some, data.problem)
-    picture = task_of(data.problem).examples(
-        some.images, some.targets, outputs, data.problem, recipe.training
-    )
-    if picture is None:
-        return {}
-    content = BytesIO()
-    picture.save(content, "PNG", optimize=True)
-    return {EXAMPLES: content.getvalue()}
+def changed_recipe(
+    recipe: Recipe, given: Iterable[str] | Mapping[str, Any], what: str = "a retraining"
+) -> Recipe:
+    """The recipe with words laid over its data, training and compression.
 
-
-def _test_scores(scores: Mapping[str, float], problem: Problem) -> dict[str, float]:
-    left_out = {LOSS, *task_of(problem).uninformative(problem)}
-    return {f"test_{name}": value for name, value in scores.items() if name not in left_out}
-
-
-def changed_recipe(recipe: Recipe, given: Iterable[str] | Mapping[str, Any]) -> Recipe:
-    """The recipe with words laid over its data and training.
+    Args:
+        what: What takes them, for messages.
 
     Raises:
         SettingsError: With all problems.
@@ -162,14 +177,14 @@ def changed_recipe(recipe: Recipe, given: Iterable[str] | Mapping[str, Any]) -> 
     old = {
         "data": recipe.data.model_dump(mode="json") if recipe.data else {},
         "training": recipe.training.model_dump(mode="json"),
+        "compression": recipe.compression.model_dump(mode="json"),
     }
     words = Words(given, defaults=old)
     settings, problems = words.read()
     for keys, origin in words.origins.items():
         if keys[0] not in CHANGEABLE and origin:
-            problems.append(
-                f"{origin}: a retraining takes {' and '.join(f'{k}.*' for k in CHANGEABLE)} only."
-            )
+            *most, last = (f"{key}.*" for key in CHANGEABLE)
+            problems.append(f"{origin}: {what} takes {', '.join(most)} and {last} only.")
     if recipe.data is None and "data" not in words.values:
         problems.append("This model has no data set yet. Give data=folder data.path=DIR.")
     problems += foreign(settings.training, recipe.task)
@@ -179,15 +194,18 @@ def changed_recipe(recipe: Recipe, given: Iterable[str] | Mapping[str, Any]) -> 
         raise SettingsError(problems)
     data: DataSettings = settings.data
     training: TrainingSettings = settings.training
-    return recipe.model_copy(update={"data": data, "training": training})
+    compression: CompressionSettings = settings.compression
+    update = {"data": data, "training": training, "compression": compression}
+    return recipe.model_copy(update=update)
 
 
-def _threads(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
+def threads_for(network: nn.Module, input_shape: tuple[int, int, int]) -> int:
     """All cores for large networks; small ones lose more by waiting for threads than they gain."""
     return usable_cores() if network_macs(network, input_shape) >= MACS_WORTH_THREADS else 1
 
 
-def _check_fit(recipe: Recipe, data: Dataset) -> None:
+def check_fit(recipe: Recipe, data: Dataset) -> None:
+    """Raises a SettingsError if the data are not what the model was made for."""
     if data.problem.task != recipe.task:
         assert recipe.data is not None, "a retraining has data"
         raise SettingsError(

@@ -15,6 +15,7 @@ from torch import nn
 
 from evonas.exporters.onnx_graph import INPUT_NAME
 
+QUANTA = 255  # between the least and the largest number of 8 bits
 TOLERANCE = 1e-4  # a larger difference with 32 bits may be rounding: 64 bits tell
 
 
@@ -58,6 +59,19 @@ def largest_difference(reference: Sequence[torch.Tensor], other: Sequence[torch.
         float((wanted - got).abs().max()) / max(1.0, float(wanted.abs().max()))
         for wanted, got in pairs
     )
+
+
+def share_within_a_quantum(network: nn.Module, other: nn.Module, images: torch.Tensor) -> float:
+    """The share of all output values in which two networks of 8 bits are a quantum apart, or less.
+
+    A quantum is what 8 bits resolve of an output: its range over these images / 255. Kernels round
+    sums of 8 bits in ways of their own, so that single values differ by one.
+    """
+    near = [
+        (wanted - got).abs() <= (wanted.max() - wanted.min()) / QUANTA
+        for wanted, got in zip(outputs_of(network, images), outputs_of(other, images), strict=True)
+    ]
+    return float(torch.cat([each.flatten() for each in near]).double().mean())
 
 
 def outputs_with_64_bits(model: bytes, images: NDArray[np.float64]) -> list[NDArray[np.float64]]:

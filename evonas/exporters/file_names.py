@@ -7,7 +7,9 @@ TRAINING = "training.json"  # what came of a retraining, once there was one
 LAST = "last.safetensors"  # of a retraining that kept its best epoch
 EXAMPLES = "examples.png"  # test images of a retraining with what was found
 ONNX_NMS = "model_nms.onnx"  # of a detector, with suppression inside
+ONNX_INT8 = "model.int8.onnx"  # what is deployed, if it computes in 8 bits
+PACKED = "packed.safetensors"  # weights in few bits, which model.py unpacks
 FILES = (
     *(BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD),
-    *(TRAINING, LAST, EXAMPLES, ONNX_NMS),
+    *(TRAINING, LAST, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED),
 )

@@ -12,11 +12,18 @@ from evonas.settings import Group, validate
 
 
 class Facts(Group):
-    """search.json: measures of the search by name, the scale of each, and alleles by gene."""
+    """search.json: measures of the search by name, the scale of each, and alleles by gene.
+
+    `section` is the scaled network section that model.py is built from, `compressed` what steps of
+    compression made of the trained network, as plain values of their settings. Folders of earlier
+    versions have neither.
+    """
 
     measures: dict[str, FiniteFloat]
     scales: dict[str, str]
     genes: dict[str, Any]
+    section: dict[str, Any] | None = None
+    compressed: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class Design(Group):

@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evonas.errors import ExportError
-from evonas.exporters.file_names import CHECK, ONNX, RECIPE, SOURCE, WEIGHTS
+from evonas.errors import EvonasError, ExportError
+from evonas.exporters.file_names import (
+    CHECK,
+    FACTS,
+    ONNX,
+    ONNX_INT8,
+    RECIPE,
+    SOURCE,
+    TRAINING,
+    WEIGHTS,
+)
 from evonas.exporters.model_code import Source, run_source
 from evonas.exporters.onnx_file import check_onnx
 from evonas.exporters.weights import put_weights, tensors_of
@@ -18,8 +27,11 @@ from evonas.key import checksum
 from evonas.model_folder.documents import parsed_document, parsed_json
 from evonas.model_folder.recipe_file import Recipe, parsed_recipe
 from evonas.model_folder.replacement import finish
+from evonas.models import Network
+from evonas.networks import planned
 
 CHECKSUMS = "sha256"  # in check.json: by file
+COMPRESSION = "compression"  # in check.json: how the forms of a compressed model compare
 INTERFACE = "interface"  # in check.json: `Recipe.interface`
 
 
@@ -77,6 +89,10 @@ class ModelFolder:
             raise ExportError(_refusal(file, name))
         return content
 
+    def is_as_written(self, name: str) -> bool:
+        """True if evonas wrote the file so; a folder that is trusted may have another one."""
+        return self._is_own(name, self.read(name))
+
     @property
     def has_edited_recipe(self) -> bool:
         """True if recipe.yaml was changed since evonas wrote it, which it is there for."""
@@ -101,15 +117,66 @@ class ModelFolder:
         put_weights(source.network, tensors_of(self.read(WEIGHTS), file), file)
         return source
 
+    def section(self) -> dict[str, Any]:
+        """The scaled network section that model.py is built from.
+
+        Raises:
+            ExportError: A file is not evonas's, or of an earlier version that wrote no section.
+        """
+        section: dict[str, Any] | None = self.mapping(FACTS).get("section")
+        if section is None:
+            raise ExportError(
+                f"{self.path / FACTS} is of an earlier evonas and does not say what the network is "
+                "built from, which compression has to know. Export the design again."
+            )
+        return section
+
+    def built(self) -> Network:
+        """The network that model.py is, built by evonas: runs no file. Its weights are fresh.
+
+        Raises:
+            ExportError: As above.
+        """
+        try:
+            return Network(planned(self.section()))
+        except (LookupError, TypeError, ValueError, RuntimeError, EvonasError) as problem:
+            raise ExportError(
+                f"{self.path / FACTS}: its section does not describe a network "
+                f"({type(problem).__name__}: {problem}). Export the design again."
+            ) from None
+
+    def built_and_trained(self) -> Network:
+        """The same with the weights of the folder.
+
+        Raises:
+            ExportError: As above, or the weights are those of another network.
+        """
+        network, file = self.built(), self.path / WEIGHTS
+        put_weights(network, tensors_of(self.read(WEIGHTS), file), file)
+        return network
+
+    @property
+    def has_fresh_weights(self) -> bool:
+        """True if nothing has trained them: of an export at full scale, or without images."""
+        recipe = self.recipe
+        is_untrained = recipe.origin.scale == "full" or recipe.input.mean is None
+        return is_untrained and not (self.path / TRAINING).is_file()
+
+    @property
+    def onnx_file(self) -> str:
+        """The ONNX model that is deployed: that of 8 bits, where there is one."""
+        return ONNX_INT8 if (self.path / ONNX_INT8).is_file() else ONNX
+
     def onnx(self) -> bytes:
-        """The ONNX model; tried first where nothing else vouches for it.
+        """The ONNX model that is deployed; tried first where nothing else vouches for it.
 
         Raises:
             ExportError: It is not what evonas wrote, or does not work.
         """
-        content = self.read(ONNX)
-        if self.is_trusted and not self._is_own(ONNX, content):
-            check_onnx(content, self.path / ONNX, self.recipe.input.shape, self.recipe.problem)
+        content = self.read(self.onnx_file)
+        if self.is_trusted and not self._is_own(self.onnx_file, content):
+            file = self.path / self.onnx_file
+            check_onnx(content, file, self.recipe.input.shape, self.recipe.problem)
         return content
 
     def mapping(self, name: str) -> dict[str, Any]:
@@ -157,7 +224,7 @@ def _refusal(file: Path, name: str) -> str:
             f"{changed} This file is run, so it may do anything that you may. If you trust it, "
             "say --trust; else export the design again."
         )
-    again = ", or retrain it" if name in (WEIGHTS, ONNX) else ""
+    again = ", or retrain it" if name in (WEIGHTS, ONNX, ONNX_INT8) else ""
     return (
         f"{changed} It is damaged, or was changed. Export the design again{again}; if the change "
         "is meant, say --trust."

@@ -7,7 +7,7 @@ import yaml
 from evonas.errors import ExportError
 from evonas.key import key_of
 from evonas.networks.problem import Problem
-from evonas.settings import DataSettings, Group, TrainingSettings, validate
+from evonas.settings import CompressionSettings, DataSettings, Group, TrainingSettings, validate
 from evonas.tasks import completed, task_of
 from evonas.yaml_file import read_yaml
 
@@ -44,6 +44,7 @@ class Recipe(Group):
     input: InputSettings
     classes: tuple[str, ...]
     training: TrainingSettings
+    compression: CompressionSettings = CompressionSettings()
     seed: int
     origin: OriginSettings
 
@@ -79,4 +80,7 @@ def recipe_text(recipe: Recipe) -> str:
     values = recipe.model_dump(mode="json")
     if recipe.task == CLASSIFICATION:
         del values["task"]  # as earlier versions wrote recipes, which knew no other
+    values["compression"] = recipe.compression.meant()
+    if not values["compression"]:
+        del values["compression"]
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -21,6 +21,8 @@ def print_latency(summary: Mapping[str, Any], console: Console) -> None:
     grid = Table.grid(padding=(0, 2))
     precision, threads = summary["precision"], summary["threads"]
     work = f"{summary['runtime']} in {precision} on {threads} thread{'s' * (threads > 1)}"
+    if summary["file"] is not None:
+        grid.add_row("file", summary["file"])
     grid.add_row("runtime", work)
     described = summary["device"]
     processor = described.get("gpu") or described["processor"]

@@ -9,11 +9,13 @@ from rich.table import Table
 
 from evonas.blueprint import plan_network
 from evonas.errors import BuildError
+from evonas.exporters.file_names import PACKED
 from evonas.models import LayerCount, count, count_layers
 from evonas.presets import Preset
 from evonas.reports.epochs import told_epochs
 from evonas.reports.escape import printable
 from evonas.reports.format import duration, measure, number
+from evonas.reports.forms_table import PACKED_ARE_SMALL, forms_table, measured_on
 from evonas.space import Scale
 from evonas.tasks import test_scores
 
@@ -129,17 +131,39 @@ def print_export(result: dict[str, Any], console: Console) -> None:
             "  That is with 64 bits. With 32 the difference is "
             f"{checks['onnx_rounding']:.1g}: this network multiplies rounding, in torch as well."
         )
+    if "compression" in result:
+        print_forms(result["compression"], console)
     console.print(f"\nNext: evonas retrain {result['folder']}", soft_wrap=True)
 
 
 def print_retrain(result: dict[str, Any], console: Console) -> None:
     """The scores on the test images, which are looked at only here."""
+    if "compression" in result:
+        print_forms(result["compression"], console)
     console.print(
         f"Test {', '.join(test_scores(result))}, on {result['test_images']} images, after "
         f"{told_epochs(result)} in {duration(result['seconds'])}. "
         f"Weights, ONNX and card are in {result['folder']}.",
         soft_wrap=True,
     )
+
+
+def print_compress(result: dict[str, Any], console: Console) -> None:
+    """The forms side by side, and where the last one is."""
+    print_forms(result, console)
+    console.print(f"Written to {result['folder']}.", soft_wrap=True)
+
+
+def print_forms(found: dict[str, Any], console: Console) -> None:
+    """How the forms of a compressed model compare."""
+    heads, *rows = forms_table(found)
+    table = Table(*heads)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print(measured_on(found), soft_wrap=True)
+    if any(form["file"] == PACKED for form in found["forms"]):
+        console.print(PACKED_ARE_SMALL, soft_wrap=True)
 
 
 def print_predictions(lines: list[dict[str, str | float]], console: Console) -> None:

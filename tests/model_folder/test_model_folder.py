@@ -22,7 +22,9 @@ from evonas.exporters.file_names import (
     FILES,
     LAST,
     ONNX,
+    ONNX_INT8,
     ONNX_NMS,
+    PACKED,
     RECIPE,
     SOURCE,
     TRAINING,
@@ -38,7 +40,7 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
-WRITTEN = {*FILES} - {TRAINING, LAST, EXAMPLES, ONNX_NMS}  # by an export
+WRITTEN = {*FILES} - {TRAINING, LAST, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED}  # by an export
 
 
 def model(seed: int) -> Model:
