@@ -31,8 +31,8 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """A finished trial whose weights initialise another training, if they were kept.
+class KeptWeights:
+    """A finished trial from whose weights another training begins or learns, if they were kept.
 
     They are taken only if they are those of the checksum, where that was noted.
     """
@@ -66,14 +66,16 @@ class Assignment:
     `known` holds measures that need not be taken again (counted beforehand, or of an equal
     trial); `source` is the trial that they were taken from. `training`: an equal training, of
     which the trial makes something else. `bfloat16` is what `training.amp=auto` means for it.
+    `teacher`: the trial that teaches, where the best of the run does.
     """
 
     trial: Trial
     known: Mapping[str, float] = field(default_factory=dict)
     source: int | None = None
-    beginning: Beginning | None = None
+    beginning: KeptWeights | None = None
     bfloat16: bool = False
     training: SharedTraining | None = None
+    teacher: KeptWeights | None = None
 
     @property
     def number(self) -> int:
@@ -91,9 +93,9 @@ class Notes:
     """What an outcome tells later steps of the search beside its measures.
 
     `foretold` are measures that were predicted and not taken. `weights_sha256` is the checksum of
-    the weights that it left, `damaged_weights` the trial whose weights it should have begun with.
-    `gpu_memory_share` is the most that it took of the memory of its GPU. `training_of` is the
-    first trial that had this training, if that is another one.
+    the weights that it left, `damaged_weights` the trial whose weights it should have begun with or
+    learnt from. `gpu_memory_share` is the most that it took of the memory of its GPU. `training_of`
+    is the first trial that had this training, if that is another one.
     """
 
     foretold: Mapping[str, float] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from trainings import checked, side_by_side, training_parser, words_of
 from evonas.driver.preparation import set_up
 from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.executors.executor import run_trial
-from evonas.trial import Assignment, Beginning, Outcome, Trial
+from evonas.trial import Assignment, KeptWeights, Outcome, Trial
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def trained(task: Task) -> list[Outcome]:
         outcomes = [run_trial(setup.evaluator, given)]
         for rung in range(1, len(setup.settings.fidelity.rungs)):
             promoted = replace(trial, number=rung, rung=rung, continues=rung - 1)
-            given = Assignment(promoted, beginning=Beginning(rung - 1, trial.blueprint))
+            given = Assignment(promoted, beginning=KeptWeights(rung - 1, trial.blueprint))
             outcomes.append(run_trial(setup.evaluator, given))
         fidelity = setup.settings.fidelity.model_copy(update={"whole": False})
         settings = setup.settings.model_copy(update={"fidelity": fidelity})

@@ -1,5 +1,6 @@
 """Small exported models, and what their weights are."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from conftest import SHAPES, SMALL_DETECTOR
 
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.delivery.model_writer import Model, write_model
+from evonas.exporters.file_names import CHECK, WEIGHTS
+from evonas.key import checksum
 from evonas.model_folder.recipe_file import InputSettings, OriginSettings, Recipe
 from evonas.models import build
 from evonas.settings import DataSettings, TrainingSettings, Words
@@ -26,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder as an export writes it."""
     recipe = Recipe(
         data=DataSettings(),
-        input=InputSettings(channels=1, resolution_px=8),
+        input=InputSettings(channels=1, resolution_px=8, mean=(0.3,), deviation=(0.4,)),
         classes=tuple("0123456789"),
         training=TrainingSettings(amp="off"),
         seed=3,
@@ -43,7 +46,9 @@ def made_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = Recipe(
         task="detection",
         data=data,
-        input=InputSettings(channels=3, resolution_px=32),
+        input=InputSettings(
+            channels=3, resolution_px=32, mean=(0.5, 0.5, 0.5), deviation=(0.3, 0.3, 0.3)
+        ),
         classes=("circle", "square"),
         training=TrainingSettings(**{**TASKS["detection"].recipe, "amp": "off"}),
         seed=3,
@@ -75,3 +80,12 @@ def model(made: Path, working_folder: Path) -> Path:
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return safetensors.torch.load_file(folder / "weights.safetensors")
+
+
+def put_other_weights(folder: Path) -> None:
+    """Weights that differ, as evonas would have written them."""
+    content = safetensors.torch.save({n: tensor + 1 for n, tensor in weights_of(folder).items()})
+    (folder / WEIGHTS).write_bytes(content)
+    checks = json.loads((folder / CHECK).read_text())
+    checks["sha256"][WEIGHTS] = checksum(content)
+    (folder / CHECK).write_text(json.dumps(checks))

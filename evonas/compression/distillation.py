@@ -12,6 +12,7 @@ from evonas.compression.step import Step, StepKit
 from evonas.compression.teacher import Teacher
 from evonas.errors import BuildError
 from evonas.models import initialise
+from evonas.networks.problem import Problem
 from evonas.settings import CompressionSettings
 from evonas.tasks import task_of
 from evonas.tasks.task import outputs_of
@@ -84,7 +85,7 @@ class Lessons(Attachment):
         """
         self.teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         image = torch.zeros(1, *self.kit.images.images.shape[1:], device=device)
-        check_fit(network, self.teacher, self.kit, image)
+        check_fit(network, self.teacher, self.kit.problem, image)
         with ExitStack() as stack:
             if self.kit.settings.distillation.method == "features":
                 seen, taught = (
@@ -109,14 +110,14 @@ class Lessons(Attachment):
         return loss if self.hint is None else loss + own.hint * self.hint.loss()
 
 
-def check_fit(network: nn.Module, teacher: Teacher, kit: StepKit, image: torch.Tensor) -> None:
+def check_fit(network: nn.Module, teacher: Teacher, problem: Problem, image: torch.Tensor) -> None:
     """Raises a BuildError if the teacher cannot teach this network.
 
     Args:
-        image: Any of the size of the training, (1, channels, height, width).
+        image: Any of the size of the training, (1, channels, height, width), where both are.
     """
-    outputs, taught = outputs_of(passed(network, image)), teacher(image, kit.problem)
-    reason = task_of(kit.problem).unteachable(outputs, taught)
+    outputs, taught = outputs_of(passed(network, image)), teacher(image, problem)
+    reason = task_of(problem).unteachable(outputs, taught)
     if reason is not None:
         raise BuildError(f"compression.distillation: {reason}.")
 

@@ -118,9 +118,9 @@ def _read(path: Path, changed_ns: int) -> Teacher:
 
 
 def _check_trained(folder: ModelFolder) -> None:
-    """An export at full scale has fresh weights until it is retrained."""
-    is_of_proxy = folder.recipe.origin.scale == "proxy" and folder.recipe.data is not None
-    if not is_of_proxy and not (folder.path / TRAINING).is_file():
+    """An export at full scale has fresh weights until it is retrained; one of no data too."""
+    is_of_search = folder.recipe.origin.scale == "proxy" and folder.recipe.input.mean is not None
+    if not is_of_search and not (folder.path / TRAINING).is_file():
         raise SettingsError(
             f"{WORD}={folder.path}: its weights are fresh, so there is nothing to learn from it. "
             f"Train it first by evonas retrain {folder.path}."

@@ -172,6 +172,12 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
             f"Run {run.name} was made with another table in {settings.evaluator.path}. Put the old "
             "one back, or start a new run."
         )
+    if checked.facts.get("teacher") != run.facts.get("teacher"):
+        raise RunError(
+            f"Run {run.name} learns from another model than there is now in "
+            f"{settings.compression.distillation.teacher}. Put the old one back, or start a new "
+            "run."
+        )
     return checked
 
 

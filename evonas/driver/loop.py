@@ -16,13 +16,14 @@ from evonas.driver.rungs import Rungs
 from evonas.driver.schedules import SCHEDULES
 from evonas.driver.siblings import Siblings
 from evonas.driver.stopping import Stopping
+from evonas.driver.teachers import Teachers
 from evonas.errors import BuildError
 from evonas.executors import Executor
 from evonas.reports.progress import Display
 from evonas.runs.ledger import Ledger
 from evonas.runs.records import Records
 from evonas.runs.run_folder import has_weights, keep_weights
-from evonas.trial import Assignment, Beginning, Outcome, SharedTraining, Trial
+from evonas.trial import Assignment, KeptWeights, Outcome, SharedTraining, Trial
 
 PROMOTING = (None, "evaluations", "space exhausted")  # ends that let promotions go on
 
@@ -44,8 +45,9 @@ class Search:
         self.stopping = Stopping(records, self.settings.budget, setup.space.size)
         self.rungs = Rungs(records, self.settings.fidelity)
         self.inheritance = Inheritance(records, self.settings.training, setup.space)
-        self.reuse = Reuse(setup.evaluator)
-        self.siblings = Siblings(records, setup.evaluator, setup.space, setup.folder)
+        self.teachers = Teachers(records, self.settings, setup.space, setup.evaluator.bench)
+        self.reuse = Reuse(setup.evaluator, self.teachers)
+        self.siblings = Siblings(records, setup.evaluator, setup.space, setup.folder, self.teachers)
         self.screen = LatencyScreen(records, self.settings, setup.evaluator.bench)
         self.filter = ProxyFilter(records, self.settings.filter, setup.evaluator.bench)
         self.precision = Precision(setup.evaluator, ledger)
@@ -183,18 +185,19 @@ class Search:
             trial,
             known=known,
             source=None if earlier is None else earlier.number,
-            beginning=self._beginning(first),
+            beginning=self._weights(self._begins_with(first)),
             bfloat16=earlier is None and self.precision.bfloat16(first),
             training=shared,
+            teacher=self._weights(self.teachers.of(trial)),
         )
         self.executor.submit(assignment)
 
-    def _beginning(self, trial: Trial) -> Beginning | None:
-        number = self._begins_with(trial)
+    def _weights(self, number: int | None) -> KeptWeights | None:
+        """Those that a finished trial left."""
         if number is None:
             return None
         notes = self.records.outcomes[number].notes
-        return Beginning(number, self.records.trials[number].blueprint, notes.weights_sha256)
+        return KeptWeights(number, self.records.trials[number].blueprint, notes.weights_sha256)
 
     def _begins_with(self, trial: Trial) -> int | None:
         """The trial whose weights it begins with, if they are still there by then."""
@@ -225,15 +228,18 @@ class Search:
     def _remember(self, outcome: Outcome) -> None:
         """What later trials need not find out again."""
         trial = self.records.trials[outcome.number]
+        self.teachers.remember(trial, outcome)
         self.reuse.remember(trial, outcome)
         self.siblings.remember(trial, outcome)
 
     def _keep_weights(self) -> None:
         if has_weights(self.setup.folder):
-            begun = (self._begins_with(trial) for trial in self.records.unfinished)
+            unfinished = self.records.unfinished
+            begun = (self._begins_with(trial) for trial in unfinished)
             kept = {*self.in_flight, *(own for own in begun if own is not None)}
             for part in (self.records, self.rungs, self.inheritance, self.siblings):
                 kept |= part.worth_keeping()
+            kept |= self.teachers.worth_keeping([*kept, *(trial.number for trial in unfinished)])
             keep_weights(self.setup.folder, kept)
 
     def _has_room(self) -> bool:

@@ -24,6 +24,7 @@ from evonas.driver.recipe_check import check_recipe_settings, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
 from evonas.driver.start import start_chromosomes
 from evonas.driver.task_check import check_kind, check_task, learnt_by
+from evonas.driver.teacher_check import checked_teacher
 from evonas.errors import EvonasError, SettingsError, SpaceError
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.evaluators import EVALUATORS
@@ -137,8 +138,10 @@ def check(
     data = _data(settings, space)
     if data is not None:
         check_task(settings, objectives, data)
+    teacher = checked_teacher(settings, space, objectives, data) if data is not None else None
     facts = _facts(settings, space, data)
     facts |= {"table": table.key} if table else {}
+    facts |= {"teacher": teacher} if teacher else {}
     return Checked(settings, space, document, objectives, function, lookup, start, facts, data)
 
 

@@ -1,6 +1,7 @@
 """What earlier trials have found out and later ones need not pay for again."""
 
 from evonas.blueprint import Blueprint
+from evonas.driver.teachers import Teachers
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.measures import OF_TRAINED
 from evonas.trial import Outcome, Trial
@@ -9,8 +10,9 @@ from evonas.trial import Outcome, Trial
 class Reuse:
     """Outcomes by what makes them equal, and measures of the built network by its key."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, teachers: Teachers) -> None:
         self.evaluator = evaluator
+        self.teachers = teachers
         self._equal: dict[str, Outcome] = {}
         self._built: dict[str, dict[str, float]] = {}
 
@@ -28,7 +30,8 @@ class Reuse:
 
     def key(self, trial: Trial) -> str:
         """Equal for trials that come to the same: trained as long, and compressed alike."""
-        return on_rung(self.evaluator.outcome_key(trial.blueprint), trial)
+        own = self.evaluator.outcome_key(trial.blueprint)
+        return on_rung(self.teachers.marked(own, trial), trial)
 
     def equal(self, key: str) -> Outcome | None:
         """What came of the trial with this key that was evaluated, if one was."""

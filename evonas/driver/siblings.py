@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from evonas.driver.reuse import on_rung
+from evonas.driver.teachers import Teachers
 from evonas.evaluation.evaluator import Evaluator
 from evonas.runs.records import Records
 from evonas.runs.run_folder import weights_file
@@ -20,10 +21,16 @@ class Siblings:
     """
 
     def __init__(
-        self, records: Records, evaluator: Evaluator, space: SearchSpace, folder: Path
+        self,
+        records: Records,
+        evaluator: Evaluator,
+        space: SearchSpace,
+        folder: Path,
+        teachers: Teachers,
     ) -> None:
         self.records = records
         self.evaluator = evaluator
+        self.teachers = teachers
         self.folder = folder
         self.is_on = any(gene.key_path[0] == "compression" for gene in space.genes)
         self._having: dict[str, list[int]] = {}  # by training, the trials that have its weights
@@ -35,7 +42,8 @@ class Siblings:
 
     def key(self, trial: Trial) -> str:
         """Equal for trials whose training is the same and as long."""
-        return on_rung(self.evaluator.training_key(trial.blueprint), trial)
+        own = self.evaluator.training_key(trial.blueprint)
+        return on_rung(self.teachers.marked(own, trial), trial)
 
     def shared(self, trial: Trial) -> SharedTraining | None:
         """The training that the trial shares with those before it; None: it is the first."""

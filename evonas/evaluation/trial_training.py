@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from torch import nn
 from evonas.blueprint import plan_network, scaled_network
 from evonas.compression.compress import attachments, changes_training
 from evonas.compression.step import StepKit
+from evonas.compression.teacher import Teacher
 from evonas.errors import TrialFailure
 from evonas.evaluation.kit import Kit
 from evonas.evaluation.segments import Segment, begins_anew, segments_of, weights_in
+from evonas.evaluation.trial_teacher import taught_by, teacher_for
 from evonas.exporters.file_names import WEIGHTS
 from evonas.exporters.weights import write_weights
 from evonas.files import make_folder
@@ -106,7 +108,8 @@ def _taken_over(kit: Kit, network: nn.Module, assignment: Assignment) -> _Done |
         return None
     network.to(kit.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.load_state_dict(state)
-    return _Done(_segments(kit, assignment)[-1], shared.curve, seconds=shared.seconds)
+    taught = taught_by(kit, assignment, has_teacher=True)
+    return _Done(_segments(kit, assignment)[-1], shared.curve, taught, seconds=shared.seconds)
 
 
 def _done(kit: Kit, network: nn.Module, assignment: Assignment) -> _Done:
@@ -115,10 +118,14 @@ def _done(kit: Kit, network: nn.Module, assignment: Assignment) -> _Done:
     scheme = design.network.get("initialisation")
     begin(network, kit.recipe(design), assignment.training_seed, scheme)
     begun = _begun(kit, network, assignment)
+    teacher = teacher_for(kit, assignment)
     for segment in begun.segments:
-        progress = _train(kit, network, segment, assignment)
-    details = {**begun.inherited, "loss_sum": progress.loss_sum}
+        progress = _train(kit, network, segment, assignment, teacher)
+    taught = taught_by(kit, assignment, teacher is not None)
+    details = {**begun.inherited, **taught, "loss_sum": progress.loss_sum}
     damaged = begun.damaged_weights
+    if teacher is None and assignment.teacher is not None:
+        damaged = assignment.teacher.number
     if shared is not None and _weights_of(kit, shared.number).exists():
         damaged = shared.number
     return _Done(segment, tuple(progress.curve), details, damaged)
@@ -151,7 +158,13 @@ def step_kit(kit: Kit, assignment: Assignment, segment: Segment, seed: int) -> S
     )
 
 
-def _train(kit: Kit, network: nn.Module, segment: Segment, assignment: Assignment) -> Progress:
+def _train(
+    kit: Kit,
+    network: nn.Module,
+    segment: Segment,
+    assignment: Assignment,
+    teacher: Teacher | None,
+) -> Progress:
     data = kit.data(segment.resolution_px, segment.percent)
     recipe = segment.recipe
     watches = recipe.patience is not None or recipe.plateau is not None
@@ -166,14 +179,17 @@ def _train(kit: Kit, network: nn.Module, segment: Segment, assignment: Assignmen
         is_balanced=kit.settings.data.class_weights == "balanced",
         bfloat16=assignment.bfloat16,
         log_folder=_folder(kit, assignment.number) if recipe.log else None,
-        attachments=_attachments(kit, assignment, segment),
+        attachments=_attachments(kit, assignment, segment, teacher),
     )
 
 
-def _attachments(kit: Kit, assignment: Assignment, segment: Segment) -> list[Attachment]:
+def _attachments(
+    kit: Kit, assignment: Assignment, segment: Segment, teacher: Teacher | None
+) -> list[Attachment]:
     if not changes_training(kit.compression(assignment.trial.blueprint)):
         return []
-    return attachments(step_kit(kit, assignment, segment, segment.seed))
+    own = step_kit(kit, assignment, segment, segment.seed)
+    return attachments(replace(own, teacher=teacher))
 
 
 def _begun(kit: Kit, network: nn.Module, assignment: Assignment) -> _Begun:

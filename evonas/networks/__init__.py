@@ -75,6 +75,11 @@ def task_of_section(network: Network) -> str:
     return _grammar(network).task
 
 
+def strides(scaled_network: Network) -> tuple[int, ...]:
+    """Those of the maps that a scaled network predicts from; empty if it sees images as a whole."""
+    return _grammar(scaled_network).strides(scaled_network)
+
+
 def aligned(network: Network, template: Network) -> dict[str, Any]:
     """The same network, written as a search space writes it; as it is if that is no question.
 
@@ -107,6 +112,7 @@ __all__ = [
     "planned",
     "scaled",
     "short",
+    "strides",
     "task_of_section",
     "tidied",
     "words",

@@ -17,7 +17,8 @@ class Grammar:
     """What a network section may say (`rules`), and functions of it.
 
     See the functions of the same names in `networks`; `plan` takes what `scaled` gives. `task` is
-    what its networks can learn, a name in `tasks.TASKS`.
+    what its networks can learn, a name in `tasks.TASKS`. `strides`: of the maps that its networks
+    predict from, of a scaled section; nothing where they see an image as a whole.
     """
 
     rules: Rules
@@ -30,6 +31,7 @@ class Grammar:
     words: Callable[[Mapping[str, Any]], list[Words]]
     plan: Callable[[Mapping[str, Any]], Plan]
     task: str = "classification"
+    strides: Callable[[Mapping[str, Any]], tuple[int, ...]] = lambda network: ()
 
 
 def as_it_is(network: Mapping[str, Any]) -> Tidied:

@@ -75,7 +75,7 @@ class Display(Shown):
         if outcome.notes.damaged_weights is not None:
             self.line(
                 f"The weights that trial {outcome.notes.damaged_weights} left are damaged, so "
-                f"trial {outcome.number} was trained from its beginning."
+                f"trial {outcome.number} was trained without them."
             )
         tenths = 10 * records.evaluations // self.settings.budget.evaluations
         if tenths > self.tenths:

@@ -70,6 +70,8 @@ def print_trial(summary: dict[str, Any], console: Console) -> None:
         )
     if summary["training_of"] is not None:
         grid.add_row("training", f"that of trial {summary['training_of']}; compressed otherwise")
+    if "taught_by" in summary["details"]:
+        grid.add_row("taught by", _teacher(summary["details"]["taught_by"]))
     grid.add_row("seconds", f"{duration(summary['seconds'])}, {summary['attempts']} attempt(s)")
     grid.add_row("fingerprint", summary["fingerprint"])
     grid.add_row("made by", summary["operator"])
@@ -151,6 +153,12 @@ def _rung(summary: dict[str, Any]) -> str:
     if summary["continued_by"] is not None:
         pieces.append(f"goes on in trial {summary['continued_by']}")
     return ", ".join(pieces)
+
+
+def _teacher(told: int | str | None) -> str:
+    if told is None:
+        return "nobody: no trial had finished that could"
+    return f"trial {told}" if isinstance(told, int) else told
 
 
 def _utilisation(share: float | None) -> str:

@@ -13,7 +13,7 @@ from evonas.evaluation.train_evaluator import TrainEvaluator
 from evonas.settings import FidelitySettings, Limits, Settings, TrainingSettings
 from evonas.space import load_space
 from evonas.space.run_scales import run_scales
-from evonas.trial import Assignment, Beginning, Outcome, Trial
+from evonas.trial import Assignment, KeptWeights, Outcome, Trial
 
 RECIPE = TrainingSettings(epochs=9)
 DIGITS = {"channels": 1, "classes": list("0123456789")}
@@ -103,7 +103,7 @@ def evaluator(
 def promotion(trial: Trial, rung: int) -> Assignment:
     """The design on a rung, which begins with what it left on the one below."""
     promoted = replace(trial, number=rung, rung=rung, continues=rung - 1)
-    return Assignment(promoted, beginning=Beginning(rung - 1, trial.blueprint))
+    return Assignment(promoted, beginning=KeptWeights(rung - 1, trial.blueprint))
 
 
 def weights(folder: str, number: int) -> dict[str, torch.Tensor]:

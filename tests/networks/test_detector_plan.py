@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
-from detectors import detector, plan, stage
+from conftest import a_network
+from detectors import blueprint, detector, plan, stage
 
+from evonas.blueprint import Blueprint, scaled_network
 from evonas.errors import BuildError
-from evonas.networks import task_of_section
+from evonas.networks import Scale, strides, task_of_section
 from evonas.networks.plan import Layer, Plan
 
 
@@ -42,6 +44,20 @@ def test_the_levels_are_the_last_strides() -> None:
     assert found["lateral_2"] == ("stage_5",)
     three = reads(plan(detector(backbone=backbone, levels=3, neck={"width": 8})))
     assert three["lateral_1"] == ("stage_2",)
+
+
+@pytest.mark.parametrize(("levels", "expected"), [(2, (8, 16)), (3, (4, 8, 16)), (1, (16,))])
+def test_strides_are_those_of_the_levels(levels: int, expected: tuple[int, ...]) -> None:
+    scaled = scaled_network(blueprint(detector(levels=levels)), Scale("full", 32, classes=3))
+    assert strides(scaled) == expected
+    (priors,) = (
+        layer for layer in plan(detector(levels=levels)).layers if layer.module == "Priors"
+    )
+    assert tuple(priors.arguments["strides"]) == expected
+
+
+def test_a_classifier_sees_an_image_as_a_whole() -> None:
+    assert strides(scaled_network(Blueprint(a_network()), Scale("full", 32))) == ()
 
 
 def test_an_input_is_a_multiple_of_the_largest_stride() -> None:

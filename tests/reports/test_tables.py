@@ -20,6 +20,7 @@ TRIAL: dict[str, Any] = {
     "source": None,
     "training_of": None,
     "ladder": [],
+    "details": {},
     "seconds": 3.0,
     "attempts": 1,
     "fingerprint": "0123456789abcdef",
@@ -61,3 +62,12 @@ def test_a_trial_shows_what_each_step_left_of_its_network() -> None:
 )
 def test_a_trial_says_whose_training_it_shares(more: dict[str, int], said: str) -> None:
     assert any(said in line for line in shown(**more))
+
+
+@pytest.mark.parametrize(
+    ("teacher", "said"), [(None, "nobody"), (3, "trial 3"), ("/models/large", "/models/large")]
+)
+def test_a_trial_says_who_taught_it(teacher: int | str | None, said: str) -> None:
+    (line,) = (line for line in shown(details={"taught_by": teacher}) if "taught by" in line)
+    assert said in line
+    assert not any("taught by" in line for line in shown())

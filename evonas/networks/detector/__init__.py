@@ -2,7 +2,15 @@
 
 from evonas.networks.detector.plan import plan_detector
 from evonas.networks.detector.rules import RULES
-from evonas.networks.detector.section import aligned, meaning, scaled, short, tidied, words
+from evonas.networks.detector.section import (
+    aligned,
+    meaning,
+    scaled,
+    short,
+    strides,
+    tidied,
+    words,
+)
 from evonas.networks.grammar import Grammar
 
 DETECTOR = Grammar(
@@ -16,4 +24,5 @@ DETECTOR = Grammar(
     words,
     plan_detector,
     task="detection",
+    strides=strides,
 )

@@ -36,6 +36,11 @@ def as_stages(network: Mapping[str, Any]) -> dict[str, Any]:
     return {**shared, "builder": "stages", **network["backbone"], "head": HEADLESS}
 
 
+def strides(network: Mapping[str, Any]) -> tuple[int, ...]:
+    """See `networks.strides`: of the levels, the finest first."""
+    return tuple(last_stages(as_stages(network)))[-network["levels"] :]
+
+
 def _backbone(network: Mapping[str, Any], as_network: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a network of stages that are a backbone's, and what that says itself."""
     own = {key: network["backbone"][key] for key in SHARED if key in network["backbone"]}

@@ -1,0 +1,107 @@
+"""Real small searches in which designs learn from others."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import QUICK, QUICK_DETECTORS, problems_of
+from small_model import made, model, put_other_weights
+
+from evonas.driver import resume, search
+from evonas.driver.preparation import check
+from evonas.runs import Run
+from evonas.runs.run_folder import weights_file
+from evonas.settings import Words
+
+__all__ = ["made", "model"]
+
+SMALL = [*QUICK, "objectives=accuracy", "executor=inline", "budget.evaluations=6"]
+METHOD = "compression.distillation.method=logits"
+TEACHER = "compression.distillation.teacher"
+
+
+def taught_by(run: Run) -> list[Any]:
+    return [outcome.details.get("taught_by") for _, outcome in run.trials() if outcome]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose designs learn from the best so far."""
+    folder = tmp_path_factory.mktemp("taught")
+    return search([*SMALL, METHOD, f"run.folder={folder}", "run.name=whole"])
+
+
+def test_the_best_so_far_teaches_and_nobody_the_first(whole: Run) -> None:
+    expected: list[int | None] = []
+    best: tuple[float, int] | None = None
+    for _, outcome in whole.trials():
+        assert outcome is not None
+        expected.append(None if best is None else -best[1])
+        own = (outcome.measures["accuracy"], -outcome.number)
+        best = own if best is None else max(best, own)
+    assert taught_by(whole) == expected
+    assert len({*expected}) > 2
+
+
+def test_a_run_that_was_stopped_has_the_same_teachers(whole: Run) -> None:
+    search([*SMALL[:-1], "budget.evaluations=3", METHOD, "run.name=parted"])
+    parted = resume(Path("runs/parted"), ["budget.evaluations=6"])
+    assert taught_by(parted) == taught_by(whole)
+    pairs = zip(parted.trials(), whole.trials(), strict=True)
+    for (trial, outcome), (same, other) in pairs:
+        assert outcome is not None
+        assert other is not None
+        assert (trial.chromosome, outcome.curve) == (same.chromosome, other.curve)
+
+
+def test_a_teacher_whose_weights_are_damaged_teaches_nothing_and_that_is_told(whole: Run) -> None:
+    folder = Path(shutil.copytree(whole.folder, "runs/damaged"))
+    weights_file(folder, whole.records.front[0]).write_bytes(b"nothing")
+    run = resume(folder, ["budget.evaluations=+1"])
+    _, last = list(run.trials())[-1]
+    assert last is not None
+    assert last.details["taught_by"] is None
+    assert last.notes.damaged_weights == whole.records.front[0]
+
+
+def test_a_model_folder_teaches_all_designs_and_has_to_stay_the_same(model: Path) -> None:
+    words = [*SMALL[:-1], "budget.evaluations=2", METHOD, f"{TEACHER}={model}"]
+    run = search([*words, "run.name=school"])
+    assert taught_by(run) == [str(model)] * 2
+    put_other_weights(model)
+    assert "learns from another model than there is now" in problems_of(resume, run.folder)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([METHOD, f"{TEACHER}=none"], "learns from a teacher, and there is none"),
+        ([METHOD, f"{TEACHER}=nowhere"], "There is no model folder"),
+        ([METHOD, f"{TEACHER}=resnet18"], "has no weights of it"),
+        ([f"{TEACHER}=nowhere"], "no design learns from it"),
+        (
+            [METHOD, "objectives=macs,accuracy"],
+            "macs does not tell what a network has learnt. Name accuracy first: objectives=",
+        ),
+        ([METHOD, "compression.distillation.alpha=1.5"], "alpha=1.5"),
+    ],
+)
+def test_what_cannot_be_taught_is_refused_before_the_search(words: list[str], told: str) -> None:
+    assert told in "\n".join(problems_of(check, Words([*SMALL, *words])))
+
+
+def test_classes_of_the_data_have_to_be_those_of_the_model(model: Path) -> None:
+    words = [*SMALL, METHOD, f"{TEACHER}={model}", "data=synthetic", "data.synthetic.channels=1"]
+    words += ["data.synthetic.classes=3"]
+    told = problems_of(check, Words(words))[0]
+    assert "the model knows 10 classes (0, 1, 2" in told
+    assert "the data have 3 classes" in told
+
+
+def test_detectors_learn_from_the_best_of_their_levels() -> None:
+    words = [*QUICK_DETECTORS, "objectives=map50_95", "executor=inline", "budget.evaluations=3"]
+    run = search([*words, METHOD, "run.name=boxes"])
+    assert taught_by(run)[0] is None
+    assert taught_by(run)[1] == 0
+    assert run.records.counts()["complete"] == 3
