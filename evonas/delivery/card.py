@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from evonas.delivery.compression_lines import form_lines, step_lines
+from evonas.delivery.compression_lines import form_lines, step_lines, teacher_lines
 from evonas.exporters.file_names import (
     CHECK,
     EXAMPLES,
@@ -44,8 +44,9 @@ network = load()
 
 INT8 = f" `{ONNX_INT8}` is the same in 8 bits, and what `evonas predict` runs."
 
-PACKED_WEIGHTS = f""" The weights of `{PACKED}` are
-`load_packed(Path("{PACKED}"))` of `model.py`, for `network.load_state_dict`."""
+PACKED_WEIGHTS = f"""
+`load_packed(Path("{PACKED}"))` of `model.py` gives the weights of that file; the
+network takes them by `network.load_state_dict(weights, strict=False)`."""
 
 SUPPRESSED = f""" It gives `boxes`
 and `scores` of all points. `{ONNX_NMS}` takes one image, suppresses double boxes, and gives `boxes`
@@ -74,6 +75,7 @@ def card(
         f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale",
         "",
         *_training_lines(recipe, training),
+        *teacher_lines(facts, origin.run),
         "",
         *form_lines(checks),
         *_class_lines(training),

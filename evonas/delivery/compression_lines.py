@@ -42,6 +42,15 @@ def _quantum_lines(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def teacher_lines(facts: Mapping[str, Any], run: str) -> list[str]:
+    """Whom the network learnt from in the search."""
+    teacher = facts.get("taught_by")
+    if teacher is None:
+        return []
+    named = f"trial {teacher} of run {run}" if isinstance(teacher, int) else f"`{teacher}`"
+    return ["", f"In the search it learnt from {named}, beside the labels."]
+
+
 def step_lines(recipe: Recipe) -> list[str]:
     """What a retraining does beside training."""
     steps = recipe.compression.meant()

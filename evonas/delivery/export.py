@@ -9,7 +9,7 @@ import torch
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.compression.compress import made_after
 from evonas.data.cache import load_data
-from evonas.delivery.final_compression import SECTION, on_record, step_kit
+from evonas.delivery.final_compression import SECTION, TAUGHT_BY, on_record, step_kit
 from evonas.delivery.form_checks import some_images
 from evonas.delivery.ladder import Ladder
 from evonas.delivery.model_writer import (
@@ -29,6 +29,7 @@ from evonas.model_folder.replacement import is_free
 from evonas.models import Network, build
 from evonas.runs.run import Run
 from evonas.runs.run_folder import weights_file
+from evonas.settings import CompressionSettings
 from evonas.space import Scale
 from evonas.tasks import task_of
 from evonas.trial import Outcome, Trial
@@ -135,6 +136,7 @@ def _model(
         "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
         SECTION: scaled_network(blueprint, scale),
+        **{key: outcome.details[key] for key in (TAUGHT_BY,) if outcome.details.get(key)},
     }
     recipe = _recipe(run, trial, scale)
     training = task_of(recipe.problem).fitted(recipe.training, network.plan.outputs)
@@ -157,6 +159,13 @@ def _compressed(run: Run, trial: Trial, model: Model) -> Model:
     return replace(model, facts=facts, network=last.network, ladder=ladder, images=images)
 
 
+def _retrainable(compression: CompressionSettings) -> CompressionSettings:
+    """The steps that a retraining can take: the best of a run teaches in a search alone."""
+    if compression.distillation.teacher != "best":
+        return compression
+    return compression.model_copy(update={"distillation": CompressionSettings().distillation})
+
+
 def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
     data = run.facts["data"]
     settings = run.settings
@@ -173,7 +182,7 @@ def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
         ),
         classes=data["classes"] if data else tuple(str(n) for n in range(scale.classes)),
         training=training,
-        compression=compression_of(settings.compression, trial.blueprint),
+        compression=_retrainable(compression_of(settings.compression, trial.blueprint)),
         seed=trial.seed,
         origin=OriginSettings(run=run.name, trial=trial.number, scale=scale.name),
     )

@@ -15,7 +15,7 @@ from evonas.model_folder.recipe_file import Recipe
 from evonas.models import Network
 from evonas.settings import CompressionSettings
 
-SECTION, COMPRESSED = "section", "compressed"  # in search.json
+SECTION, COMPRESSED, TAUGHT_BY = "section", "compressed", "taught_by"  # in search.json
 PRUNING = "pruning"  # the step that changes what model.py is
 
 

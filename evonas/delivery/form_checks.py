@@ -1,7 +1,9 @@
 """Whether the forms of a model give the numbers of its network, as check.json tells it."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -11,10 +13,10 @@ from evonas.compression.compress import made_after
 from evonas.data.dataset import Split
 from evonas.delivery.ladder import Ladder
 from evonas.errors import ExportError
-from evonas.exporters.agreement import outputs_of, share_within_a_quantum
-from evonas.exporters.file_names import SOURCE
+from evonas.exporters.agreement import largest_difference, outputs_of, share_within_a_quantum
+from evonas.exporters.file_names import PACKED, SOURCE
 from evonas.exporters.forms import FORMS
-from evonas.exporters.model_code import defined
+from evonas.exporters.model_code import defined, unpacked_by
 from evonas.model_folder.model_folder import COMPRESSION
 from evonas.model_folder.recipe_file import Recipe
 from evonas.models import deployed
@@ -56,13 +58,8 @@ def form_checks(
     found = {
         name: form.agreement(network, contents[form.file], some) for name, form in FORMS.items()
     }
-    tolerance = task_of(recipe.problem).tolerance
     for form, agreement in found.items():
-        if not agreement.difference <= tolerance:
-            raise ExportError(
-                f"The {form} form of the network differs by {agreement.difference:.2g} from the "
-                f"network itself, and at most {tolerance:g} is right. Nothing was exported."
-            )
+        _check(form, agreement.difference, recipe)
     outputs = outputs_of(deployed(network), defined(contents[SOURCE], Path(SOURCE)).example)
     rounding = {f"{form}_rounding": agreement.rounding for form, agreement in found.items()}
     return {
@@ -72,6 +69,38 @@ def form_checks(
         "example_output": outputs[0][0].tolist(),
         **{key: value for key, value in rounding.items() if value is not None},
     }
+
+
+def packed_checks(
+    network: nn.Module, contents: Mapping[str, bytes], recipe: Recipe, images: torch.Tensor | None
+) -> dict[str, Any]:
+    """How far the network is from itself with the weights that model.py unpacks, if any are packed.
+
+    Raises:
+        ExportError: It is too far.
+    """
+    if PACKED not in contents:
+        return {}
+    some = _random_images(recipe) if images is None else images[:CHECKED_IMAGES]
+    own = deployed(network)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, PACKED)
+        file.write_bytes(contents[PACKED])
+        weights = unpacked_by(contents[SOURCE], Path(SOURCE), file)
+    other = copy.deepcopy(own)
+    other.load_state_dict({**other.state_dict(), **weights})
+    difference = largest_difference(outputs_of(own, some), outputs_of(other, some))
+    _check("packed", difference, recipe)
+    return {"packed_max_abs_difference": difference}
+
+
+def _check(form: str, difference: float, recipe: Recipe) -> None:
+    tolerance = task_of(recipe.problem).tolerance
+    if not difference <= tolerance:
+        raise ExportError(
+            f"The {form} form of the network differs by {difference:.2g} from the network itself, "
+            f"and at most {tolerance:g} is right. Nothing was exported."
+        )
 
 
 def _random_images(recipe: Recipe) -> torch.Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from evonas.delivery.card import card
-from evonas.delivery.form_checks import form_checks, ladder_checks
+from evonas.delivery.form_checks import form_checks, ladder_checks, packed_checks
 from evonas.delivery.ladder import Ladder
 from evonas.delivery.suppressed_model import suppressed_model
 from evonas.exporters.file_names import (
@@ -20,12 +20,14 @@ from evonas.exporters.file_names import (
     FACTS,
     FILES,
     ONNX_NMS,
+    PACKED,
     RECIPE,
     SOURCE,
     TRAINING,
     WEIGHTS,
 )
-from evonas.exporters.forms import FORMS
+from evonas.exporters.forms import FORMS, source_with
+from evonas.exporters.packed_weights import load_packed
 from evonas.exporters.weights import weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum
@@ -84,7 +86,9 @@ def write_model(
             **model.also,
             **(model.ladder.last.contents if model.ladder else {}),
         }
-        if model.source is not None:
+        if PACKED in contents:
+            contents[SOURCE] = source_with(network, load_packed)
+        elif model.source is not None:
             contents[SOURCE] = model.source
         if model.training is not None:
             contents[TRAINING] = json_text(model.training)
@@ -96,6 +100,7 @@ def write_model(
         checks = {
             **form_checks(network, contents, model.recipe, model.images),
             **ladder_checks(model.ladder, model.recipe, model.images),
+            **packed_checks(network, contents, model.recipe, model.images),
             "latency": _latency(model, latency, contents),
             INTERFACE: model.recipe.interface,
             CHECKSUMS: {name: checksum(content) for name, content in contents.items()},

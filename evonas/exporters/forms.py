@@ -7,6 +7,7 @@ shipped.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,8 +49,13 @@ def _onnx_agreement(network: nn.Module, model: bytes, images: torch.Tensor) -> A
 
 
 def _source(network: nn.Module, input_shape: Shape, batch: int | None) -> bytes:
+    return source_with(network)
+
+
+def source_with(network: nn.Module, *companions: Callable[..., Any]) -> bytes:
+    """The source of a network, and with it functions of evonas, as `network_source` takes them."""
     assert isinstance(network, Network), "only what a plan describes is written as source"
-    return network_source(network.plan, TITLE).encode()
+    return network_source(network.plan, TITLE, companions).encode()
 
 
 def _source_agreement(network: nn.Module, code: bytes, images: torch.Tensor) -> Agreement:

@@ -33,11 +33,22 @@ def defined(code: bytes, file: Path) -> Source:
     Raises:
         ExportError: The code ends the process or fails.
     """
-    module = ModuleType("evonas_exported_model")
-    module.__file__ = str(file)
     with _told_of(file):
-        exec(compile(code, str(file), "exec"), module.__dict__)
+        module = _run(code, file)
         return Source(module.Network(), module.example_input())
+
+
+def unpacked_by(code: bytes, file: Path, packed: Path) -> dict[str, torch.Tensor]:
+    """The weights that the code's `load_packed` reads from a file of packed ones.
+
+    Args:
+        code: What `file` holds; that is not read again.
+
+    Raises:
+        ExportError: The code ends the process or fails.
+    """
+    with _told_of(file):
+        return dict(_run(code, file).load_packed(packed))
 
 
 def run_source(
@@ -63,6 +74,13 @@ def run_source(
             f"{wanted} and give {right or in_words(shapes)}: input and classes of recipe.yaml."
         )
     return source
+
+
+def _run(code: bytes, file: Path) -> ModuleType:
+    module = ModuleType("evonas_exported_model")
+    module.__file__ = str(file)
+    exec(compile(code, str(file), "exec"), module.__dict__)
+    return module
 
 
 @contextmanager

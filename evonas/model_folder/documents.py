@@ -16,7 +16,7 @@ class Facts(Group):
 
     `section` is the scaled network section that model.py is built from, `compressed` what steps of
     compression made of the trained network, as plain values of their settings. Folders of earlier
-    versions have neither.
+    versions have neither. `taught_by`: the trial, or the model folder, that it learnt from.
     """
 
     measures: dict[str, FiniteFloat]
@@ -24,6 +24,7 @@ class Facts(Group):
     genes: dict[str, Any]
     section: dict[str, Any] | None = None
     compressed: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    taught_by: int | str | None = None
 
 
 class Design(Group):

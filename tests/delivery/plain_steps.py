@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from evonas.compression import STEPS
+from evonas.compression.packing.pack import packed
 from evonas.compression.step import Compressed, Section, Step, StepKit
 from evonas.errors import BuildError, TrialFailure
-from evonas.exporters.weights import weights_of
 from evonas.models import Network, deployed
 from evonas.networks import planned
 from evonas.settings import CompressionSettings
@@ -44,19 +44,19 @@ class Narrower(Step):
 
 
 class Rounded(Step):
-    """Rounds weights: as what computes in 8 bits, or as a file of them."""
+    """Weights as evonas packs them; what computes in 8 bits has rounded ones alone."""
 
     def is_on(self, settings: CompressionSettings) -> bool:
         return settings.quantisation.method != "none"
 
     def applied(self, compressed: Compressed, kit: StepKit) -> Compressed:
+        if kit.settings.quantisation.method == "weights":
+            return packed(compressed, kit)
         network = copy.deepcopy(compressed.network)
         with torch.no_grad():
             for weight in network.parameters():
                 weight.copy_((weight * STEPS_OF_ONE).round() / STEPS_OF_ONE)
-        if kit.settings.quantisation.method == "int8":
-            return replace(compressed, quantised=deployed(network))
-        return replace(compressed, network=network, packed=weights_of(network))
+        return replace(compressed, quantised=deployed(network))
 
 
 class Noisy(Step):

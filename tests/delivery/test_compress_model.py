@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,16 @@ def test_packed_weights_are_told_to_be_smaller_and_not_faster(trained: Path) -> 
     one, other = found(Path("there"), CHECK)["compression"]["forms"]
     assert other["file"] == PACKED
     assert other["latency_ms"] == one["latency_ms"]
+    assert found(Path("there"), CHECK)["packed_max_abs_difference"] < 1e-6
+    program = (
+        "from pathlib import Path\n"
+        "from model import load, load_packed\n"
+        "network, weights = load(), load_packed(Path('packed.safetensors'))\n"
+        "assert not network.load_state_dict(weights, strict=False).unexpected_keys\n"
+    )
+    call = [sys.executable, "-c", program]
+    done = subprocess.run(call, cwd="there", capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -156,6 +168,8 @@ def test_what_cannot_be_is_told_and_nothing_is_written(
 
 
 def test_fresh_weights_are_not_compressed(model: Path) -> None:
+    text = (model / RECIPE).read_text()
+    (model / RECIPE).write_text(text.replace("scale: proxy", "scale: full"))
     result = typed("compress", "model", INT8)
     assert result.returncode == 2
     assert "Retrain it first: evonas retrain model" in result.stderr

@@ -25,10 +25,13 @@ LARGEST = torch.finfo(torch.float16).max
 
 
 def packed(compressed: Compressed, kit: StepKit) -> Compressed:
-    """The network as it is deployed, packed, with the values that come out of the file again."""
-    network = copy.deepcopy(deployed(compressed.network))
-    content = pack(network.state_dict(), packer(kit.settings.quantisation, kit.seed))
-    network.load_state_dict(unpack(content))
+    """The network as it is deployed, packed, with the values that come out of the file again.
+
+    What only a training needs, and scores with it, stays in the network as it is.
+    """
+    network = copy.deepcopy(compressed.network)
+    content = pack(deployed(network).state_dict(), packer(kit.settings.quantisation, kit.seed))
+    network.load_state_dict({**network.state_dict(), **unpack(content)})
     return replace(compressed, network=network, packed=content)
 
 

@@ -125,8 +125,11 @@ def test_of_a_detector_what_is_deployed_is_packed() -> None:
     made = packed(Compressed(kit("int8").section, network), kit("int8"))
     images = torch.randn(1, *network.plan.input_shape, generator=torch.Generator().manual_seed(0))
     pairs = zip(
-        outputs_of(made.network, images), outputs_of(deployed(network), images), strict=True
+        outputs_of(deployed(made.network), images),
+        outputs_of(deployed(network), images),
+        strict=True,
     )
+    assert outputs_of(made.network, images)[2].shape == outputs_of(network, images)[2].shape
     for found, wanted in pairs:
         assert (found - wanted).norm() / wanted.norm() < 0.05
     assert tensors_in(made.packed or b"") == packed_bytes(network.plan, asked("int8"))
