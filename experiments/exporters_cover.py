@@ -19,7 +19,7 @@ from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.exporters.onnx_graph import NotExpressible, onnx_graph
-from evonas.models import build
+from evonas.models import build, deployed
 from evonas.presets import presets
 from evonas.space import Scale, known_spaces, load_space
 
@@ -65,7 +65,7 @@ def written(networks: Drawn) -> dict[str, Any]:
     for name, blueprint, scale in networks:
         count += 1
         with torch.device("meta"):
-            network = build(blueprint, scale).eval()
+            network = deployed(build(blueprint, scale).eval())
         try:
             onnx_graph(without_memory(network), scale.input_shape, None)
         except NotExpressible as problem:
