@@ -37,10 +37,15 @@ SMALL_DETECTOR = REPOSITORY / "tests" / "small_detector.yaml"
 SHAPES = ["data.shapes.images=60", "data.shapes.classes=2", "data.shapes.resolution_px=64"]
 QUICK_DETECTORS = [f"space={SMALL_DETECTOR}", *SHAPES, *QUICK[2:]]
 
-# A small search of each task over its main measure and a count.
+# A small search of each task over its main measure and a count, and one that compresses.
+SMALL_COMPRESSION = REPOSITORY / "tests" / "small_compression.yaml"
 QUICK_OF = {
     "classification": [*QUICK, "objectives=accuracy,macs"],
     "detection": [*QUICK_DETECTORS, "objectives=map50_95,macs"],
+    "compression": [
+        *(f"space=nano+{SMALL_COMPRESSION}", *QUICK[1:]),
+        *("objectives=accuracy,size_mib", "evolver.mutation_genes=1"),
+    ],
 }
 
 # A small network as a space writes it, and a space of its like.

@@ -108,6 +108,18 @@ def counts(**changes):
     return count(plan_network(design, Scale("full", 32))).macs
 """
 
+STEP = '''"""Something new."""
+
+from evonas.compression.step import Step
+
+
+class NovelStep(Step):
+    """Something new."""
+
+    def is_on(self, settings):
+        return settings.novel.method != "none"
+'''
+
 KIND = '"novel": Kind((), (), lambda *given: novel(*given))'
 
 PARTS: Mapping[str, Part] = {
@@ -259,6 +271,28 @@ PARTS: Mapping[str, Part] = {
             RECIPE: ('"muon",\n', '"muon",\n        "novel",\n'),
         },
         contracts=("tests/training/test_optimizers.py",),
+    ),
+    "step of compression": Part(
+        "from evonas.compression.compress import made_after\n"
+        "from evonas.settings import CompressionSettings\n"
+        "assert made_after(CompressionSettings(novel={'method': 'depth'})) == ['novel']",
+        STEP,
+        {
+            "STEPS compression/__init__.py": '"novel": NovelStep()',
+            "STEP_SETTINGS settings/compression.py": '"novel": PruningSettings',
+            "CompressionSettings settings/compression.py": (
+                "    quantisation: QuantisationSettings = QuantisationSettings()\n",
+                "    quantisation: QuantisationSettings = QuantisationSettings()\n"
+                "    novel: PruningSettings = PruningSettings()\n",
+            ),
+            "README.md": (
+                "| `fidelity.rungs`, ",
+                "| `compression.novel.method`, `.ratio`, `.ratios`, `.importance`, `.rounds`, "
+                "`.epochs` | `none`, 0.3, none, `l2`, 1, 0.2 | new |\n| `fidelity.rungs`, ",
+            ),
+        },
+        {"compression/__init__.py": "from evonas.compression.novel import NovelStep"},
+        ("tests/settings/test_settings_compression.py", "tests/test_readme.py"),
     ),
     "evolver": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'evolver=novel']).front",

@@ -18,7 +18,7 @@ from conftest import EVONAS, QUICK, QUICK_OF, evonas, finished, table, typed
 
 SHORT = [*QUICK, "objectives=accuracy,macs", "evolver.population=4", "budget.evaluations=14"]
 
-BUDGET = {"classification": 14, "detection": 8}
+BUDGET = {"classification": 14, "detection": 8, "compression": 12}
 GENERATIONAL = {
     task: [
         *words,
@@ -96,7 +96,10 @@ def test_a_generational_run_is_the_same_bit_for_bit_on_every_executor(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "executor", "kills"),
-    [("classification", "inline", 3), ("classification", "local", 2), ("detection", "inline", 2)],
+    [
+        *(("classification", "inline", 3), ("classification", "local", 2)),
+        *(("detection", "inline", 2), ("compression", "local", 3)),
+    ],
 )
 def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run(
     task: str, executor: str, kills: int, wholes: Callable[[str], Table]

@@ -127,9 +127,10 @@ def test_children_begin_with_their_parents_weights(task: str) -> None:
     words = [*QUICK_OF[task], "executor=inline", "display=none"]
     words += ["evolver.population=4", "evolver.surrogate=false", "budget.evaluations=12"]
     run = search([*words, "training.inherit=true", "run.name=heirs"])
-    details = {t.number: o.details for t, o in run.trials() if o and o.source is None}
+    own = [(t, o) for t, o in run.trials() if o and o.source is None]
+    details = {t.number: o.details for t, o in own if o.notes.training_of is None}
     children = [t for t, _ in run.trials() if t.parents and t.number in details]
-    assert len(children) >= 6
+    assert len(children) >= 3
     for child in children:
         parent = run.records.trained_by(child.parents[0])
         assert details[child.number]["inherited_from"] == parent

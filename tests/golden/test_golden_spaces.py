@@ -19,6 +19,7 @@ from evonas.space import load_space, network_key
 
 HERE = Path(__file__).parent
 SPACES = (
+    "compression",
     "conv_zoo",
     "darts_cells",
     "dense_stages",
@@ -34,6 +35,7 @@ SPACES = (
     "residual_stages",
 )
 JOINED = {  # what is no space by itself
+    "compression": "nano+compression",
     "detection_heuristics": "detector+detection_heuristics",
     "image_heuristics": "nano+image_heuristics",
 }

@@ -42,7 +42,7 @@ def part() -> SearchSpace:
 
 
 def test_it_is_a_part_and_no_space_by_itself(part: SearchSpace) -> None:
-    assert list(known_parts()) == ["detection_heuristics", "image_heuristics"]
+    assert list(known_parts()) == ["compression", "detection_heuristics", "image_heuristics"]
     assert "image_heuristics" not in known_spaces()
     assert part.title
     assert part.source
@@ -53,7 +53,7 @@ def test_it_is_a_part_and_no_space_by_itself(part: SearchSpace) -> None:
 
 def test_it_is_listed_behind_the_spaces() -> None:
     result = typed("spaces", "--json")
-    *spaces, _, last = json.loads(result.stdout)
+    *spaces, _, _, last = json.loads(result.stdout)
     assert [space["name"] for space in spaces] == list(known_spaces())
     assert (last["name"], last["size"]) == ("image_heuristics", None)
     assert result.stderr == ""
