@@ -20,6 +20,7 @@ from evonas.training.attachment import Attachment
 from evonas.training.precision import autocast, in_bfloat16
 
 PREFIX = "distillation."
+TINY = 1e-6  # mean square of maps that are all but zero
 
 
 class Distillation(Step):
@@ -152,7 +153,10 @@ class Hint:
         self.adapters.to(device)
 
     def loss(self) -> torch.Tensor:
-        """The mean squared error of the maps of the latest pass; larger ones are averaged."""
+        """The mean squared error of the maps of the latest pass; larger ones are averaged.
+
+        As a share of the teacher's mean square: so a weight means the same for every teacher.
+        """
         layers = zip(self.adapters, self.seen, self.taught, strict=True)
         errors = [self._error(adapter, own, other) for adapter, own, other in layers]
         return torch.stack(errors).mean()
@@ -160,4 +164,4 @@ class Hint:
     def _error(self, adapter: nn.Module, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         size = min(own.shape[2], other.shape[2]), min(own.shape[3], other.shape[3])
         own, other = (functional.adaptive_avg_pool2d(maps.float(), size) for maps in (own, other))
-        return functional.mse_loss(adapter(own), other)
+        return functional.mse_loss(adapter(own), other) / other.square().mean().clamp(min=TINY)

@@ -13,6 +13,7 @@ from torch import nn
 
 from evonas.blueprint import Blueprint
 from evonas.compression import STEPS
+from evonas.compression.distillation import Hint
 from evonas.compression.last_maps import last_maps
 from evonas.compression.step import StepKit
 from evonas.compression.teacher import Teacher
@@ -219,3 +220,14 @@ def test_a_method_needs_a_teacher(teacher: str, is_wrong: bool) -> None:
     assert (fault is not None) == is_wrong
     assert fault is None or "learns from a teacher, and there is none" in fault
     assert STEP.fault(settings(teacher=teacher, method="none")) is None
+
+
+def test_a_hint_is_a_share_of_what_the_teacher_shows() -> None:
+    """Maps of 4 x 4 and 2 x 2 pixels: the larger ones are averaged, and copied by the adapter."""
+    own, other = torch.full((1, 1, 4, 4), 3.0), torch.full((1, 1, 2, 2), 2.0)
+    hint = Hint([own], [other], 0, CPU, {})
+    torch.nn.init.constant_(hint.adapters[0].weight, 1.0)  # type: ignore[arg-type]
+    assert hint.loss().item() == pytest.approx((3 - 2) ** 2 / 2**2)
+    larger = Hint([10 * own], [10 * other], 0, CPU, {})
+    larger.adapters.load_state_dict(hint.adapters.state_dict())
+    assert larger.loss().item() == pytest.approx(hint.loss().item())

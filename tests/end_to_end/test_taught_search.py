@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import QUICK, QUICK_DETECTORS, problems_of
+from conftest import QUICK, QUICK_DETECTORS, problems_of, table
 from small_model import made, model, put_other_weights
 
 from evonas.driver import resume, search
@@ -105,3 +105,29 @@ def test_detectors_learn_from_the_best_of_their_levels() -> None:
     assert taught_by(run)[0] is None
     assert taught_by(run)[1] == 0
     assert run.records.counts()["complete"] == 3
+
+
+@pytest.mark.slow
+def test_a_promotion_keeps_the_teacher_of_its_design() -> None:
+    rungs = ["fidelity.rungs=1,2", "fidelity.reduction=2", "fidelity.whole=false"]
+    run = search([*SMALL[:-1], "budget.evaluations=8", METHOD, *rungs, "run.name=rungs"])
+    teachers = taught_by(run)
+    promoted = [trial for trial, _ in run.trials() if trial.continues is not None]
+    assert len(promoted) > 1
+    for trial in promoted:
+        assert trial.continues is not None
+        assert teachers[trial.number] == teachers[trial.continues]
+    assert any(teacher is not None for teacher in teachers)
+
+
+@pytest.mark.slow
+def test_generations_have_the_same_teachers_whoever_trains_them() -> None:
+    words = [*SMALL[:-1], "budget.evaluations=8", METHOD, "schedule=generational"]
+    words += ["evolver.population=4", "run.deterministic=true"]
+    runs = [
+        search([*words, f"executor={name}", "executor.workers=2", f"run.name={name}"])
+        for name in ("inline", "local")
+    ]
+    assert taught_by(runs[0]) == taught_by(runs[1])
+    assert table("inline") == table("local")
+    assert len({*taught_by(runs[0])}) > 1
