@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from evonas.compression.distillation import Distillation
+from evonas.compression.pruning import Pruning
 from evonas.compression.quant_noise import QuantNoise
 from evonas.compression.quantisation import Quantisation
 from evonas.compression.step import Step
@@ -11,5 +12,6 @@ from evonas.compression.step import Step
 STEPS: Mapping[str, Step] = {
     "distillation": Distillation(),
     "quant_noise": QuantNoise(),
+    "pruning": Pruning(),
     "quantisation": Quantisation(),
 }

@@ -5,7 +5,7 @@ and one line in `GRAMMARS`. No torch: `models` turns what `planned` gives into m
 section is no network: designs may consist of other sections alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.networks.cells import CELLS
@@ -49,6 +49,34 @@ def scaled(network: Network, scale: Scale) -> dict[str, Any]:
 def planned(scaled_network: Network) -> Plan:
     """The parts and layers of a section that `scaled` gave."""
     return _grammar(scaled_network).plan(scaled_network)
+
+
+def narrowed(scaled_network: Network, shares: Sequence[float]) -> dict[str, Any]:
+    """A section that `scaled` gave, with fewer channels.
+
+    All widths, but for classes, lose a share, 0..1, and are multiples of 8 then.
+
+    Args:
+        shares: One for all, or one a stage, of which the last holds for further stages.
+
+    Raises:
+        BuildError: There are too many shares, or widths that cannot be narrowed so.
+    """
+    return _grammar(scaled_network).narrowed(scaled_network, shares)
+
+
+def shallower(scaled_network: Network, shares: Sequence[float]) -> dict[str, Any]:
+    """A section that `scaled` gave, with fewer blocks.
+
+    Blocks lose a share, 0..1, whose input is added as it is to what they make of it.
+
+    Args:
+        shares: As for `narrowed`.
+
+    Raises:
+        BuildError: The network has no such blocks, or fewer stages than shares.
+    """
+    return _grammar(scaled_network).shallower(scaled_network, shares)
 
 
 def short(network: Network) -> dict[str, Any]:
@@ -109,8 +137,10 @@ __all__ = [
     "aligned",
     "built_meaning",
     "meaning",
+    "narrowed",
     "planned",
     "scaled",
+    "shallower",
     "short",
     "strides",
     "task_of_section",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evonas.errors import BuildError
 from evonas.networks.plan import Part, Plan
 from evonas.networks.rules import Rules
 from evonas.networks.scale import Scale
@@ -12,13 +13,22 @@ Tidied = tuple[dict[str, Any], tuple[str, ...]]
 Words = Mapping[str, int]  # how often each word occurs
 
 
+def no_fewer_blocks(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, Any]:
+    """For networks that are not made of blocks that could be left out."""
+    raise BuildError(
+        "compression.pruning.method=depth: only networks of stages have blocks that can go, and "
+        f"this one is a network of {network['builder']}. Write method: channels or weights."
+    )
+
+
 @dataclass(frozen=True)
 class Grammar:
     """What a network section may say (`rules`), and functions of it.
 
-    See the functions of the same names in `networks`; `plan` takes what `scaled` gives. `task` is
-    what its networks can learn, a name in `tasks.TASKS`. `strides`: of the maps that its networks
-    predict from, of a scaled section; nothing where they see an image as a whole.
+    See the functions of the same names in `networks`; `plan`, `narrowed` and `shallower` take what
+    `scaled` gives. `task` is what its networks can learn, a name in `tasks.TASKS`. `strides`: of
+    the maps that its networks predict from, of a scaled section; nothing where they see an image
+    as a whole.
     """
 
     rules: Rules
@@ -30,6 +40,8 @@ class Grammar:
     aligned: Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]
     words: Callable[[Mapping[str, Any]], list[Words]]
     plan: Callable[[Mapping[str, Any]], Plan]
+    narrowed: Callable[[Mapping[str, Any], Sequence[float]], dict[str, Any]]
+    shallower: Callable[[Mapping[str, Any], Sequence[float]], dict[str, Any]] = no_fewer_blocks
     task: str = "classification"
     strides: Callable[[Mapping[str, Any]], tuple[int, ...]] = lambda network: ()
 

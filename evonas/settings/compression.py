@@ -101,7 +101,7 @@ class PruningSettings(StepSettings):
     takes: ClassVar = {
         "channels": ("ratio", "ratios", "importance", "rounds", "epochs"),
         "depth": ("ratio", "ratios", "importance", "rounds", "epochs"),
-        "weights": ("ratio", "ratios", "importance", "rounds", "epochs"),
+        "weights": ("ratio", "importance", "rounds", "epochs"),
     }
     method: Literal["none", "channels", "depth", "weights"] = "none"
     ratio: Share = 0.3

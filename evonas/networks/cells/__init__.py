@@ -2,7 +2,7 @@
 
 from evonas.networks.cells.plan import plan_cells
 from evonas.networks.cells.rules import RULES
-from evonas.networks.cells.section import built_meaning, meaning, scaled, tidied, words
+from evonas.networks.cells.section import built_meaning, meaning, narrowed, scaled, tidied, words
 from evonas.networks.grammar import Grammar, with_defaults, without_defaults
 
 CELLS = Grammar(
@@ -15,4 +15,5 @@ CELLS = Grammar(
     with_defaults,
     words,
     plan_cells,
+    narrowed,
 )

@@ -14,10 +14,12 @@ from typing import Any
 from evonas.networks.cells.graph import Graph, Node
 from evonas.networks.grammar import Tidied, Words, without_defaults
 from evonas.networks.scale import Scale, affordable_strides
+from evonas.networks.shares import one_share, without_share
 
 GIVEN = 2  # states that a cell is given
 CELLS_OF = ("normal", "reduction")
 UNUSED, MASK = "unused", "mask"
+FILTER_UNIT = 4  # because stems have cells of a quarter of the filters
 
 # The strides between input and last map, by assembly and stem: those of the stem first, then
 # those of the reduction cells.
@@ -106,10 +108,18 @@ def assembled(assembly: str, scale: Scale) -> dict[str, Any]:
 
 
 def _filters(scale: Scale) -> int:
-    """As written at width 1, else a multiple of 4, because stems have cells of a quarter."""
+    """As written at width 1, else a multiple of 4."""
     if scale.width == 1:
         return scale.filters
-    return max(4, round(scale.filters * scale.width / 4) * 4)
+    return max(FILTER_UNIT, round(scale.filters * scale.width / FILTER_UNIT) * FILTER_UNIT)
+
+
+def narrowed(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, Any]:
+    """See `networks.narrowed`; filters are multiples of 4, as at any width."""
+    share = one_share(shares)
+    filters = without_share(network["filters"], share, FILTER_UNIT)
+    stem_channels = without_share(network["stem_channels"], share)
+    return {**network, "filters": filters, "stem_channels": stem_channels}
 
 
 def meaning(network: Mapping[str, Any]) -> Any:

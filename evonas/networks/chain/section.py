@@ -138,7 +138,7 @@ def _sized_layer(layer: Layer, shape: Shape, scale: Scale) -> dict[str, Any]:
     if word in chain.BRANCHED:
         rows = [_sized_row(row, shape, scale)[0] for row in layer[word]]
         if word != "concat" and scale.width != 1:
-            rows = _agreeing(rows, shape)
+            rows = agreeing(rows, shape)
         return {**layer, word: rows}
     sized = dict(layer)
     if word in ("conv", "linear"):
@@ -156,7 +156,7 @@ def _channels(channels: Any, shape: Shape, scale: Scale) -> int:
     return int(channels) if scale.width == 1 else round8(channels * scale.width)
 
 
-def _agreeing(rows: list[list[dict[str, Any]]], shape: Shape) -> list[list[dict[str, Any]]]:
+def agreeing(rows: list[list[dict[str, Any]]], shape: Shape) -> list[list[dict[str, Any]]]:
     """Branches of a sum end with as many channels as the identity, or as the first of them."""
     given = next((row for row in rows if not row), rows[0])
     channels = chain.row_shape(given, shape)[0]

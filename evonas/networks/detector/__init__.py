@@ -5,7 +5,9 @@ from evonas.networks.detector.rules import RULES
 from evonas.networks.detector.section import (
     aligned,
     meaning,
+    narrowed,
     scaled,
+    shallower,
     short,
     strides,
     tidied,
@@ -23,6 +25,8 @@ DETECTOR = Grammar(
     aligned,
     words,
     plan_detector,
+    narrowed,
+    shallower,
     task="detection",
     strides=strides,
 )

@@ -5,7 +5,7 @@ its last strides that the neck reads.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
@@ -21,7 +21,9 @@ from evonas.networks.grammar import (
     without_defaults,
 )
 from evonas.networks.scale import Scale, round8
+from evonas.networks.shares import without_share
 from evonas.networks.stages import section as stages
+from evonas.networks.stages import smaller
 
 OWN_KEYS = ("levels", "backbone", "neck", "head")
 SHARED = ("activation", "norm")  # what a backbone may say otherwise than neck and head
@@ -102,6 +104,22 @@ def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     backbone = _backbone(tidy, stages.scaled(as_stages(tidy), scale))
     _check_strides(list(last_stages(backbone)), network["levels"], scale)
     return {**tidy, "backbone": backbone, "neck": neck, "head": head}
+
+
+def narrowed(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, Any]:
+    """See `networks.narrowed`: the backbone, and with its last share the neck."""
+    width = without_share(network["neck"]["width"], shares[-1])
+    return {
+        **network,
+        "backbone": _backbone(network, smaller.narrowed(as_stages(network), shares)),
+        "neck": {**network["neck"], "width": width},
+    }
+
+
+def shallower(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, Any]:
+    """See `networks.shallower`: blocks of the backbone."""
+    fewer = smaller.shallower(as_stages(network), shares)
+    return {**network, "backbone": _backbone(network, fewer)}
 
 
 def _check_strides(strides: list[int], levels: int, scale: Scale) -> None:

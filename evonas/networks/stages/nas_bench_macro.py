@@ -57,4 +57,6 @@ NAS_BENCH_MACRO = Grammar(
     aligned=with_defaults,
     words=lambda network: STAGES.words(_as_stages(network)),
     plan=STAGES.plan,
+    narrowed=STAGES.narrowed,
+    shallower=STAGES.shallower,
 )

@@ -1,0 +1,141 @@
+"""Which weights belong to a channel: without them, the network is one with fewer channels."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import a_network, a_stage
+from silenced import check_pruning
+
+from evonas.blueprint import Blueprint, scaled_network
+from evonas.compression.pruning.matching import Coupling
+from evonas.errors import BuildError
+from evonas.models import count
+from evonas.networks import Scale, narrowed, scaled, tidied
+from evonas.networks import planned as plan_of
+from evonas.presets import preset
+from evonas.space import known_spaces, load_space
+
+SPACES = [name for name in known_spaces() if load_space(name).has_network]
+SCALE = Scale("proxy", 16, classes=3)
+
+
+def a_section(network: Mapping[str, Any], scale: Scale = SCALE) -> dict[str, Any]:
+    return scaled_network(Blueprint(tidied(network)[0]), scale)
+
+
+def a_chain(*layers: Any, **more: Any) -> dict[str, Any]:
+    """Layers behind a convolution to 16 channels."""
+    first, head = {"conv": 16, "kernel": 3}, [{"global_pool": "average"}, {"linear": "classes"}]
+    chain = {"builder": "chain", "activation": "relu", "layers": [first, *layers], "head": head}
+    return a_section({**chain, **more})
+
+
+def designs(name: str, count: int) -> list[dict[str, Any]]:
+    space = load_space(name)
+    rng = np.random.default_rng(3)
+    found = [space.decode(space.sample(rng)) for _ in range(count)]
+    return [scaled_network(design, space.scales["proxy"]) for design in found]
+
+
+def published(name: str, px: int) -> dict[str, Any]:
+    found = preset(name)
+    scale = replace(found.scale, resolution_px=px, classes=10)
+    return scaled(found.blueprint.network, scale)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_designs_of_every_space_are_pruned_of_channels_without_a_trace(name: str) -> None:
+    for section, share in zip(designs(name, 2), (0.3, 0.6), strict=True):
+        check_pruning(section, [share])
+        macs = [count(plan_of(each)).macs for each in (section, narrowed(section, [share]))]
+        assert macs[1] < macs[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SPACES)
+def test_more_designs_of_every_space_are_pruned_or_refused(name: str) -> None:
+    refused = 0
+    for section in designs(name, 12)[2:]:
+        try:
+            check_pruning(section, [0.5])
+        except BuildError:
+            refused += 1
+    assert refused <= 2
+
+
+PRESETS = {
+    "resnet20_cifar": 16,
+    "mobilenet_v2_035": 32,
+    "densenet_40_12": 8,
+    "shufflenet_v2": 32,
+    "googlenet": 32,
+    "fractalnet_c2": 32,
+    "vgg11_cifar": 32,
+    "lenet5": 32,
+}
+LARGE_PRESETS = {
+    "resnext50_32x4d": 32,
+    "resnest14d": 64,
+    "efficientnet_b0": 32,
+    "dpn68": 32,
+    "inception_v3": 96,
+    "cspdarknet53": 64,
+    "xception": 64,
+    "mobilenet_v3_small": 64,
+    "shake_shake_26_2x32d": 32,
+    "darts_v2_cifar": 16,
+    "nasnet_a_cifar": 8,
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_published_networks_are_pruned_of_channels_without_a_trace(name: str) -> None:
+    check_pruning(published(name, PRESETS[name]), [0.5])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LARGE_PRESETS)
+def test_large_published_networks_are_pruned_of_channels_without_a_trace(name: str) -> None:
+    check_pruning(published(name, LARGE_PRESETS[name]), [0.3])
+
+
+def test_each_stage_may_lose_another_share() -> None:
+    section = a_section(a_network(*(a_stage(channels=c, stride=2) for c in (32, 64))))
+    check_pruning(section, [0.25, 0.75])
+
+
+def test_groups_of_a_norm_lose_as_many_channels_each() -> None:
+    wide = {"channels": 32, "kernel": 3, "stride": 2}
+    before = a_section(a_network(a_stage(channels=32, stride=2), norm="group", stem=wide))
+    coupling = Coupling(plan_of(before), plan_of(narrowed(before, [0.5])))
+    kept = coupling.kept(np.arange(coupling.large.labels.max() + 1.0))
+    norm = coupling.large.axes["stage_1.layers.0.1.weight"]
+    groups = coupling.large.labels[norm.out.numpy()]
+    assert [sum(label in kept.values() for label in group) for group in groups] == [2] * 8
+
+
+@pytest.mark.parametrize(
+    ("section", "reason"),
+    [
+        (a_chain({"spatial_attention": "pooled"}), "layer_2.convolution.weight reads what depends"),
+        (
+            a_chain({"lrn": 5}, {"conv": 16, "kernel": 1}),
+            "narrower network would go through layer_",
+        ),
+        (published("shufflenet_v2_050", 32), "narrower network would go through stage_2.0.long"),
+    ],
+)
+def test_networks_that_cannot_lose_channels_are_refused_with_the_reason(
+    section: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(BuildError, match=reason):
+        Coupling(plan_of(section), plan_of(narrowed(section, [0.4])))
+
+
+def test_networks_of_other_operations_are_told_apart_by_where_they_part() -> None:
+    plans = [plan_of(a_section(a_network(a_stage(skip=skip)))) for skip in ("identity", "none")]
+    with pytest.raises(BuildError, match=r"something else behind stage_1.layers.0.1: a shortcut"):
+        Coupling(*plans)

@@ -1,0 +1,75 @@
+"""What operations do with channels, one construct after the other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from conftest import a_network, a_stage
+from detectors import detector, stage
+from silenced import check_pruning
+
+from evonas.blueprint import Blueprint, scaled_network
+from evonas.networks import Scale, tidied
+
+SCALE = Scale("proxy", 16, classes=3)
+
+
+def a_section(network: Mapping[str, Any], scale: Scale = SCALE) -> dict[str, Any]:
+    return scaled_network(Blueprint(tidied(network)[0]), scale)
+
+
+def a_chain(*layers: Any, **more: Any) -> dict[str, Any]:
+    """Layers behind a convolution to 16 channels."""
+    first, head = {"conv": 16, "kernel": 3}, [{"global_pool": "average"}, {"linear": "classes"}]
+    chain = {"builder": "chain", "activation": "relu", "layers": [first, *layers], "head": head}
+    return a_section({**chain, **more})
+
+
+CONSTRUCTS = {
+    "slopes of channels": a_section(a_network(a_stage(), activation="prelu")),
+    "biases": a_section(a_network(a_stage(layers=2), norm="none")),
+    "gates": a_section(a_network(a_stage(se_ratio=0.25, layers=2))),
+    "deep stem": a_section(
+        a_network(a_stage(), stem={"channels": 32, "kernel": 3, "stride": 2, "deep": True})
+    ),
+    "two linear layers": a_section(a_network(head={"channels": 0, "hidden": 32})),
+    "pyramid of poolings": a_section(a_network(head={"channels": 32, "pool": "pyramid"})),
+    "groups that become fewer": a_section(
+        a_network(a_stage(groups=32, channels=64, layers=2), a_stage(groups=32, channels=48))
+    ),
+    "zeros in a shortcut": a_section(
+        a_network(
+            a_stage(operation="residual", mid_ratio=1, order="pre", shortcut="padded"),
+            a_stage(operation="residual", mid_ratio=1, order="pre", shortcut="padded", channels=32),
+        )
+    ),
+    "parts of the channels": a_section(a_network(a_stage(csp=0.5, channels=32, layers=2))),
+    "branches in a weighted sum": a_chain(
+        {"weighted_sum": [[], [{"conv": 16, "kernel": 3}], [{"conv": 16, "kernel": 1}]]}
+    ),
+    "pixels as channels": a_chain({"space_to_depth": 2}, {"conv": 24, "kernel": 1}),
+    "pixels as features": a_chain({"max_pool": 2}, head=[{"flatten": True}, {"linear": "classes"}]),
+    "groups that are mixed": a_chain(
+        {"conv": 32, "kernel": 3, "groups": 4}, {"channel_shuffle": 4}, {"conv": 32, "kernel": 1}
+    ),
+    "gates of pixels": a_chain({"spatial_attention": "pointwise"}, {"conv": 24, "kernel": 1}),
+    "logits of maps": a_chain(
+        head=[{"conv": "classes", "kernel": 1}, {"global_pool": "average"}],
+    ),
+    "two stages of the detector": a_section(
+        detector(
+            backbone={
+                "stem": {"channels": 16, "kernel": 3, "stride": 2},
+                "stages": [stage(24), stage(32), stage(40, layers=2, skip="identity")],
+            },
+            neck={"width": 24, "spp": True, "fusion": "weighted"},
+            head={"one_to_one": True},
+        ),
+        Scale("proxy", 32, classes=3),
+    ),
+}
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+def test_channels_are_followed_through(construct: str) -> None:
+    check_pruning(CONSTRUCTS[construct], [0.5])
