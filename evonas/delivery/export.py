@@ -136,8 +136,9 @@ def _model(
         "scales": measure_scales(run.settings, outcome.measures),
         "genes": run.space.alleles(trial.chromosome),
         SECTION: scaled_network(blueprint, scale),
-        **{key: outcome.details[key] for key in (TAUGHT_BY,) if outcome.details.get(key)},
     }
+    teacher = outcome.details.get(TAUGHT_BY)
+    facts |= {} if teacher is None else {TAUGHT_BY: teacher}
     recipe = _recipe(run, trial, scale)
     training = task_of(recipe.problem).fitted(recipe.training, network.plan.outputs)
     recipe = recipe.model_copy(update={"training": training})

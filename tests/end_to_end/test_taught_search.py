@@ -8,11 +8,13 @@ import pytest
 from conftest import QUICK, QUICK_DETECTORS, problems_of, table
 from small_model import made, model, put_other_weights
 
+from evonas.delivery.export import export
 from evonas.driver import resume, search
 from evonas.driver.preparation import check
+from evonas.model_folder.recipe_file import parsed_recipe
 from evonas.runs import Run
 from evonas.runs.run_folder import weights_file
-from evonas.settings import Words
+from evonas.settings import CompressionSettings, Words
 
 __all__ = ["made", "model"]
 
@@ -63,6 +65,15 @@ def test_a_teacher_whose_weights_are_damaged_teaches_nothing_and_that_is_told(wh
     assert last is not None
     assert last.details["taught_by"] is None
     assert last.notes.damaged_weights == whole.records.front[0]
+
+
+def test_a_card_says_who_taught_and_a_recipe_asks_for_no_best_of_a_run(whole: Run) -> None:
+    taught = [number for number, teacher in enumerate(taught_by(whole)) if teacher is not None]
+    export(whole, "model", pick=str(taught[0]))
+    teacher = taught_by(whole)[taught[0]]
+    assert teacher == 0
+    assert f"it learnt from trial {teacher} of run whole" in Path("model/README.md").read_text()
+    assert parsed_recipe(Path("model/recipe.yaml")).compression == CompressionSettings()
 
 
 def test_a_model_folder_teaches_all_designs_and_has_to_stay_the_same(model: Path) -> None:
