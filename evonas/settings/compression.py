@@ -87,7 +87,7 @@ class QuantNoiseSettings(StepSettings):
     takes: ClassVar = dict.fromkeys(("int8", "int4", "pq"), ("share", "block"))
     method: Literal["none", "int8", "int4", "pq"] = "none"
     share: Part = 0.5
-    block: Annotated[int, Field(ge=1, le=1024)] = 8
+    block: Annotated[int, Field(ge=1, le=1024)] = 4
 
 
 class PruningSettings(StepSettings):
@@ -130,7 +130,7 @@ class QuantisationSettings(StepSettings):
     method: Literal["none", "int8", "qat", "weights", "pq"] = "none"
     bits: Annotated[Literal[8, 4], BeforeValidator(whole_number)] = 8
     group: Annotated[int, Field(ge=0, le=2**16)] = 0
-    block: Annotated[int, Field(ge=2, le=64)] = 8
+    block: Annotated[int, Field(ge=2, le=64)] = 4
     codewords: Annotated[int, Field(ge=2, le=4096)] = 256
     calibration: Literal["minmax", "percentile"] = "minmax"
     percentile: Annotated[float, Field(gt=50, le=100)] = 99.99

@@ -60,7 +60,7 @@ def test_a_training_is_another_one_only_by_what_acts_in_it() -> None:
     noisy = asked(quant_noise={"method": "int8"}, pruning={"method": "depth"})
     assert compress.changes_training(BOTH) == {}
     assert compress.changes_training(noisy) == {
-        "quant_noise": {"method": "int8", "share": 0.5, "block": 8}
+        "quant_noise": {"method": "int8", "share": 0.5, "block": 4}
     }
     assert compress.made_after(noisy) == ["pruning"]
 
