@@ -4,7 +4,7 @@ Training and `predict` read files here and nowhere else, so both see the same.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ MOST_PIXELS = 89_478_485  # Pillow warns beyond them; a picture of four channels
 # By content, whatever the suffix. Pillow knows more, and runs Ghostscript on some of them.
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 GREY = ("1", "L", "LA", "La", "I", "F")
+ORIENTATION = 0x0112  # tag of EXIF data
 BITS, INTERPRETATION = 258, 262  # tags of a TIFF: bits a sample; 0: the lowest level is white
 SHALLOW = {"L;2": 85, "L;4": 17}  # of a PNG with less than 8 bits: what Pillow multiplies levels by
 
@@ -63,6 +64,19 @@ def read_picture(file: Path) -> Image.Image:
         return opaque(_of_8_bits(image), "RGB")
 
 
+def orientation_of(file: Path) -> int:
+    """How EXIF data turn and mirror the picture, 1 to 8 (EXIF 2.3, tag 0x0112); 1: they do not.
+
+    Raises:
+        ImageError: As `read_framed`.
+    """
+    with _opened(file) as image:
+        image.load()
+        with suppress(Exception):  # as in `_turn_upright`
+            return int(image.getexif().get(ORIENTATION, 1))
+        return 1
+
+
 def is_grey(file: Path) -> bool:
     """True if the file has no room for colour; only its head is read.
 
@@ -71,6 +85,15 @@ def is_grey(file: Path) -> bool:
     """
     with _opened(file) as image:
         return image.mode in GREY or image.mode.startswith("I;16")
+
+
+def channels_of(files: Iterable[Path]) -> int:
+    """1 if all images are grey, else 3."""
+    for file in files:
+        with suppress(ImageError):  # reported with all others when they are read
+            if not is_grey(file):
+                return 3
+    return 1
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Folders of images, one folder a class."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import numpy as np
 
 from evonas.data.data_files import given_folder
 from evonas.data.dataset import FEWEST, Images, Source, Split
-from evonas.data.decode import is_grey, read_image
-from evonas.data.layout import Files, Layout, is_image_name, lay_out, some
+from evonas.data.decode import channels_of, is_grey, read_image
+from evonas.data.layout import Files, Layout, first, is_image_name, lay_out, some
 from evonas.data.walk import walk
 from evonas.errors import DataError, ImageError
 from evonas.settings import DataSettings
@@ -52,7 +51,7 @@ class _Reading:
         self.layout = layout
         self.resolution_px = resolution_px
         self.skips = skips
-        self.channels = _channels(chain.from_iterable(chain(*layout.files.values())))
+        self.channels = channels_of(chain.from_iterable(chain(*layout.files.values())))
         self.damaged: list[ImageError] = []
         self.nameless: list[ImageError] = []  # files without suffix that are no images
 
@@ -77,10 +76,8 @@ class _Reading:
         problems = [*self._few(parts), *damaged]
         if not problems:
             return
-        more = len(problems) - SHOWN
-        rest = [f"... and {more} more like these."] if more > 0 else []
         hint = ["Leave damaged images out by data.skip_damaged=true."] if damaged else []
-        raise DataError([*problems[:SHOWN], *rest, *hint])
+        raise DataError([*first(problems[:SHOWN], len(problems)), *hint])
 
     def _few(self, parts: dict[str, Split]) -> Iterator[str]:
         is_refused = bool(self.damaged) and not self.skips  # then they may become images yet
@@ -118,12 +115,3 @@ def _may_be_image(file: Path) -> bool:
     except ImageError:
         return False
     return True
-
-
-def _channels(files: Iterator[Path]) -> int:
-    """1 if all images are grey, else 3."""
-    for file in files:
-        with suppress(ImageError):  # reported with all others when they are read
-            if not is_grey(file):
-                return 3
-    return 1

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,3 +157,10 @@ def some(names: list[str]) -> str:
     """The first of them, and how many more there are."""
     rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + rest
+
+
+def first(problems: Sequence[str], count: int) -> Iterator[str]:
+    """Those of so many problems that are spelled out, and how many more there are."""
+    yield from problems
+    if more := count - len(problems):
+        yield f"... and {more:,} more like these."

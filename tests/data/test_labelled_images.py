@@ -1,12 +1,12 @@
 """What holds for labelled images of all formats."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from labelled_sets import faults, paint, problems, read, write_coco, write_voc, write_yolo
+from labelled_sets import faults, paint, problems, read, write_coco, write_voc, write_yolo, xml
 from PIL import Image
 
 from evonas.data.cache import data_key, load_data
@@ -68,7 +68,7 @@ def test_all_faults_of_all_files_are_told_at_once_and_many_are_counted(tmp_path:
     folder = tmp_path / "labels" / "train"
     assert problems(tmp_path) == [
         *(f"{folder}/0{number}.txt, line 1: 'x' is no number." for number in range(3)),
-        "... and 2 more labels that cannot be read.",
+        "... and 2 more like these.",
         f"{folder}/06.txt, line 2: class 7, and data.yaml has 0 to 1.",
         "Leave such images out by data.skip_damaged=true, or look at everything by "
         f"evonas doctor data=detection data.path={tmp_path}",
@@ -197,6 +197,58 @@ def test_pictures_are_read_as_a_viewer_shows_them(tmp_path: Path) -> None:
     assert images[:, 0, 0, 0].tolist() == [114] * 30
 
 
+# How Pillow makes a picture as it is stored of the upright one.
+TO_STORE = {
+    3: Image.Transpose.ROTATE_180,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+SHOWN = (23, 4, 35, 10)  # px of a bright box in a picture of 40 x 20 as it is shown
+
+
+def painted(orientation: int, file: Path) -> list[int]:
+    """Stores a picture that is shown with a bright box; the corners of the box as it is stored."""
+    upright = Image.new("L", (40, 20), 20)
+    upright.paste(250, SHOWN)
+    stored = upright.transpose(TO_STORE[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(file, exif=exif)
+    rows, columns = np.nonzero(np.asarray(stored) > 100)
+    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+def said(root: Path, corners: Sequence[int], size: tuple[int, int]) -> list[float]:
+    """The one box of the first image, of which VOC's labels say these corners and this size."""
+    width, height = size
+    told = f"<size><width>{width}</width><height>{height}</height></size>"
+    (root / "Annotations" / "00.xml").write_text(xml([(1, *corners)], size=told))
+    label, left, top, right, bottom = read(root).development.targets[0, 0].tolist()
+    return [label, left, top - 10, right, bottom - 10]  # the square has a bar of 10 px above
+
+
+@pytest.mark.parametrize("orientation", TO_STORE)
+def test_boxes_are_of_the_picture_that_is_shown(orientation: int, tmp_path: Path) -> None:
+    painted(orientation, write_voc(tmp_path) / "JPEGImages" / "00.png")
+    assert said(tmp_path, SHOWN, (40, 20)) == [1, *SHOWN]
+    assert read(tmp_path).faults == ()
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_boxes_of_a_picture_as_it_is_stored_are_turned_with_it_and_that_is_told(
+    orientation: int, tmp_path: Path
+) -> None:
+    file = write_voc(tmp_path) / "JPEGImages" / "00.png"
+    corners = painted(orientation, file)
+    assert said(tmp_path, corners, (20, 40)) == [1, *SHOWN]
+    (fault,) = read(tmp_path).faults
+    assert fault.kind == "image labelled as it is stored, its boxes turned as its EXIF data say"
+    assert fault.places == (str(file),)
+    assert not fault.stops
+
+
 def test_another_size_than_labels_say_scales_boxes_and_another_shape_is_refused(
     tmp_path: Path,
 ) -> None:
@@ -207,10 +259,7 @@ def test_another_size_than_labels_say_scales_boxes_and_another_shape_is_refused(
     paint(tmp_path / "JPEGImages" / "00.png", 7, (30, 20))
     assert problems(tmp_path)[0] == f"{place} 30 x 20, not 40 x 20."
     paint(tmp_path / "JPEGImages" / "00.png", 7, (20, 40))
-    assert problems(tmp_path)[0] == (
-        f"{place} 20 x 40, not 40 x 20. Its EXIF data may turn it: labels are of the upright "
-        "picture."
-    )
+    assert problems(tmp_path)[0] == f"{place} 20 x 40, not 40 x 20."
     assert len(read(tmp_path, skip_damaged=True).development) == 29
 
 

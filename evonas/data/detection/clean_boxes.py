@@ -36,9 +36,7 @@ def other_shape(labelled: Labelled, size: tuple[int, int]) -> str | None:
     if abs(told - true) <= SAME_SHAPE * true:
         return None
     image, wrong = (f"{width} x {height}" for width, height in (size, labelled.size))
-    turned = labelled.size == size[::-1]
-    hint = " Its EXIF data may turn it: labels are of the upright picture." if turned else ""
-    return f"{labelled.labels}: {labelled.image.name} is {image}, not {wrong}.{hint}"
+    return f"{labelled.labels}: {labelled.image.name} is {image}, not {wrong}."
 
 
 def _rows(labelled: Labelled, size: tuple[int, int], faults: Faults) -> Iterator[tuple[Any, ...]]:

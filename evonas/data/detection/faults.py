@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evonas.data.dataset import Fault, LabelFaults
+from evonas.data.layout import first
 
 SHOWN = 3  # places of a kind that are spelled out before the rest is only counted
 
@@ -27,6 +28,10 @@ KINDS: Mapping[str, Kind] = {
         "image of another shape than its labels say",
         "images of another shape than their labels say",
         True,
+    ),
+    "turned": Kind(
+        "image labelled as it is stored, its boxes turned as its EXIF data say",
+        "images labelled as they are stored, their boxes turned as their EXIF data say",
     ),
     "cut": Kind("box cut at the edge of its image", "boxes cut at the edges of their images"),
     "outside": Kind("box outside its image left out", "boxes outside their images left out"),
@@ -88,7 +93,4 @@ class Faults:
     def _refused(self) -> Iterator[str]:
         for name, kind in KINDS.items():
             if kind.is_refused:
-                yield from self.places[name]
-                more = self.counts[name] - SHOWN
-                if more > 0:
-                    yield f"... and {more:,} more {kind.one if more == 1 else kind.many}."
+                yield from first(self.places[name], self.counts[name])

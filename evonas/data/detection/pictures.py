@@ -1,7 +1,7 @@
 """Labelled images, decoded, with their boxes in the square that a network sees."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from evonas.data.box_targets import NO_BOX, Boxes, BoxTargets, box_groups, box_targets
 from evonas.data.dataset import FEWEST, Images, Source, Split
-from evonas.data.decode import is_grey, read_framed
+from evonas.data.decode import channels_of, orientation_of, read_framed
 from evonas.data.detection.clean_boxes import clean_boxes, other_shape
 from evonas.data.detection.faults import Faults
 from evonas.data.detection.label_records import Labelled, Labels
+from evonas.data.detection.upright import is_on_its_side, upright
 from evonas.data.frame import Frame
 from evonas.errors import DataError, ImageError
 
@@ -34,7 +35,7 @@ class Pictures:
         self.numbers = {name: number for number, name in enumerate(self.classes)}
         self.resolution_px = resolution_px
         self.faults = faults
-        self.channels = _channels(own.image for own in everything)
+        self.channels = channels_of(own.image for own in everything)
         read = {part: self._part(own) for part, own in labels.parts.items()}
         self.parts = {part: own for part, own in read.items() if len(own[0])}
         if len(labels.parts) > 1:
@@ -60,11 +61,25 @@ class Pictures:
         except ImageError as error:
             self.faults.note("damaged", str(error))
             return None
-        if problem := other_shape(labelled, frame.size):
+        boxes = self._boxes(labelled, frame.size)
+        return None if boxes is None else _in_square(boxes, frame, self.resolution_px)
+
+    def _boxes(self, labelled: Labelled, size: tuple[int, int]) -> Boxes | None:
+        """In px of the picture of this size as it is shown; None: noted as of another shape.
+
+        Labels are of that picture, or of the picture as it is stored if only that one is of the
+        shape that they say.
+        """
+        problem, stored = other_shape(labelled, size), size[::-1]
+        if problem is None:
+            return clean_boxes(labelled, size, self.numbers, self.faults)
+        orientation = orientation_of(labelled.image)
+        if not is_on_its_side(orientation) or other_shape(labelled, stored):
             self.faults.note("other_size", problem)
             return None
-        boxes = clean_boxes(labelled, frame.size, self.numbers, self.faults)
-        return _in_square(boxes, frame, self.resolution_px)
+        self.faults.note("turned", str(labelled.image))
+        boxes = clean_boxes(labelled, stored, self.numbers, self.faults)
+        return upright(boxes, orientation, size)
 
     def source(self, root: Path) -> Source:
         """The parts as arrays, of the classes that have boxes; damaged images are left out.
@@ -116,15 +131,6 @@ def _in_square(boxes: Boxes, frame: Frame, resolution_px: int) -> Boxes:
     start = np.array([frame.left, frame.top] * 2, np.float32)
     corners = (boxes[:, 1:] - start) * (resolution_px / frame.side)
     return np.concatenate([boxes[:, :1], corners], axis=1)
-
-
-def _channels(files: Iterable[Path]) -> int:
-    """1 if all images are grey, else 3."""
-    for file in files:
-        with suppress(ImageError):  # reported with all others when they are read
-            if not is_grey(file):
-                return 3
-    return 1
 
 
 def _note_shared(labels: Labels, faults: Faults) -> None:
