@@ -120,6 +120,19 @@ class NovelStep(Step):
         return settings.novel.method != "none"
 '''
 
+# A recipe that asks for something new, and what a detector's loss is with it.
+LOSS = """
+import torch
+from evonas.settings import TrainingSettings
+from evonas.tasks.detection.detection_loss import detection_loss
+recipe = TrainingSettings({}='novel')
+priors = torch.tensor([[[4.0, 4, 8, 8], [12, 4, 8, 8]]])
+boxes, logits = torch.tensor([[[0.0, 0, 8, 8], [8, 0, 16, 8]]]), torch.zeros(1, 2, 3)
+targets = torch.tensor([[[1.0, 0, 0, 8, 8, 1]]])
+assert detection_loss((boxes, logits, torch.zeros(1, 2, 4), priors), targets, recipe) > 0
+"""
+DETECTION_LOSS = "tests/tasks/detection/test_detection_loss.py"
+
 KIND = '"novel": Kind((), (), lambda *given: novel(*given))'
 
 PARTS: Mapping[str, Part] = {
@@ -186,6 +199,63 @@ PARTS: Mapping[str, Part] = {
                 "branches of their own; `novel` |",
             ),
         },
+    ),
+    "assigner": Part(
+        LOSS.format("assigner"),
+        "\n\ndef novel(*given):\n    return centre(*given)\n",
+        {
+            "ASSIGNERS tasks/detection/assigners.py": '"novel": lambda *given: novel(*given)',
+            RECIPE: ('"tal", "simota"', '"novel", "tal", "simota"'),
+        },
+        contracts=("tests/tasks/detection/test_assigners.py", DETECTION_LOSS),
+    ),
+    "box loss": Part(
+        LOSS.format("box_loss"),
+        "\n\ndef novel(*given):\n    return giou(*given)\n",
+        {
+            "OVERLAPS tasks/detection/overlap.py": '"novel": lambda *given: novel(*given)',
+            RECIPE: ('"iou", "giou"', '"novel", "iou", "giou"'),
+        },
+        contracts=("tests/tasks/detection/test_overlap.py", DETECTION_LOSS),
+    ),
+    "class loss of detectors": Part(
+        LOSS.format("class_loss"),
+        "\n\ndef novel(*given):\n    return focal(*given)\n",
+        {
+            "CLASS_LOSSES tasks/detection/detection_loss.py": '"novel": lambda *g: novel(*g)',
+            RECIPE: ('"bce", "focal"', '"novel", "bce", "focal"'),
+        },
+        contracts=(DETECTION_LOSS,),
+    ),
+    "box mixer": Part(
+        "from evonas.tasks import foreign_settings\n"
+        "assert foreign_settings('classification').keys() >= {'novel_mix', 'novel_mix_alpha'}",
+        "\n\ndef novel_mix(*given):\n    return mixup(*given)\n",
+        {
+            "BOX_MIXERS tasks/detection/variation/box_mixing.py": (
+                '"cutmix": cutmix}',
+                '"cutmix": cutmix, "novel_mix": lambda *given: novel_mix(*given)}',
+            ),
+            RECIPE: (
+                "    mosaic: Probability = 0.0\n",
+                "    mosaic: Probability = 0.0\n    novel_mix: Probability = 0.0\n"
+                "    novel_mix_alpha: Positive = 1.0\n",
+            ),
+            "Detection tasks/detection/__init__.py": (
+                '*("mosaic",',
+                '*("novel_mix", "novel_mix_alpha", "mosaic",',
+            ),
+            "ELSEWHERE tests/training/test_trainer.py": (
+                '|= {"mosaic",',
+                '|= {"novel_mix", "novel_mix_alpha", "mosaic",',
+            ),
+            "README.md": ("`mosaic` (0:", "`novel_mix` (0), `novel_mix_alpha` (1), `mosaic` (0:"),
+        },
+        contracts=(
+            "tests/tasks/detection/variation/test_box_mixing.py",
+            "tests/training/test_trainer.py",
+            "tests/test_readme.py",
+        ),
     ),
     "activation": Part(
         "from evonas.networks.names import ACTIVATIONS; assert 'novel' in ACTIVATIONS",

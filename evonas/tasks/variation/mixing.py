@@ -40,10 +40,10 @@ def mixed(
         targets: Shares of classes (batch, classes).
         mixers: In place of `MIXERS`, which say of what kind images and targets are.
     """
-    if not mixes(recipe):
-        return images, targets
     mixers = mixers or MIXERS
     shares = [getattr(recipe, name) for name in mixers]
+    if not any(shares):
+        return images, targets
     drawn = torch.rand((), generator=generator).item() * max(sum(shares), 1)
     for (name, mixer), share in zip(mixers.items(), shares, strict=True):
         if drawn < share:

@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from evonas.settings import TrainingSettings
+from evonas.tasks.detection.assigners import ASSIGNERS
 from evonas.tasks.detection.detection_loss import (
     CLASS_LOSSES,
     detection_loss,
@@ -73,7 +74,7 @@ def test_outputs_that_say_the_truth_lose_next_to_nothing() -> None:
     assert detection_loss(outputs(*fresh(1)), targets, PLAIN) > 1
 
 
-@pytest.mark.parametrize("assigner", ["tal", "simota", "centre"])
+@pytest.mark.parametrize("assigner", ASSIGNERS)
 @pytest.mark.parametrize("box_loss", OVERLAPS)
 @pytest.mark.parametrize("class_loss", CLASS_LOSSES)
 def test_every_combination_falls_as_it_is_followed(
@@ -93,7 +94,7 @@ def test_every_combination_falls_as_it_is_followed(
     assert losses[-1] < 0.5 * losses[0]
 
 
-@pytest.mark.parametrize("assigner", ["tal", "simota", "centre"])
+@pytest.mark.parametrize("assigner", ASSIGNERS)
 def test_images_without_boxes_teach_the_background_alone(assigner: str) -> None:
     recipe = TrainingSettings(label_smoothing=0, assigner=assigner)  # type: ignore[arg-type]
     raw, logits = fresh(1)

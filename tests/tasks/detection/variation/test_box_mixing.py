@@ -2,8 +2,10 @@ import pytest
 import torch
 from rectangles import generator
 
+from evonas.settings import TrainingSettings
 from evonas.tasks.detection.variation.box_mixing import BOX_MIXERS, cutmix, mixup
 from evonas.tasks.detection.variation.box_rows import rows_of
+from evonas.tasks.variation.mixing import mixed
 
 
 def two(side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
@@ -11,6 +13,18 @@ def two(side: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
     images = torch.tensor([40, 200], dtype=torch.uint8)[:, None, None, None]
     labels = [[[0, 1, 1, 9, 9], [1, 4, 2, 12, 6]], [[2, 0, 0, 16, 16], [-1, -1, -1, -1, -1]]]
     return images.expand(2, 3, side, side).contiguous(), rows_of(torch.tensor(labels).float())
+
+
+@pytest.mark.parametrize("name", BOX_MIXERS)
+def test_a_mixer_alone_is_used_and_leaves_known_labels_with_weights(name: str) -> None:
+    images, rows = two()
+    recipe = TrainingSettings.model_validate({name: 1})
+    made, labels = mixed(images, rows, recipe, generator(), BOX_MIXERS)
+    assert (made.shape, made.dtype) == (images.shape, images.dtype)
+    assert not torch.equal(made, images)
+    known = labels[labels[..., 0] >= 0]
+    assert set(known[:, 0].tolist()) <= {0, 1, 2}
+    assert ((known[:, 5] > 0) & (known[:, 5] <= 1)).all()
 
 
 def test_mixup_keeps_both_images_labels_in_their_places_each_with_its_images_weight() -> None:
