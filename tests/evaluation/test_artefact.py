@@ -42,9 +42,18 @@ def outputs(model: bytes) -> list[str]:
 @pytest.mark.slow
 def test_the_three_forms_are_measured_by_the_same_clock(bench: Bench) -> None:
     names = ("latency_ms", "latency_raw_ms", "latency_nms_ms")
-    measured = {name: bench.take(name) for name in names}
+    one_branch = Bench(bench.kit, blueprint(detector()))
+    measured = {name: one_branch.take(name) for name in names}
     assert all(value > 0 for value in measured.values())
-    assert len(bench.latencies_taken) == 3
+    assert len(one_branch.latencies_taken) == 3
+
+
+@pytest.mark.slow
+def test_of_a_one_to_one_head_nothing_is_suppressed_and_one_latency_is_measured(
+    bench: Bench,
+) -> None:
+    assert bench.take("latency_nms_ms") == bench.take("latency_ms") > 0
+    assert len(bench.latencies_taken) == 1
 
 
 def test_what_is_counted_is_deployed(bench: Bench) -> None:

@@ -28,6 +28,8 @@ SIDES = 4
 # softplus makes strides, with this one.
 FIRST_PROBABILITY, FIRST_DISTANCE = 0.01, 1.0
 
+TRAINED = ("boxes", "logits", "distances", "priors")
+MANY = tuple(f"{name}_many" for name in TRAINED[:3])  # of the other branch of one-to-one heads
 DEPLOYED = ("boxes", "scores")
 RAW = ("logits", "distances")  # without decoding
 
@@ -37,6 +39,11 @@ class Outputs(NamedTuple):
 
     trained: tuple[str, ...]
     deployed: tuple[str, ...]
+
+
+def says_once(outputs: Sequence[str]) -> bool:
+    """Whether a network with these outputs in a training says each thing once, when deployed."""
+    return MANY[0] in outputs
 
 
 def _anchor_free(network: Mapping[str, Any], levels: Sequence[Level]) -> tuple[list[Part], Outputs]:
@@ -49,17 +56,15 @@ def _anchor_free(network: Mapping[str, Any], levels: Sequence[Level]) -> tuple[l
     reads = tuple(level.reads for level in levels)
     priors = Part("priors", (Layer("Priors", {"strides": strides}),), reads)
     score = Part("scores", (Layer("Scores", {}),), ("logits",))
-    names = ("boxes", "logits", "distances", "priors")
     if not network["head"]["one_to_one"]:
-        return [priors, *_branch(network, levels, ""), score], Outputs(names, DEPLOYED)
+        return [priors, *_branch(network, levels, ""), score], Outputs(TRAINED, DEPLOYED)
     still = [Part(f"still_{lv.number}", (Layer("Still", {}),), (lv.reads,)) for lv in levels]
     same = [
         Level(lv.number, lv.stride, lv.channels, part.name)
         for lv, part in zip(levels, still, strict=True)
     ]
-    many = tuple(f"{name}_many" for name in names[:3])
     branches = [*_branch(network, same, ""), *_branch(network, levels, "_many")]
-    return [priors, *still, *branches, score], Outputs((*names, *many), DEPLOYED)
+    return [priors, *still, *branches, score], Outputs((*TRAINED, *MANY), DEPLOYED)
 
 
 def _branch(network: Mapping[str, Any], levels: Sequence[Level], suffix: str) -> list[Part]:

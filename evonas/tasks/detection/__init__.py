@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evonas.data.dataset import Images, Targets
 from evonas.data.frame import Frame
+from evonas.networks.detector.heads import DEPLOYED, MANY, TRAINED, says_once
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 5  # of a label: class, x1, y1, x2, y2
 SHARE = (0.0, 1.0)
-OUTPUTS_OF_TWO_BRANCHES = 7
+# Deployed, in a training, and in that of a one-to-one head.
+NUMBERS_OF_OUTPUTS = (len(DEPLOYED), len(TRAINED), len(TRAINED + MANY))
 
 
 class Detection(Task):
@@ -159,8 +161,7 @@ class Detection(Task):
 
     def fitted(self, recipe: TrainingSettings, outputs: Sequence[str]) -> TrainingSettings:
         """See `Task.fitted`: a one-to-one branch says each thing once, so nothing is suppressed."""
-        is_one_to_one = len(outputs) == OUTPUTS_OF_TWO_BRANCHES
-        return recipe.model_copy(update={"nms": "none"}) if is_one_to_one else recipe
+        return recipe.model_copy(update={"nms": "none"}) if says_once(outputs) else recipe
 
     def usage(self, recipe: TrainingSettings) -> tuple[str, str]:
         """See `Task.usage`: `detect`, by the suppression of the recipe."""
@@ -178,7 +179,7 @@ class Detection(Task):
             return wanted
         points = shapes[0][1]
         is_right = [*shapes[:2]] == [(1, points, 4), (1, points, classes)]
-        return None if is_right and len(shapes) in (2, 4, OUTPUTS_OF_TWO_BRANCHES) else wanted
+        return None if is_right and len(shapes) in NUMBERS_OF_OUTPUTS else wanted
 
     def scores(
         self, batches: Batches, problem: Problem, recipe: TrainingSettings
