@@ -98,11 +98,6 @@ def built_meaning(scaled_network: Network) -> Any:
     return _grammar(scaled_network).built_meaning(scaled_network)
 
 
-def task_of_section(network: Network) -> str:
-    """What its networks can learn, a name in `tasks.TASKS`."""
-    return _grammar(network).task
-
-
 def strides(scaled_network: Network) -> tuple[int, ...]:
     """Those of the maps that a scaled network predicts from; empty if it sees images as a whole."""
     return _grammar(scaled_network).strides(scaled_network)
@@ -143,7 +138,6 @@ __all__ = [
     "shallower",
     "short",
     "strides",
-    "task_of_section",
     "tidied",
     "words",
 ]

@@ -59,5 +59,7 @@ class EpochLines(Epochs):
 
 def told_epochs(result: Mapping[str, Any]) -> str:
     """How long the training of a retraining's result was, and which of its epochs was kept."""
-    best = result.get("best_epoch")
-    return f"{result['epochs']} epochs" + (f", of which the {best}. is kept," if best else "")
+    best, epochs = result.get("best_epoch"), result["epochs"]
+    return f"{epochs} epoch{'s' * (epochs != 1)}" + (
+        f", of which the {best}. is kept," if best else ""
+    )

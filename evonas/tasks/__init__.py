@@ -45,11 +45,15 @@ def foreign_settings(name: str) -> Mapping[str, str]:
 
 
 def foreign(training: TrainingSettings, name: str) -> Iterator[str]:
-    """What the settings ask for that has no meaning in a task, in words."""
-    usual, recipe = TrainingSettings(), TASKS[name].recipe
+    """What the settings ask for that has no meaning in a task, in words.
+
+    Args:
+        training: With what the task's recipe has for settings that nobody has set.
+    """
+    usual = TrainingSettings().model_copy(update=TASKS[name].recipe)
     for key, why in foreign_settings(name).items():
-        value, default = getattr(training, key), getattr(usual, key)
-        if value not in (default, recipe.get(key, default)):
+        value = getattr(training, key)
+        if value != getattr(usual, key):
             yield f"training.{key}={value} {why}"
 
 

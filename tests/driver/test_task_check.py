@@ -40,6 +40,18 @@ def test_what_another_task_alone_knows_is_refused_by_name(word: str) -> None:
     assert problem.endswith("has no meaning in classification: it is for detection. Leave it out.")
 
 
+@pytest.mark.parametrize("word", ["auxiliary=0.4", "auxiliary=0.2", "auxiliary_heads=2"])
+def test_a_second_classifier_of_detectors_is_refused(word: str) -> None:
+    small = ["data=shapes", "data.shapes.images=40", "data.shapes.classes=1"]
+    with pytest.raises(SettingsError) as caught:
+        check(Words([*small, f"training.{word}"]))
+    assert list(caught.value.problems) == [
+        f"training.{word} has no meaning in detection: it is for classification. Leave it out."
+    ]
+    written = check(Words([*small, "training.auxiliary=0"])).settings.to_dict()
+    assert check(Words(written)).settings.training.auxiliary == 0
+
+
 def test_a_gene_that_another_task_alone_knows_is_refused_with_its_place() -> None:
     section = "training:\n  epochs: 3\n  mosaic: {float: [0, 1]}\n"
     Path("mosaic.yaml").write_text(f"title: it\nsource: a test\n{section}")

@@ -8,7 +8,7 @@ from detectors import blueprint, detector, plan, stage
 
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.errors import BuildError
-from evonas.networks import Scale, strides, task_of_section
+from evonas.networks import GRAMMARS, Scale, strides
 from evonas.networks.plan import Layer, Plan
 
 
@@ -17,7 +17,7 @@ def reads(planned: Plan) -> dict[str, tuple[str, ...]]:
 
 
 def test_it_is_a_detector() -> None:
-    assert task_of_section(detector()) == "detection"
+    assert GRAMMARS[detector()["builder"]].task == "detection"
 
 
 def test_a_training_has_raw_outputs_and_what_is_deployed_boxes_and_scores() -> None:

@@ -5,6 +5,8 @@ import json
 import pytest
 from conftest import typed
 
+from evonas.reports.epochs import told_epochs
+
 
 def test_one_model_has_the_keys_that_scripts_rely_on() -> None:
     found = json.loads(typed("models", "mobilenet_v2", "--json").stdout)
@@ -72,3 +74,9 @@ def test_mistakes_are_told(words: list[str], message: str) -> None:
     assert result.returncode == 2
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_how_long_a_training_was_is_told_of_one_epoch_and_of_several() -> None:
+    assert told_epochs({"epochs": 1}) == "1 epoch"
+    assert told_epochs({"epochs": 2}) == "2 epochs"
+    assert told_epochs({"epochs": 3, "best_epoch": 2}) == "3 epochs, of which the 2. is kept,"

@@ -7,7 +7,7 @@ import pytest
 
 from evonas.blueprint import plan_network
 from evonas.models import count
-from evonas.networks import task_of_section
+from evonas.networks import GRAMMARS
 from evonas.networks.plan import Plan
 from evonas.space import load_space
 from evonas.space.gene import Gene
@@ -52,6 +52,6 @@ def test_a_design_deploys_some_ten_thousand_to_three_million_parameters() -> Non
 
 def test_detectors_are_for_detection_and_begin_with_one_branch() -> None:
     design = SPACE.decode([gene.default_number for gene in SPACE.genes])
-    assert task_of_section(design.network) == "detection"
+    assert GRAMMARS[design.network["builder"]].task == "detection"
     assert design.network["head"]["one_to_one"] is False
     assert design.network["norm_eps"] == 0.001
