@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from conftest import QUICK, SPACE, changed, typed
+from conftest import QUICK, SMALL_DETECTOR, SPACE, changed, typed
+from PIL import Image
 
 from evonas.errors import SpaceError
 from evonas.yaml_file import read_yaml, write_yaml
@@ -145,3 +146,20 @@ def test_a_damaged_image_is_named(working_folder: Path) -> None:
     assert "images/cat/0.png is no image that can be read" in result.stderr
     assert "... and 3 more like these." in result.stderr
     assert not Path("runs").exists()
+
+
+@pytest.mark.slow
+def test_boxes_that_can_be_mended_are_counted_in_one_line_and_searched() -> None:
+    folder = Path("boxes")
+    folder.mkdir()
+    for number in range(40):
+        Image.new("L", (32, 32), 6 * number).save(folder / f"{number:02}.png")
+        label = "0 0.9 0.5 0.8 0.4" if number < 3 else "0 0.5 0.5 0.4 0.4"
+        (folder / f"{number:02}.txt").write_text(label)
+    (folder / "data.yaml").write_text("names: [thing]\ntrain: .\n")
+    words = [f"space={SMALL_DETECTOR}", "data=detection", "data.path=boxes", "training.epochs=1"]
+    words += ["budget.evaluations=1", "objectives=map50,macs", "executor=inline"]
+    result = typed("search", *words, "display=plain")
+    assert result.returncode == 0, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("Labels")]
+    assert line.startswith("Labels have 3 boxes cut at the edges of their images. evonas doctor")
