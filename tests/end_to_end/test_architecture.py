@@ -202,7 +202,7 @@ PARTS: Mapping[str, Part] = {
     ),
     "assigner": Part(
         LOSS.format("assigner"),
-        "\n\ndef novel(*given):\n    return centre(*given)\n",
+        "\n\ndef novel(*given):\n    return tal(*given)\n",
         {
             "ASSIGNERS tasks/detection/assigners.py": '"novel": lambda *given: novel(*given)',
             RECIPE: ('"tal", "simota"', '"novel", "tal", "simota"'),
