@@ -138,7 +138,7 @@ def check(
     data = _data(settings, space)
     if data is not None:
         check_task(settings, objectives, data)
-    teacher = checked_teacher(settings, space, objectives, data) if data is not None else None
+    teacher = checked_teacher(settings, space, data) if data is not None else None
     facts = _facts(settings, space, data)
     facts |= {"table": table.key} if table else {}
     facts |= {"teacher": teacher} if teacher else {}

@@ -13,20 +13,15 @@ from evonas.compression.teacher import WORD, Teacher, teacher_of
 from evonas.data.dataset import Dataset
 from evonas.errors import BuildError, SettingsError
 from evonas.evaluation.kit import compression_of
-from evonas.evaluation.measures import needs_of
-from evonas.evaluation.objectives import Objective
 from evonas.models import build
 from evonas.settings import Settings
 from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
-from evonas.tasks import task_of
 
 DESIGNS = 32  # drawn at random; if one can learn from the teacher, designs differ
 
 
-def checked_teacher(
-    settings: Settings, space: SearchSpace, objectives: tuple[Objective, ...], data: Dataset
-) -> str | None:
+def checked_teacher(settings: Settings, space: SearchSpace, data: Dataset) -> str | None:
     """The key of the model that teaches; None where none does.
 
     Raises:
@@ -42,7 +37,6 @@ def checked_teacher(
             )
         return None
     if not isinstance(chosen, Path):
-        _check_best(objectives, data)
         return None
     teacher = teacher_of(compression_of(settings.compression, pupil), data.problem)
     assert teacher is not None, "a pupil has a method"
@@ -57,17 +51,6 @@ def _pupils(settings: Settings, space: SearchSpace) -> Iterator[Blueprint]:
         design = space.peek(space.sample(rng))
         if compression_of(settings.compression, design).distillation.method != "none":
             yield design
-
-
-def _check_best(objectives: tuple[Objective, ...], data: Dataset) -> None:
-    """The best is told by the first objective, which has to be one of trained networks."""
-    measures, first = task_of(data.problem).measures, objectives[0].name
-    if measures.keys().isdisjoint(needs_of(first)):
-        main = task_of(data.problem).main
-        raise SettingsError(
-            f"{WORD}=best is the best by the first objective, and {first} does not tell what a "
-            f"network has learnt. Name {main} first: objectives={main},{first}."
-        )
 
 
 def _check_levels(settings: Settings, space: SearchSpace, teacher: Teacher, data: Dataset) -> None:

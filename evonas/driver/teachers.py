@@ -1,14 +1,17 @@
 """Which earlier trial teaches a design that learns from the best of its run, and for how long."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from evonas.blueprint import Blueprint, scaled_network
+from evonas.data.readers import DATA_SETS
 from evonas.evaluation.bench import Bench
+from evonas.evaluation.objectives import Objective, parse_objective
 from evonas.networks import strides
 from evonas.runs.records import Records
 from evonas.settings import Settings
 from evonas.space.search_space import SearchSpace
+from evonas.tasks import TASKS
 from evonas.trial import Outcome, Trial
 
 BEST = "best"
@@ -18,7 +21,7 @@ Levels = tuple[int, ...]
 
 @dataclass(frozen=True)
 class _Leader:
-    """A trial that was the best from this finished event on, by its first objective."""
+    """A trial that was the best from this finished event on; larger fitness is better."""
 
     events: int
     number: int
@@ -29,7 +32,9 @@ class Teachers:
     """Watches the records of a run in which designs, or some, may learn from the best so far.
 
     Who teaches a trial depends on what had finished when its design was proposed, so a run that was
-    stopped has the same teachers. Of detectors it is the best that looks at the same levels.
+    stopped has the same teachers. The best is told by the first objective that is a score of a
+    trained network, or without one by the main score. Of detectors it is the best of the same
+    levels.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Teachers:
         own, genes = settings.compression.distillation, space.template["compression"]
         is_asked = own.method != "none" or "distillation" in genes
         self.is_on = settings.evaluator.trains and own.teacher == BEST and is_asked
+        self.judge = judge_of(settings, records.objectives) if self.is_on else None
         self._leaders: dict[Levels, list[_Leader]] = {}
         self._events = 0
         self._found: dict[int, int | None] = {}
@@ -51,11 +57,11 @@ class Teachers:
     def remember(self, trial: Trial, outcome: Outcome) -> None:
         """Notes whether this is the best trial so far; to be told of each outcome."""
         self._events += 1
-        fitness = self.records.fitness(outcome) if self.is_on else None
-        if fitness is None or outcome.status != "complete":
+        if self.judge is None or not self._may_teach(outcome):
             return
         leaders = self._leaders.setdefault(self._levels(trial.blueprint), [])
-        one = _Leader(self._events, trial.number, fitness[0])
+        fitness = self.judge.fitness(outcome.measures[self.judge.name])
+        one = _Leader(self._events, trial.number, fitness)
         if not leaders or (one.fitness, -one.number) > (leaders[-1].fitness, -leaders[-1].number):
             leaders.append(one)
 
@@ -83,9 +89,15 @@ class Teachers:
         return self.records.trained_by(known[-1]) if known else None
 
     def worth_keeping(self, kept: Iterable[int]) -> set[int]:
-        """The teachers of these trials, of which any may be trained again."""
-        found = (self.of(self.records.trials[number]) for number in kept) if self.is_on else ()
-        return {number for number in found if number is not None}
+        """The best so far, and the teachers of these trials, of which any may be trained again."""
+        if not self.is_on:
+            return set()
+        best = {self.records.trained_by(own[-1].number) for own in self._leaders.values()}
+        found = (self.of(self.records.trials[number]) for number in kept)
+        return best | {number for number in found if number is not None}
+
+    def _may_teach(self, outcome: Outcome) -> bool:
+        return outcome.status == "complete" and self.records.fitness(outcome) is not None
 
     def _learns(self, design: Blueprint) -> bool:
         return self._on_bench(design).compression.distillation.method != "none"
@@ -97,3 +109,10 @@ class Teachers:
         bench = self.bench(design)
         assert bench is not None, "what is trained can be put on the bench"
         return bench
+
+
+def judge_of(settings: Settings, objectives: Sequence[Objective]) -> Objective:
+    """The score by which a trained network is the best of a run."""
+    task = TASKS[DATA_SETS[settings.data.name].task]
+    scores = (objective for objective in objectives if objective.name in task.measures)
+    return next(scores, parse_objective(task.main))
