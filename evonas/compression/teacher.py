@@ -20,6 +20,8 @@ from evonas.training.parts import is_detector
 
 WORD = "compression.distillation.teacher"
 
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]  # mean and deviation of each channel
+
 
 class Teacher(nn.Module):
     """A trained network that sees images as it was trained on them, and changes no more.
@@ -51,17 +53,24 @@ class Teacher(nn.Module):
         return tuple(output.float() for output in outputs)
 
     def _as_learnt(self, images: torch.Tensor, problem: Problem) -> torch.Tensor:
-        own = self.problem
-        if (own.mean, own.deviation) != (problem.mean, problem.deviation):
-            mean, deviation, old_mean, old_deviation = (
-                torch.tensor(each, device=images.device)[:, None, None]
-                for each in (own.mean, own.deviation, problem.mean, problem.deviation)
-            )
-            images = (images * old_deviation + (old_mean - mean)) / deviation
+        own, given = ((each.mean, each.deviation) for each in (self.problem, problem))
+        if own != given:
+            scale, shift = _between(given, own, images.device)
+            images = images * scale + shift
         side = (self.side_px, self.side_px)
         if not self.takes_any_side and images.shape[2:] != side:
             images = functional.interpolate(images, side, mode="bilinear", antialias=True)
         return images
+
+
+@lru_cache(maxsize=16)
+def _between(
+    given: Statistics, own: Statistics, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """From one normalisation to another, as x * scale + shift; kept: a CUDA graph copies none."""
+    (mean, deviation), (own_mean, own_deviation) = torch.tensor([given, own]).double()
+    scale, shift = deviation / own_deviation, (mean - own_mean) / own_deviation
+    return scale.float()[:, None, None].to(device), shift.float()[:, None, None].to(device)
 
 
 def teacher_of(settings: CompressionSettings, problem: Problem) -> Teacher | None:
