@@ -18,12 +18,17 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation of ATen: its name, its arguments by their names there, a result of it."""
+    """One operation of ATen: its name, its arguments by their names there, a result of it.
+
+    `function` is what does it; `place` is that of the result among several.
+    """
 
     operation: str
     arguments: Arguments
     result: torch.Tensor
     is_view: bool
+    function: Callable[..., Any]
+    place: int = 0
 
     @property
     def reads(self) -> list[torch.Tensor]:
@@ -101,9 +106,10 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = first if len(schema.returns) == 1 else (first,) * len(schema.returns)
         # Of the images a norm's statistics are results too, which nothing reads.
         results = [first] if is_of_images or first is result else result
-        for each in results:
+        for place, each in enumerate(results):
             if isinstance(each, torch.Tensor):
-                self.steps.append(Step(name, arguments, each, function.is_view))
+                step = Step(name, arguments, each, function.is_view, function, place)
+                self.steps.append(step)
         if is_of_images:
             self._of_images.add(id(first))
         return result
