@@ -19,7 +19,7 @@ from evonas.driver.preparation import Checked, check
 from evonas.errors import EvonasError
 from evonas.evaluation.segments import expected_epochs
 from evonas.executors.packing import Packing, slots_of
-from evonas.hardware.device import usable_cores
+from evonas.hardware.device import products_of_8_bits, usable_cores
 from evonas.hardware.latency import clock_noise
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.reports.data import data_lines
@@ -60,6 +60,7 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
     yield Check("cores", True, _cores(settings))
     yield _gpu(settings)
     yield _runtimes(settings)
+    yield Check("int8", True, _int8())
     if settings.evaluator.trains:
         yield _attempt("data", lambda: _data(checked))
         yield from _labels(checked.data.faults if checked.data else ())
@@ -103,6 +104,13 @@ def _runtimes(settings: Settings) -> Check:
     reason = missing[chosen]
     detail = f"{', '.join(here)}; latency.runtime={chosen}"
     return Check("runtimes", reason is None, detail if reason is None else f"{detail}: {reason}")
+
+
+def _int8() -> str:
+    products = products_of_8_bits()
+    if products is None:
+        return "no avx512_vnni, avx_vnni or asimddp: int8 models have weights of 7 bits here"
+    return f"{products}: int8 models have weights of 8 bits"
 
 
 def _data(checked: Checked) -> Check:

@@ -10,6 +10,7 @@ from conftest import typed
 from PIL import Image
 
 from evonas.data.cache import load_data
+from evonas.hardware.device import products_of_8_bits
 from evonas.settings import DataSettings
 
 SMALL = ["space=nano", "data.subset=200", "executor=inline"]
@@ -23,10 +24,12 @@ def healthy() -> dict[str, dict[str, object]]:
 
 
 def test_every_part_of_a_search_is_looked_at(healthy: dict[str, dict[str, object]]) -> None:
-    names = ["versions", "cores", "gpu", "runtimes", "data", "clock", "trial", "speed", "estimate"]
-    assert list(healthy) == names
+    of_machine = ["versions", "cores", "gpu", "runtimes", "int8"]
+    assert list(healthy) == [*of_machine, "data", "clock", "trial", "speed", "estimate"]
     assert all(check["ok"] is True for check in healthy.values())
     data = load_data(DataSettings(subset=200), 16)
+    weights = 7 if products_of_8_bits() is None else 8
+    assert f"weights of {weights} bits" in str(healthy["int8"]["detail"])
     parts = f"{len(data.train)}/{len(data.validation)}/{len(data.test)} images to train, validate"
     assert parts in str(healthy["data"]["detail"])
     assert "2 trials, train through inline" in str(healthy["trial"]["detail"])

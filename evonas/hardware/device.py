@@ -11,18 +11,24 @@ from evonas.key import key_of
 from evonas.settings import LatencySettings
 
 DEFAULT = LatencySettings()
+PRODUCTS = "products_of_8_bits"
+PRODUCTS_OF_8_BITS = ("avx512_vnni", "avx_vnni", "asimddp")
 PROTOCOL = 3  # of the latency clock: figures of another one are not comparable
 
 
 @cache
 def device_description(runtime: str = DEFAULT.runtime) -> dict[str, Any]:
-    """Processor, cores and runtime, of a runtime on the GPU that too: what latency depends on."""
+    """Processor, cores and runtime, of a runtime on the GPU that too: what latency depends on.
+
+    `products_of_8_bits` says how int8 models are computed, which the processor tells already.
+    """
     described = {
         "processor": _processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "onnxruntime": version("onnxruntime"),
         "latency_protocol": PROTOCOL,
+        PRODUCTS: products_of_8_bits(),
     }
     if runtime == DEFAULT.runtime:
         return described
@@ -32,10 +38,25 @@ def device_description(runtime: str = DEFAULT.runtime) -> dict[str, Any]:
 @cache
 def device_fingerprint(runtime: str = DEFAULT.runtime, precision: str = DEFAULT.precision) -> str:
     """16 hexadecimal digits for `device_description`, with the precision unless it is fp32."""
-    described = device_description(runtime)
+    described = {**device_description(runtime)}
+    del described[PRODUCTS]  # follows from the processor, and older runs do not have it
     if precision != DEFAULT.precision:
         described = {**described, "precision": precision}
     return key_of(described)
+
+
+@cache
+def products_of_8_bits() -> str | None:
+    """The processor's instruction that sums products of 8 bits in 32, by its name in Linux.
+
+    None: it has none, and ONNX Runtime sums pairs in 16 bits, where large ones saturate: weights
+    then take 7 bits (`reduce_range` in ONNX Runtime's notes on quantisation).
+    """
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return "asimddp"  # every Apple processor has it
+    cpuinfo = Path("/proc/cpuinfo")
+    words = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
+    return next((name for name in PRODUCTS_OF_8_BITS if name in words), None)
 
 
 def usable_cores() -> int:

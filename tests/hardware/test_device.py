@@ -4,10 +4,16 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
-from evonas.hardware.device import device_description, device_fingerprint, usable_cores
+from evonas.hardware.device import (
+    device_description,
+    device_fingerprint,
+    products_of_8_bits,
+    usable_cores,
+)
 from evonas.key import key_of
 
 
@@ -21,7 +27,24 @@ def test_a_device_is_told_by_processor_and_runtime() -> None:
 
 def test_the_fingerprint_stands_for_the_description() -> None:
     assert re.fullmatch(r"[0-9a-f]{16}", device_fingerprint())
-    assert device_fingerprint() == key_of(device_description())
+    described = device_description()
+    of_processor = described.pop("products_of_8_bits")
+    assert of_processor == products_of_8_bits()
+    assert device_fingerprint() == key_of(described)
+    assert device_description()["products_of_8_bits"] == of_processor
+
+
+@pytest.mark.parametrize(
+    ("words", "products"),
+    [("flags: avx2 avx_vnni", "avx_vnni"), ("Features: asimddp", "asimddp"), ("avx2", None)],
+)
+def test_how_products_of_8_bits_are_summed_is_read_from_the_processors_words(
+    words: str, products: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda file: words)
+    monkeypatch.setattr(Path, "exists", lambda file: True)
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert products_of_8_bits.__wrapped__() == products
 
 
 def test_a_runtime_and_a_precision_of_its_own_is_another_device() -> None:
