@@ -27,7 +27,7 @@ def test_a_device_is_told_by_processor_and_runtime() -> None:
 
 def test_the_fingerprint_stands_for_the_description() -> None:
     assert re.fullmatch(r"[0-9a-f]{16}", device_fingerprint())
-    described = device_description()
+    described = {**device_description()}
     of_processor = described.pop("products_of_8_bits")
     assert of_processor == products_of_8_bits()
     assert device_fingerprint() == key_of(described)

@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional
 
 from evonas.compression.int8.folding import LAYERS, Layer
-from evonas.compression.int8.graph import Graph, Operation, Value
-from evonas.compression.int8.placement import GATED, Placement
+from evonas.compression.int8.kernel_places import GATED, Placement
 from evonas.compression.int8.ranges import LEVELS, Range
+from evonas.compression.int8.traced_graph import Graph, Operation, Value
 
 BIAS_LEVELS = 2**30  # a bias of 32 bits is that many steps at most
 LEAST_STEP = 1e-12

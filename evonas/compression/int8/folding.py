@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from evonas.compression.int8.graph import Graph, Operation, Value
+from evonas.compression.int8.traced_graph import Graph, Operation, Value
 
 NORMS = ("native_batch_norm", "_native_batch_norm_legit_no_training")
 # What layers read, their weights and their biases are called among the arguments.

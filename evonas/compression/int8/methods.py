@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from evonas.compression.int8.graph import Graph
-from evonas.compression.int8.placement import Placement
+from evonas.compression.int8.kernel_places import Placement
 from evonas.compression.int8.quantised import check, folded_graph, quantised
+from evonas.compression.int8.traced_graph import Graph
 from evonas.compression.step import Compressed, StepKit
 from evonas.models import Network
 from evonas.networks.plan import Plan

@@ -7,9 +7,9 @@ from torch import nn
 
 from evonas.compression.int8.fake import quantised_graph
 from evonas.compression.int8.folding import folded
-from evonas.compression.int8.graph import Graph, GraphNetwork, graph_of
-from evonas.compression.int8.placement import Placement
+from evonas.compression.int8.kernel_places import Placement
 from evonas.compression.int8.ranges import calibrated
+from evonas.compression.int8.traced_graph import Graph, GraphNetwork, graph_of
 from evonas.errors import BuildError
 from evonas.exporters.onnx_graph import CONVERSIONS, output_names
 from evonas.hardware.device import products_of_8_bits

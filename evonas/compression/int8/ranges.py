@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from evonas.compression.int8.graph import GraphNetwork, Value
+from evonas.compression.int8.traced_graph import GraphNetwork, Value
 
 BATCH = 32
 LEVELS = 255  # of 8 bits, above the least

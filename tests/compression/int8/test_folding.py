@@ -4,7 +4,7 @@ from small_networks import SHAPE, drawn, images, seasoned
 from torch import nn
 
 from evonas.compression.int8.folding import folded
-from evonas.compression.int8.graph import Graph, GraphNetwork, graph_of
+from evonas.compression.int8.traced_graph import Graph, GraphNetwork, graph_of
 from evonas.exporters.agreement import largest_difference, outputs_of
 from evonas.models import deployed
 from evonas.models.norms import GroupNorm

@@ -3,8 +3,8 @@ from small_networks import SHAPE, images
 from torch import nn
 
 from evonas.compression.int8.fake import fake_quantised
-from evonas.compression.int8.graph import GraphNetwork, graph_of
 from evonas.compression.int8.ranges import Range, calibrated
+from evonas.compression.int8.traced_graph import GraphNetwork, graph_of
 
 
 def test_zero_is_exact_and_the_ends_are_within_half_a_step() -> None:

@@ -3,7 +3,7 @@ import torch
 from small_networks import SHAPE, images, seasoned
 from torch import nn
 
-from evonas.compression.int8.graph import GraphNetwork, graph_of
+from evonas.compression.int8.traced_graph import GraphNetwork, graph_of
 from evonas.errors import BuildError
 
 

@@ -11,7 +11,7 @@ at 1.0 times.
 """
 
 from evonas.compression.int8.folding import Layer, layers
-from evonas.compression.int8.graph import Graph, Operation, Value
+from evonas.compression.int8.traced_graph import Graph, Operation, Value
 
 # Activations that leave a kernel with its result, as their ends are ends of its range.
 CLIPS = ("relu", "hardtanh")
