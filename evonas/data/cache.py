@@ -18,7 +18,7 @@ from evonas.networks.problem import Problem
 from evonas.registry import pick
 from evonas.settings import DataSettings
 
-FORMAT = 2
+FORMAT = 3
 PARTS = ("train", "validation", "test")
 TARGETS = "labels"  # in names of files, as they were called at first: so caches stay valid
 
