@@ -9,7 +9,9 @@ from evonas.settings import TrainingSettings
 from evonas.training import train
 from evonas.training.attachment import Attachment
 
-RATE = 0.1  # of the recipe's peak
+# Of the recipe's peak. Three designs of mobile_cells with half of their MACs pruned, fine-tuned on
+# digits for a tenth or a fifth of their training, are right on 96.6 % with 0.1, on 97.4 % with 0.3.
+RATE = 0.3
 
 
 def finetuning(recipe: TrainingSettings, epochs: int) -> TrainingSettings:

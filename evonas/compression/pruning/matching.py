@@ -153,13 +153,19 @@ def _kinds(
     for signature, channels in small.items():
         there = large.get(signature, [])
         if len(there) < len(channels):
-            names = {uses[code][0] for code in np.frombuffer(signature, np.int64)}
+            names = sorted({uses[code][0] for code in np.frombuffer(signature, np.int64)})
             raise BuildError(
-                f"compression.pruning: {len(channels)} channels of the narrower network would go "
-                f"through {', '.join(sorted(names)[:2])} alike, and {len(there)} of this one do. "
+                "compression.pruning: with fewer channels, other ones belong together "
+                f"{_around(names)}, as behind shuffles and norms over neighbouring channels. "
                 "Write another ratio, or another method."
             )
     return [Kind(large[signature], channels) for signature, channels in small.items()]
+
+
+def _around(names: list[str]) -> str:
+    """The first layers of these weights, for messages."""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    return f"at {' and '.join(layers[:2])}"
 
 
 def _summed(weights: torch.Tensor, axes: Axes) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -49,9 +49,9 @@ def _silence(network: Network, coupling: Coupling, kept: set[int]) -> None:
     for name, axes in coupling.large.axes.items():
         if "running" in name:
             continue
-        state[name][_gone(labels[axes.out.flatten()], kept)] = 0
+        state[name][_gone(labels[axes.out.flatten().numpy()], kept)] = 0
         if axes.into is not None:
-            read = _gone(labels[axes.into.flatten()], kept).view(axes.groups, -1)
+            read = _gone(labels[axes.into.flatten().numpy()], kept).view(axes.groups, -1)
             state[name][read.repeat_interleave(len(state[name]) // axes.groups, 0)] = 0
 
 

