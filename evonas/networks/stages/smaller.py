@@ -122,9 +122,9 @@ def shallower(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, 
     ]
     if not sum(spare) and not any(map(_has_columns, network["stages"])):
         raise BuildError(
-            "compression.pruning.method=depth: no block of this network can go: only those can that "
-            "add what they are given, as it is, to what they make of it. Write method: channels or "
-            "weights."
+            "compression.pruning.method=depth: no block of this network can go: only those can "
+            "that add what they are given, as it is, to what they make of it. Write method: "
+            "channels or weights."
         )
     return {**network, "stages": [stage for stage in stages if stage["layers"]]}
 
