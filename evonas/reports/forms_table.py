@@ -36,5 +36,11 @@ def _row(form: Mapping[str, Any], score: str) -> tuple[str, ...]:
 def measured_on(found: Mapping[str, Any]) -> str:
     """The images and the machine that a table of forms is of, as a sentence."""
     device = found["device"]
-    processor = device.get("gpu") or device["processor"]
-    return f"Scores on {found['images']}, latency on {processor}."
+    where = device.get("gpu") or f"{device['processor']}, {_products(device)}"
+    return f"Scores on {found['images']}, latency on {where}."
+
+
+def _products(device: Mapping[str, Any]) -> str:
+    """By which instruction a processor computes in 8 bits, if it has one for that."""
+    named = device.get("products_of_8_bits")
+    return f"with {named} for 8 bits" if named else "without VNNI, so that 8 bits gain little"

@@ -27,10 +27,10 @@ FACTS: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}}
 LATENCY = {"ms": 1.0, "pairs": 9}
 
 
-def text(folder: Path, file: str, **found: Any) -> str:
+def text(folder: Path, file: str, products: str | None = "avx_vnni", **found: Any) -> str:
     """The card of a model with this last form."""
     last = {**FORM, "form": "last", "file": file, "accuracy": 0.981, "size_mib": 0.4}
-    device = {"processor": "A processor"}
+    device = {"processor": "A processor", "products_of_8_bits": products}
     forms = {"forms": [FORM, last], "images": "99 test images", "device": device, **found}
     checks = {"latency": LATENCY, CHECKSUMS: {file: ""}, COMPRESSION: forms}
     recipe = ModelFolder.open(folder, ()).recipe
@@ -41,7 +41,8 @@ def test_forms_stand_side_by_side_with_what_they_were_measured_on(made: Path) ->
     told = text(made, ONNX_INT8, within_a_quantum=0.9987)
     assert "| fp32 | model.onnx | 0.9877 | 2 ms | 1.5 MiB | 400 k | 10 M | |" in told
     assert "| last | model.int8.onnx | 0.9810 | 2 ms | 0.4 MiB |" in told
-    assert "Scores on 99 test images, latency on A processor." in told
+    assert "Scores on 99 test images, latency on A processor, with avx_vnni for 8 bits." in told
+    assert "A processor, without VNNI" in text(made, ONNX_INT8, None)
     assert "on 99.9 % of its values" in told
     assert "`model.int8.onnx` is the same in 8 bits" in told
 
