@@ -1,6 +1,7 @@
 """Computing in 8 bits in torch and in ONNX Runtime: the same numbers, by kernels of 8 bits."""
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -94,7 +95,16 @@ def test_all_between_images_and_outputs_is_computed_by_kernels_of_8_bits(
     assert found["QLinearConv"] == sum(isinstance(m, nn.Conv2d) for m in SMALL[name].modules())
 
 
-@pytest.mark.parametrize("name", [n for n in known_spaces() if load_space(n).has_network])
+SLOW = ("conv_zoo", "dense_stages", "residual_stages")  # their designs have hundreds of layers
+
+
+def spaces() -> list[Any]:
+    names = [name for name in known_spaces() if load_space(name).has_network]
+    marks = {name: [pytest.mark.slow] if name in SLOW else [] for name in names}
+    return [pytest.param(name, marks=marks[name]) for name in names]
+
+
+@pytest.mark.parametrize("name", spaces())
 def test_designs_of_all_spaces_are_computed_in_8_bits(name: str, tmp_path: Path) -> None:
     network, shape = drawn(name, seed=2)
     made = deployed(quantised(network, images(4, shape), SETTINGS))
