@@ -121,6 +121,23 @@ def test_a_driver_killed_again_and_again_ends_with_the_uninterrupted_run(
 
 
 @pytest.mark.slow
+def test_a_driver_killed_while_it_compresses_comes_to_the_same() -> None:
+    words = [*QUICK, "data.subset=1000", "objectives=accuracy,size_mib", "run.seed=7"]
+    words += ["compression.pruning.method=channels", "compression.pruning.epochs=10"]
+    words += ["compression.quantisation.method=int8", "executor=inline", "budget.evaluations=2"]
+    driver = start("search", *words, "run.name=killed")
+    weights = Path("runs/killed/trials/0/weights.safetensors")  # of the training, which is over
+    wait_for(weights.exists, driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    assert finished("killed") == 0
+    for command in (["resume", "killed"], ["search", *words, "run.name=whole"]):
+        result = typed(*command)
+        assert result.returncode == 0, result.stderr
+    assert table("killed") == table("whole")
+
+
+@pytest.mark.slow
 def test_an_async_run_loses_and_repeats_nothing_when_its_driver_is_killed() -> None:
     words = [*SHORT, "executor=local", "executor.workers=2", "run.name=killed"]
     driver = start("search", *words)
