@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from evonas.compression.pruning.matching import Coupling
+from evonas.compression.pruning.matching import Coupling, meta_network
 from evonas.models import Network
 from evonas.networks import narrowed
 from evonas.networks import planned as plan_of
+from evonas.networks.plan import Plan
 from evonas.tasks.task import outputs_of
 
 Outputs = tuple[torch.Tensor, ...]
@@ -21,42 +22,55 @@ def before_and_after(
 ) -> tuple[Outputs, Outputs]:
     """What a network gives without the weights of some channels, and without the channels."""
     before, after = plan_of(section), plan_of(narrowed(section, shares))
-    coupling = Coupling(before, after)
+    coupling, network = Coupling(before, after), lively_network(before)
+    images = torch.randn(1, *before.input_shape, generator=torch.Generator().manual_seed(0))
+    kept = some_kept(coupling)
+    _silence(network, coupling, gone(coupling, kept))
+    narrow = narrow_network(coupling, network, kept)
+    return outputs_of(network(images)), outputs_of(narrow(images))
+
+
+def lively_network(plan: Plan) -> Network:
+    """A network, always the same, in which no norm or bias does nothing."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = Network(before)
-        _make_lively(network)
-        images = torch.randn(2, *before.input_shape)
-        kept = coupling.kept(np.random.default_rng(0).random(coupling.large.labels.max() + 1))
-    _silence(network, coupling, set(kept.values()))
-    narrow = Network(after)
-    narrow.load_state_dict(coupling.narrowed(network.state_dict(), kept))
-    return outputs_of(network.eval()(images)), outputs_of(narrow.eval()(images))
+        network = Network(plan).eval()
+        for name, tensor in network.state_dict().items():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 1.5)
+            elif tensor.is_floating_point() and tensor.dim() == 1:
+                tensor.normal_(1 if name.endswith("weight") else 0, 0.3)
+    return network
 
 
-def _make_lively(network: Network) -> None:
-    """No norm or bias does nothing."""
-    for name, tensor in network.state_dict().items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 1.5)
-        elif tensor.is_floating_point() and tensor.dim() == 1:
-            tensor.normal_(1 if name.endswith("weight") else 0, 0.3)
+def some_kept(coupling: Coupling) -> dict[int, int]:
+    """For each channel of the narrower network any that may become it."""
+    return coupling.kept(np.random.default_rng(0).random(coupling.large.labels.max() + 1))
 
 
-def _silence(network: Network, coupling: Coupling, kept: set[int]) -> None:
+def gone(coupling: Coupling, kept: Mapping[int, int]) -> torch.Tensor:
+    """For each number of the larger network's channels, whether what it counts is gone."""
+    is_gone = np.ones(coupling.large.labels.max() + 1, bool)
+    is_gone[[*kept.values()]] = False
+    return torch.from_numpy(is_gone[coupling.large.labels])
+
+
+def narrow_network(coupling: Coupling, network: Network, kept: Mapping[int, int]) -> Network:
+    narrow = meta_network(coupling.small_plan)
+    narrow.load_state_dict(coupling.narrowed(network.state_dict(), kept), assign=True)
+    return narrow.eval()
+
+
+def _silence(network: Network, coupling: Coupling, is_gone: torch.Tensor) -> None:
     """Zeros for all weights of the other channels: what makes, changes or reads them."""
-    labels, state = coupling.large.labels, network.state_dict()
+    state = network.state_dict()
     for name, axes in coupling.large.axes.items():
         if "running" in name:
             continue
-        state[name][_gone(labels[axes.out.flatten().numpy()], kept)] = 0
+        state[name][is_gone[axes.out.flatten()]] = 0
         if axes.into is not None:
-            read = _gone(labels[axes.into.flatten().numpy()], kept).view(axes.groups, -1)
+            read = is_gone[axes.into.flatten()].view(axes.groups, -1)
             state[name][read.repeat_interleave(len(state[name]) // axes.groups, 0)] = 0
-
-
-def _gone(labels: Any, kept: set[int]) -> torch.Tensor:
-    return torch.from_numpy(~np.isin(labels, list(kept)))
 
 
 def check_pruning(section: Mapping[str, Any], shares: Sequence[float]) -> None:

@@ -1,69 +1,37 @@
 """Which weights belong to a channel: without them, the network is one with fewer channels."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pytest
 from conftest import a_network, a_stage
+from sections import a_chain, a_section, designs, published, shortened
 from silenced import check_pruning
 
-from evonas.blueprint import Blueprint, scaled_network
 from evonas.compression.pruning.matching import Coupling
 from evonas.errors import BuildError
 from evonas.models import count
-from evonas.networks import Scale, narrowed, scaled, tidied
+from evonas.networks import narrowed
 from evonas.networks import planned as plan_of
-from evonas.presets import preset
 from evonas.space import known_spaces, load_space
 
 SPACES = [name for name in known_spaces() if load_space(name).has_network]
-SCALE = Scale("proxy", 16, classes=3)
-
-
-def a_section(network: Mapping[str, Any], scale: Scale = SCALE) -> dict[str, Any]:
-    return scaled_network(Blueprint(tidied(network)[0]), scale)
-
-
-def a_chain(*layers: Any, **more: Any) -> dict[str, Any]:
-    """Layers behind a convolution to 16 channels."""
-    first, head = {"conv": 16, "kernel": 3}, [{"global_pool": "average"}, {"linear": "classes"}]
-    chain = {"builder": "chain", "activation": "relu", "layers": [first, *layers], "head": head}
-    return a_section({**chain, **more})
-
-
-def designs(name: str, count: int) -> list[dict[str, Any]]:
-    space = load_space(name)
-    rng = np.random.default_rng(3)
-    found = [space.decode(space.sample(rng)) for _ in range(count)]
-    return [scaled_network(design, space.scales["proxy"]) for design in found]
-
-
-def published(name: str, px: int) -> dict[str, Any]:
-    found = preset(name)
-    scale = replace(found.scale, resolution_px=px, classes=10)
-    return scaled(found.blueprint.network, scale)
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_designs_of_every_space_are_pruned_of_channels_without_a_trace(name: str) -> None:
-    for section, share in zip(designs(name, 2), (0.3, 0.6), strict=True):
-        check_pruning(section, [share])
-        macs = [count(plan_of(each)).macs for each in (section, narrowed(section, [share]))]
-        assert macs[1] < macs[0]
+def test_a_design_of_every_space_is_pruned_of_channels_without_a_trace(name: str) -> None:
+    section = next(designs(name))
+    check_pruning(section, [0.3])
+    macs = [count(plan_of(each)).macs for each in (section, narrowed(section, [0.3]))]
+    assert macs[1] < macs[0]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SPACES)
-def test_more_designs_of_every_space_are_pruned_or_refused(name: str) -> None:
-    refused = 0
-    for section in designs(name, 12)[2:]:
-        try:
-            check_pruning(section, [0.5])
-        except BuildError:
-            refused += 1
-    assert refused <= 2
+def test_more_designs_of_every_space_are_pruned_of_channels_without_a_trace(name: str) -> None:
+    for section, share in zip(islice(designs(name), 1, 4), (0.6, 0.5, 0.4), strict=True):
+        check_pruning(section, [share])
 
 
 PRESETS = {
@@ -86,8 +54,6 @@ LARGE_PRESETS = {
     "xception": 64,
     "mobilenet_v3_small": 64,
     "shake_shake_26_2x32d": 32,
-    "darts_v2_cifar": 16,
-    "nasnet_a_cifar": 8,
 }
 
 
@@ -99,7 +65,7 @@ def test_published_networks_are_pruned_of_channels_without_a_trace(name: str) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE_PRESETS)
 def test_large_published_networks_are_pruned_of_channels_without_a_trace(name: str) -> None:
-    check_pruning(published(name, LARGE_PRESETS[name]), [0.3])
+    check_pruning(shortened(published(name, LARGE_PRESETS[name])), [0.3])
 
 
 def test_each_stage_may_lose_another_share() -> None:

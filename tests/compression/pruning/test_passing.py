@@ -1,29 +1,12 @@
 """What operations do with channels, one construct after the other."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pytest
 from conftest import a_network, a_stage
 from detectors import detector, stage
+from sections import a_chain, a_section
 from silenced import check_pruning
 
-from evonas.blueprint import Blueprint, scaled_network
-from evonas.networks import Scale, tidied
-
-SCALE = Scale("proxy", 16, classes=3)
-
-
-def a_section(network: Mapping[str, Any], scale: Scale = SCALE) -> dict[str, Any]:
-    return scaled_network(Blueprint(tidied(network)[0]), scale)
-
-
-def a_chain(*layers: Any, **more: Any) -> dict[str, Any]:
-    """Layers behind a convolution to 16 channels."""
-    first, head = {"conv": 16, "kernel": 3}, [{"global_pool": "average"}, {"linear": "classes"}]
-    chain = {"builder": "chain", "activation": "relu", "layers": [first, *layers], "head": head}
-    return a_section({**chain, **more})
-
+from evonas.networks import Scale
 
 CONSTRUCTS = {
     "slopes of channels": a_section(a_network(a_stage(), activation="prelu")),
