@@ -17,12 +17,18 @@ from evonas.networks.scale import LARGEST
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.value_rules import LARGEST_MULTIPLE, MOST_CHANNELS, MOST_LAYERS, MOST_PIXELS
 from evonas.presets import presets
-from evonas.settings import EvolverSettings, Group, Settings, TrainingSettings
+from evonas.settings import STEP_SETTINGS, EvolverSettings, Group, Settings, TrainingSettings
 from evonas.space import document, known_spaces
 from evonas.space.gene import LARGEST_INT, LISTED
 
 NETWORKS = (REPOSITORY / "docs" / "networks.md").read_text()
 CHECKLIST = (REPOSITORY / "docs" / "checklist.md").read_text()
+COMPRESSION = (REPOSITORY / "docs" / "compression.md").read_text()
+METHODS = [
+    f"{name}.method={method}"
+    for name in ("pruning", "quantisation")
+    for method in STEP_SETTINGS[name].takes
+]
 EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", NETWORKS, re.DOTALL)]
 
 
@@ -44,6 +50,11 @@ def test_each_operation_is_listed_with_its_keys() -> None:
 
 def test_each_word_of_a_chain_is_listed() -> None:
     assert set(re.findall(r"`(\w+)`", NETWORKS)) >= DEFAULTS.keys()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_of_compression_is_listed(method: str) -> None:
+    assert f"| `{method}` |" in COMPRESSION
 
 
 def test_the_checklist_names_what_is_there() -> None:

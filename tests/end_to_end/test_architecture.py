@@ -120,6 +120,24 @@ class NovelStep(Step):
         return settings.novel.method != "none"
 '''
 
+PACKING = '''"""Something new."""
+
+from evonas.compression.packing.pack import packed, packed_bytes
+
+__all__ = ["packed", "packed_bytes"]
+'''
+
+OF_PQ = """        "pq": ("block", "codewords"),
+    }
+    only_with: ClassVar = {"percentile": ("calibration", "percentile")}"""
+
+# Compression that asks for something new.
+COMPRESSION = """
+from evonas.settings import CompressionSettings
+asked = CompressionSettings.model_validate({{'{}': {}}})
+assert 'novel' in str(asked.meant())
+"""
+
 # A recipe that asks for something new, and what a detector's loss is with it.
 LOSS = """
 import torch
@@ -363,6 +381,55 @@ PARTS: Mapping[str, Part] = {
         },
         {"compression/__init__.py": "from evonas.compression.novel import NovelStep"},
         ("tests/settings/test_settings_compression.py", "tests/test_readme.py"),
+    ),
+    "pruning method": Part(
+        COMPRESSION.format("pruning", {"method": "novel"}),
+        derived("evonas.compression.pruning.channels", "Channels", "NovelMethod"),
+        {
+            "METHODS compression/pruning/__init__.py": '"novel": NovelMethod()',
+            "PruningSettings settings/compression.py": (
+                '    }\n    method: Literal["none", "channels",',
+                '        "novel": ("ratio", "ratios", "importance", "rounds", "epochs"),\n'
+                '    }\n    method: Literal["none", "novel", "channels",',
+            ),
+            "CHANGES tests/compression/pruning/test_pruning.py": '"novel": 0.4',
+            "docs/compression.md": (
+                "| `pruning.method=depth` |",
+                "| `pruning.method=novel` | new | new |\n| `pruning.method=depth` |",
+            ),
+        },
+        {
+            "compression/pruning/__init__.py": (
+                "from evonas.compression.pruning.novel import NovelMethod"
+            )
+        },
+        ("tests/compression/pruning/test_pruning.py", "tests/test_docs.py"),
+    ),
+    "importance": Part(
+        COMPRESSION.format("pruning", {"method": "channels", "importance": "novel"}),
+        "\n\ndef novel(*given):\n    return l2(*given)\n",
+        {
+            "IMPORTANCE compression/pruning/importance.py": '"novel": lambda *given: novel(*given)',
+            "PruningSettings settings/compression.py": ('"l2", "l1",', '"l2", "l1", "novel",'),
+        },
+        contracts=("tests/compression/pruning/test_pruning.py",),
+    ),
+    "quantisation method": Part(
+        COMPRESSION.format("quantisation", {"method": "novel"}),
+        PACKING,
+        {
+            "METHODS compression/quantisation.py": '"novel": Method(packed_bytes, packed)',
+            "QuantisationSettings settings/compression.py": (
+                f'{OF_PQ}\n    method: Literal["none",',
+                f'        "novel": ("bits",),\n{OF_PQ}\n    method: Literal["none", "novel",',
+            ),
+            "docs/compression.md": (
+                "| `quantisation.method=pq` |",
+                "| `quantisation.method=novel` | new | new |\n| `quantisation.method=pq` |",
+            ),
+        },
+        {"compression/quantisation.py": "from evonas.compression.packing.novel import packed"},
+        ("tests/compression/test_quantisation.py", "tests/test_docs.py"),
     ),
     "evolver": Part(
         f"{SEARCH}\nassert evonas.search([*words, 'objectives=macs', 'evolver=novel']).front",
