@@ -35,9 +35,9 @@ def designs(name: str) -> Iterator[dict[str, Any]]:
         yield shortened(scaled_network(design, space.scales["proxy"]))
 
 
-def published(name: str, px: int) -> dict[str, Any]:
+def published(name: str, px: int, width: float = 1.0) -> dict[str, Any]:
     found = preset(name)
-    scale = replace(found.scale, resolution_px=px, classes=10)
+    scale = replace(found.scale, resolution_px=px, classes=10, width=found.scale.width * width)
     return scaled(found.blueprint.network, scale)
 
 
