@@ -1,7 +1,7 @@
 """What belongs to a channel, and what is left without it, as torch-pruning has them.
 
 It follows plain residual, dense and concatenating networks; not shortcuts that are filled up with
-zeros, shuffles, and convolutions in groups that become fewer.
+zeros, parts of the channels, groups that become fewer, and rows of points of a detector.
 """
 
 from collections.abc import Iterator
