@@ -24,8 +24,8 @@ class Range:
     def of(cls, low: float, high: float) -> "Range":
         """From low to high, with 0 among them, which is exact (arXiv 1712.05877, section 2.1).
 
-        >>> Range.of(1.0, 5.1)
-        Range(scale=0.02, zero=0)
+        >>> Range.of(-127.5, 127.5)
+        Range(scale=1.0, zero=128)
         """
         low, high = min(low, 0.0), max(high, 0.0)
         scale = (high - low) / LEVELS
