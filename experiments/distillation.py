@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from record import parser, report
-from trainings import side_by_side
+from record import report
+from trainings import side_by_side, small_data, small_parser
 
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.compression.compress import attachments
@@ -67,10 +67,7 @@ class Job:
 
 def main() -> None:
     given = words().parse_args()
-    data = DataSettings()
-    if given.data:
-        values = {"name": "folder", "path": given.data, "subset": given.subset}
-        data = DataSettings.model_validate(values)
+    data = small_data(given)
     plain = Job(data, given.resolution, given.width, given.epochs, 0, given.teacher_width)
     with TemporaryDirectory() as folder:
         torch.set_num_threads(1)
@@ -85,9 +82,7 @@ def main() -> None:
 
 
 def words() -> argparse.ArgumentParser:
-    own = parser(__doc__)
-    own.add_argument("--data", metavar="DIR", help="a folder of classes of images; else digits")
-    own.add_argument("--subset", type=int, default=5000, help="images of it (%(default)s)")
+    own = small_parser(__doc__)
     own.add_argument("--resolution", type=int, default=8, help="px of a side (%(default)s)")
     own.add_argument("--width", type=float, default=0.25, help="of a student (%(default)s)")
     own.add_argument("--teacher-width", type=float, default=1.0, help="(%(default)s)")
@@ -97,7 +92,6 @@ def words() -> argparse.ArgumentParser:
     own.add_argument("--alphas", type=float, nargs="*", default=[0.3, 0.6, 0.9])
     own.add_argument("--hints", type=float, nargs="*", default=[0.1, 1.0])
     own.add_argument("--seeds", type=int, default=3, help="trainings of each (%(default)s)")
-    own.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
     return own
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from record import parser, report
-from trainings import side_by_side
+from record import report
+from trainings import side_by_side, small_data, small_parser
 
 from evonas.blueprint import scaled_network
 from evonas.compression import STEPS
@@ -54,22 +54,16 @@ class Job:
 
 def main() -> None:
     given = words().parse_args()
-    data = DataSettings()
-    if given.data:
-        values = {"name": "folder", "path": given.data, "subset": given.subset}
-        data = DataSettings.model_validate(values)
+    data = small_data(given)
     jobs = [Job(data, given.epochs, given.share, seed) for seed in range(given.designs)]
     report(given, summary(side_by_side(accuracies, jobs, given)))
 
 
 def words() -> argparse.ArgumentParser:
-    own = parser(__doc__)
-    own.add_argument("--data", metavar="DIR", help="a folder of classes of images; else digits")
-    own.add_argument("--subset", type=int, default=5000, help="images of it (%(default)s)")
+    own = small_parser(__doc__)
     own.add_argument("--designs", type=int, default=6, help="random ones (%(default)s)")
     own.add_argument("--epochs", type=int, default=20, help="of the training (%(default)s)")
     own.add_argument("--share", type=float, default=0.1, help="of it to fine-tune (%(default)s)")
-    own.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
     return own
 
 

@@ -31,7 +31,7 @@ from evonas.key import key_of
 from evonas.models import build
 from evonas.runs import Run
 from evonas.runs.run_folder import environment
-from evonas.settings import FidelitySettings, TrainingSettings, Words
+from evonas.settings import DataSettings, FidelitySettings, TrainingSettings, Words
 from evonas.training import evaluate
 from evonas.trial import Assignment, Chromosome, Outcome, Trial
 
@@ -74,6 +74,22 @@ def training_parser(description: str | None, subset: int, *own: str) -> argparse
     words.add_argument("settings", nargs="*", help=told)
     words.set_defaults(own=own)
     return words
+
+
+def small_parser(description: str | None) -> argparse.ArgumentParser:
+    """Arguments of an experiment on the bundled digits, or on a folder of images."""
+    words = parser(description)
+    words.add_argument("--data", metavar="DIR", help="a folder of classes of images; else digits")
+    words.add_argument("--subset", type=int, default=5000, help="images of it (%(default)s)")
+    words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
+    return words
+
+
+def small_data(given: argparse.Namespace) -> DataSettings:
+    """The images that the words of `small_parser` ask for."""
+    if not given.data:
+        return DataSettings()
+    return DataSettings(name="folder", path=given.data, subset=given.subset)
 
 
 def search_parser(description: str | None, subset: int, *own: str) -> argparse.ArgumentParser:
