@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from record import report
-from trainings import side_by_side, small_data, small_parser
+from trainings import side_by_side, small_data, small_parser, small_recipe
 
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.compression.compress import attachments
@@ -62,7 +62,7 @@ class Job:
     @property
     def recipe(self) -> TrainingSettings:
         """What all are trained by."""
-        return TrainingSettings(epochs=self.epochs, auxiliary=0.0, amp="off")
+        return small_recipe(self.epochs)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from record import report
-from trainings import side_by_side, small_data, small_parser
+from trainings import side_by_side, small_data, small_parser, small_recipe
 
 from evonas.blueprint import scaled_network
 from evonas.compression import STEPS
@@ -49,7 +49,7 @@ class Job:
     @property
     def recipe(self) -> TrainingSettings:
         """What it is trained by."""
-        return TrainingSettings(epochs=self.epochs, auxiliary=0.0, amp="off")
+        return small_recipe(self.epochs)
 
 
 def main() -> None:

@@ -92,6 +92,11 @@ def small_data(given: argparse.Namespace) -> DataSettings:
     return DataSettings(name="folder", path=given.data, subset=given.subset)
 
 
+def small_recipe(epochs: int) -> TrainingSettings:
+    """What small networks are trained by: as usual, in 32 bits, without a second classifier."""
+    return TrainingSettings(epochs=epochs, auxiliary=0.0, amp="off")
+
+
 def search_parser(description: str | None, subset: int, *own: str) -> argparse.ArgumentParser:
     """The same, for an experiment that calls `searches`."""
     words = training_parser(description, subset, *own)

@@ -1,5 +1,6 @@
 """Designs that differ in compression alone, and the one training that they share."""
 
+from itertools import islice
 from pathlib import Path
 
 from evonas.driver.reuse import on_rung
@@ -65,4 +66,5 @@ class Siblings:
 
     def worth_keeping(self) -> set[int]:
         """Trials whose weights siblings may ask for before long."""
-        return {having[0] for having in [*self._having.values()][-MOST_TRAININGS:]}
+        latest = islice(reversed(self._having.values()), MOST_TRAININGS)
+        return {having[0] for having in latest}

@@ -1,7 +1,7 @@
 """What acts on a network while it trains and is gone afterwards, beside what the recipe says."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
@@ -14,6 +14,11 @@ class Attachment:
     """
 
     modules: tuple[nn.Module, ...] = ()
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those of its modules."""
+        return [tensor for module in self.modules for tensor in module.parameters()]
 
     @property
     def state(self) -> Mapping[str, torch.Tensor]:
@@ -45,3 +50,17 @@ class Attachment:
             plain: The loss without this attachment.
         """
         return plain
+
+
+@contextmanager
+def all_attached(
+    attachments: Sequence[Attachment],
+    network: nn.Module,
+    device: torch.device,
+    state: Mapping[str, torch.Tensor],
+) -> Iterator[None]:
+    """Lets all of them act on the network in the block, in their order."""
+    with ExitStack() as stack:
+        for attachment in attachments:
+            stack.enter_context(attachment.attached(network, device, state))
+        yield

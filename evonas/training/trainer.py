@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from evonas.tasks.task import LOSS, Loss
 from evonas.tasks.variation.resolution import side_px
 from evonas.training.acceleration import Pass, make_pass
 from evonas.training.allocator import keep_freed_memory
-from evonas.training.attachment import Attachment
+from evonas.training.attachment import Attachment, all_attached
 from evonas.training.auxiliary import Auxiliary, attached
 from evonas.training.averaging import Average
 from evonas.training.batches import Batches, resident_batches
@@ -96,11 +96,8 @@ def train(
         regularised(network, recipe) as regularisation,
         attached(network, heads, recipe, image, seed, progress.state) as auxiliary,
         opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
-        ExitStack() as attached_for_the_time,
+        all_attached(attachments, network, device, progress.state),
     ):
-        for attachment in attachments:
-            acting = attachment.attached(network, device, progress.state)
-            attached_for_the_time.enter_context(acting)
         step = make_pass(
             network, loss_of, recipe, device, progress.bfloat16, auxiliary, attachments
         )
@@ -189,12 +186,7 @@ class _Training:
         """A training that stands where the progress says."""
         recipe = batches.recipe
         also = list(auxiliary.heads.parameters()) if auxiliary else []
-        also += [
-            tensor
-            for attachment in attachments
-            for module in attachment.modules
-            for tensor in module.parameters()
-        ]
+        also += [tensor for attachment in attachments for tensor in attachment.parameters]
         optimizer = make_optimizer(network, recipe, also)
         restore(optimizer, progress.state)
         average = Average(network, recipe.ema, progress.state) if recipe.ema else None
