@@ -1,7 +1,6 @@
 """A trained model in a folder made smaller or faster, as a new folder: without a search."""
 
 from collections.abc import Iterable, Mapping
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, TRAINING, WEIGHTS
 from evonas.model_folder.model_folder import COMPRESSION, ModelFolder
 from evonas.model_folder.recipe_file import Recipe
-from evonas.model_folder.replacement import is_free
+from evonas.model_folder.replacement import new_folder, next_free
 from evonas.models import Network
 from evonas.reports.epochs import Epochs
 from evonas.settings import CompressionSettings, LatencySettings
@@ -79,15 +78,10 @@ def compress(
 
 def _place(source: Path, to: str | Path | None) -> Path:
     """Where the new folder is written."""
-    if to is None:
-        name = source.resolve().name + SUFFIX
-        numbers = (source.resolve().with_name(f"{name}-{number}") for number in count(2))
-        places = chain([source.resolve().with_name(name)], numbers)
-        return next(place for place in places if is_free(place))
-    place = Path(to).expanduser()
-    if not is_free(place):
-        raise ExportError(f"{place} is there already and not empty. Give another folder by --to.")
-    return place
+    if to is not None:
+        return new_folder(to)
+    path = source.resolve()
+    return next_free(path.with_name(path.name + SUFFIX))
 
 
 def _recipe(folder: ModelFolder, settings: Iterable[str] | Mapping[str, Any]) -> Recipe:

@@ -25,7 +25,7 @@ from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
 from evonas.model_folder.model_folder import COMPRESSION
 from evonas.model_folder.recipe_file import CLASSIFICATION, InputSettings, OriginSettings, Recipe
-from evonas.model_folder.replacement import is_free
+from evonas.model_folder.replacement import new_folder
 from evonas.models import Network, build
 from evonas.runs.run import Run
 from evonas.runs.run_folder import weights_file
@@ -57,9 +57,7 @@ def export(
     Raises:
         ExportError: No such design, no weights, a folder in use, or forms that disagree.
     """
-    to = Path(to).expanduser()
-    if not is_free(to):
-        raise ExportError(f"{to} is there already and not empty. Give another folder by --to.")
+    to = new_folder(to)
     if not run.space.has_network:
         raise ExportError(
             f"Run {run.name} searched values, not networks: there is nothing to export. Look at "

@@ -72,7 +72,7 @@ class FinalTraining:
         """
         progress = self._begun(network)
         recipe = self.recipe
-        bfloat16 = progress is None and self._gains_from_bfloat16(network)
+        bfloat16 = self._gains_from_bfloat16(network) if progress is None else progress.bfloat16
         self.display.begin(recipe.training.epochs, progress.epochs_done if progress else 0)
         try:
             with self.display:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from evonas.exporters.onnx import INPUT_NAME
 from evonas.files import make_folder, write_atomically
 from evonas.model_folder.model_folder import ModelFolder
 from evonas.model_folder.recipe_file import InputSettings
-from evonas.model_folder.replacement import is_free
+from evonas.model_folder.replacement import new_folder, next_free
 from evonas.networks.problem import Problem
 from evonas.tasks import task_of
 
@@ -78,11 +77,8 @@ def predictions_folder(folder: Path, to: str | Path | None = None) -> Path | Non
         ExportError: The folder that is wanted is not empty.
     """
     if to is None:
-        return _next_free(Path(PREDICTIONS)) if task_of(_problem(folder)).draws else None
-    place = Path(to).expanduser()
-    if not is_free(place):
-        raise ExportError(f"{place} is there already and not empty. Give another folder by --to.")
-    return place
+        return next_free(Path(PREDICTIONS)) if task_of(_problem(folder)).draws else None
+    return new_folder(to)
 
 
 def write_predictions(results: Sequence[Mapping[str, Any]], folder: Path, place: Path) -> None:
@@ -107,11 +103,6 @@ def write_predictions(results: Sequence[Mapping[str, Any]], folder: Path, place:
 
 def _problem(folder: Path) -> Problem:
     return ModelFolder.open(folder, (), trust=True).recipe.problem
-
-
-def _next_free(place: Path) -> Path:
-    numbers = (place.with_name(f"{place.name}-{number}") for number in count(2))
-    return next(each for each in chain([place], numbers) if is_free(each))
 
 
 def _picture_names(files: Iterable[Path]) -> list[str]:

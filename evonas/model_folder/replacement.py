@@ -8,6 +8,7 @@ moves the rest. The folder itself stays: it may be mounted, or somebody's workin
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 
 from evonas.errors import ExportError
@@ -22,6 +23,24 @@ def is_free(folder: Path) -> bool:
     if not folder.exists() and not folder.is_symlink():
         return True
     return folder.is_dir() and all(entry.name == STAGED for entry in folder.iterdir())
+
+
+def next_free(folder: Path) -> Path:
+    """The folder, or that with the next number behind its name, of which nothing is there."""
+    numbers = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
+    return next(each for each in chain([folder], numbers) if is_free(each))
+
+
+def new_folder(wanted: str | Path) -> Path:
+    """The folder that somebody wants to be written.
+
+    Raises:
+        ExportError: Something is there.
+    """
+    folder = Path(wanted).expanduser()
+    if not is_free(folder):
+        raise ExportError(f"{folder} is there already and not empty. Give another folder by --to.")
+    return folder
 
 
 @contextmanager
