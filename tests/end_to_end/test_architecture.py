@@ -240,7 +240,7 @@ PARTS: Mapping[str, Part] = {
         LOSS.format("class_loss"),
         "\n\ndef novel(*given):\n    return focal(*given)\n",
         {
-            "CLASS_LOSSES tasks/detection/detection_loss.py": '"novel": lambda *g: novel(*g)',
+            "CLASS_LOSSES tasks/detection/class_losses.py": '"novel": lambda *g: novel(*g)',
             RECIPE: ('"bce", "focal"', '"novel", "bce", "focal"'),
         },
         contracts=(DETECTION_LOSS,),

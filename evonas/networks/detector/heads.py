@@ -91,12 +91,12 @@ def _predictions(
     network: Mapping[str, Any], levels: Sequence[Level], name: str, channels: int, first: float
 ) -> list[Part]:
     """Blocks and a 1x1 convolution for each level, with weights of its own."""
-    blocks = [block(network, network["head"]) for _ in range(network["head"]["depth"])]
+    head = network["head"]
     return [
         Part(
             f"{name}_{level.number}",
             (
-                *blocks,
+                *[block(network, head, level.channels)] * head["depth"],
                 Layer(
                     "Prediction",
                     {

@@ -69,9 +69,11 @@ def convolution(
     return Layer("ConvNormActivation", {**shape, **how})
 
 
-def block(network: Mapping[str, Any], section: Mapping[str, Any], stride: int = 1) -> Layer:
-    """What a neck or a head repeats: a convolution of the neck's width, or a depthwise one."""
-    width, kernel = network["neck"]["width"], section["kernel"]
+def block(
+    network: Mapping[str, Any], section: Mapping[str, Any], width: int, stride: int = 1
+) -> Layer:
+    """What a neck or a head repeats: a convolution of a width, or a depthwise one."""
+    kernel = section["kernel"]
     if not section["depthwise"]:
         return convolution(network, width, width, kernel, stride)
     shape = {"in_channels": width, "out_channels": width, "kernel": kernel, "stride": stride}

@@ -73,7 +73,7 @@ def _both_ways(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
     made = [below]
     for level in coarser:
         stride = level.stride // below.stride
-        strided = block(network, network["neck"], stride)
+        strided = block(network, network["neck"], level.channels, stride)
         down = Part(f"down_{level.number}", (strided,), (below.reads,))
         parts += [down, *_mixed(network, f"bottom_up_{level.number}", level, down)]
         below = _moved(level, parts[-1], level.channels)
@@ -86,7 +86,7 @@ def _mixed(network: Mapping[str, Any], name: str, level: Level, other: Part) -> 
     neck = network["neck"]
     fused = Layer("Fusion", {"how": neck["fusion"], "terms": 2})
     mixed = Part(f"{name}_fused", (fused,), (level.reads, other.name))
-    layers = [block(network, neck) for _ in range(neck["depth"])]
+    layers = [block(network, neck, level.channels) for _ in range(neck["depth"])]
     if neck["fusion"] == "concat":
         layers.insert(0, convolution(network, 2 * level.channels, level.channels))
     return [mixed, Part(name, tuple(layers), (mixed.name,))] if layers else [mixed]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evonas.data.dataset import Images, Targets
 from evonas.data.frame import Frame
-from evonas.networks.detector.heads import DEPLOYED, MANY, TRAINED, says_once
+from evonas.networks.detector.heads import DEPLOYED, says_once
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 5  # of a label: class, x1, y1, x2, y2
 SHARE = (0.0, 1.0)
-# Deployed, in a training, and in that of a one-to-one head.
-NUMBERS_OF_OUTPUTS = (len(DEPLOYED), len(TRAINED), len(TRAINED + MANY))
 
 
 class Detection(Task):
@@ -146,18 +144,18 @@ class Detection(Task):
         return detection_loss(outputs, targets, recipe)
 
     def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
-        """See `Task.unteachable`: both look at the same points, those of the same levels."""
-        from evonas.tasks.detection.imitation import other_levels
+        """See `Task.unteachable`: heads are alike, and look at the points of the same levels."""
+        from evonas.tasks.detection.head_outputs import unlike
 
-        return other_levels(outputs, taught)
+        return unlike(outputs, taught)
 
     def imitation_loss(
         self, outputs: Outputs, taught: Outputs, temperature: float, recipe: TrainingSettings
     ) -> "Tensor":
         """See `Task.imitation_loss`: the mean over the points where the teacher sees something."""
-        from evonas.tasks.detection.imitation import imitation_loss
+        from evonas.tasks.detection.head_outputs import head_of
 
-        return imitation_loss(outputs, taught, temperature, recipe)
+        return head_of(outputs).imitated(outputs, taught, temperature, recipe)
 
     def fitted(self, recipe: TrainingSettings, outputs: Sequence[str]) -> TrainingSettings:
         """See `Task.fitted`: a one-to-one branch says each thing once, so nothing is suppressed."""
@@ -172,14 +170,16 @@ class Detection(Task):
         )
 
     def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
-        """See `Task.right_shapes`."""
-        classes = len(problem.classes)
-        wanted = f"boxes (1, points, 4) and scores or logits (1, points, {classes})"
-        if len(shapes) < 2:
-            return wanted
-        points = shapes[0][1]
-        is_right = [*shapes[:2]] == [(1, points, 4), (1, points, classes)]
-        return None if is_right and len(shapes) in NUMBERS_OF_OUTPUTS else wanted
+        """See `Task.right_shapes`: of a deployed network, or of a head in a training."""
+        from evonas.tasks.detection.head_outputs import HEADS
+
+        heads = {len(DEPLOYED): 0, **{number: head.background for number, head in HEADS.items()}}
+        logits = len(problem.classes) + heads.get(len(shapes), 0)
+        points = shapes[0][1] if len(shapes[0]) > 1 else 0
+        is_right = [*shapes[:2]] == [(1, points, 4), (1, points, logits)]
+        if is_right and len(shapes) in heads:
+            return None
+        return f"boxes (1, points, 4) and scores or logits (1, points, {logits})"
 
     def scores(
         self, batches: Batches, problem: Problem, recipe: TrainingSettings

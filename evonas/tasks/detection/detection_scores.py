@@ -8,9 +8,11 @@ import torch
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks.detection.average_precision import Evaluated, Numbers
-from evonas.tasks.detection.detection_loss import Terms, terms
-from evonas.tasks.detection.labels import Labels, branches
+from evonas.tasks.detection.detection_loss import terms
+from evonas.tasks.detection.head_outputs import head_of
+from evonas.tasks.detection.labels import Labels
 from evonas.tasks.detection.suppression import found
+from evonas.tasks.detection.terms import Terms
 from evonas.tasks.task import LOSS, Batches, Outputs
 
 PLAIN = TrainingSettings(label_smoothing=0)  # one loss for all recipes
@@ -59,10 +61,9 @@ def _truth(targets: torch.Tensor, first: int) -> Numbers:
 
 
 def _boxes(outputs: Outputs, first: int, recipe: TrainingSettings) -> Numbers:
-    branch, beside = branches(outputs)
-    scores = branch.logits.sigmoid()
-    nms = recipe.nms if beside is None else "none"  # a one-to-one branch says each thing once
-    own = found(branch.boxes, scores, nms, recipe.nms_iou, CONFIDENCE)
+    head = head_of(outputs)
+    nms = "none" if head.says_once else recipe.nms
+    own = found(*head.decoded(outputs), nms, recipe.nms_iou, CONFIDENCE)
     image, place = (own.scores > 0).nonzero(as_tuple=True)
     columns = (
         image[:, None] + first,

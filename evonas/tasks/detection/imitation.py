@@ -1,31 +1,16 @@
-"""What a detector learns from another one that looks at the same points."""
+"""What anchor-free heads learn from others that look at the same points."""
 
 import torch
 
 from evonas.settings import TrainingSettings
-from evonas.tasks.detection.detection_loss import bce
-from evonas.tasks.detection.labels import BRANCH, Branch, branches
+from evonas.tasks.detection.class_losses import bce
+from evonas.tasks.detection.labels import Branch, branches
 from evonas.tasks.task import Outputs
 
 TINY = torch.finfo(torch.float32).tiny
 
 
-def other_levels(outputs: Outputs, taught: Outputs) -> str | None:
-    """That two detectors do not look at the same points, in words; None: they do."""
-    own, other = (each[BRANCH] for each in (outputs, taught))
-    if own.shape == other.shape and bool((own == other).all()):
-        return None
-    return (
-        f"the teacher has levels of the strides {_strides(other)}, and the network of "
-        f"{_strides(own)}. Only detectors of the same levels teach each other"
-    )
-
-
-def _strides(priors: torch.Tensor) -> str:
-    return ", ".join(f"{stride:g}" for stride in sorted({*priors[0, :, 2].tolist()}))
-
-
-def imitation_loss(
+def branches_imitated(
     outputs: Outputs, taught: Outputs, temperature: float, recipe: TrainingSettings
 ) -> torch.Tensor:
     """Classes and distributions of all points, by the recipe's gains, summed over branches.

@@ -1,20 +1,14 @@
 """What a detector's training makes small."""
 
-import math
-
 import pytest
 import torch
 from torch.nn import functional
 
 from evonas.settings import TrainingSettings
+from evonas.tasks.detection.anchor_free_loss import distances
 from evonas.tasks.detection.assigners import ASSIGNERS
-from evonas.tasks.detection.detection_loss import (
-    CLASS_LOSSES,
-    detection_loss,
-    distances,
-    focal,
-    varifocal,
-)
+from evonas.tasks.detection.class_losses import CLASS_LOSSES
+from evonas.tasks.detection.detection_loss import detection_loss
 from evonas.tasks.detection.overlap import OVERLAPS
 from evonas.tasks.task import Outputs
 
@@ -172,15 +166,3 @@ def test_a_head_with_one_bin_has_no_distribution_to_learn() -> None:
         detection_loss(said, TARGETS, TrainingSettings(dfl=gain)).item() for gain in (0.0, 99.0)
     ]
     assert losses[0] == losses[1]
-
-
-def test_focal_losses_are_those_of_their_formulas() -> None:
-    # p = 1/4: cross-entropy log 4 with the target 1, log(4 / 3) with 0.
-    logit = torch.tensor(-math.log(3))
-    yes, no, half = torch.tensor(1.0), torch.tensor(0.0), torch.tensor(0.5)
-    assert focal(logit, yes).item() == pytest.approx(0.75**2 * math.log(4))
-    assert focal(logit, no).item() == pytest.approx(0.25**2 * math.log(4 / 3))
-    soft = 0.5 * (math.log(4) + math.log(4 / 3))
-    assert focal(logit, half).item() == pytest.approx(0.25**2 * soft)
-    assert varifocal(logit, half).item() == pytest.approx(0.5 * soft)
-    assert varifocal(logit, no).item() == pytest.approx(0.75 * 0.25**2 * math.log(4 / 3))

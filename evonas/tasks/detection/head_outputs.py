@@ -1,0 +1,85 @@
+"""What the outputs of a detector in a training mean: the table of heads.
+
+A network gives a tuple, which has no names: the number of its outputs tells the head. What they are
+is told by `Detection` and by the heads of `networks.detector`.
+"""
+
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass, replace
+
+import torch
+
+from evonas.networks.detector.heads import MANY, TRAINED
+from evonas.settings import TrainingSettings
+from evonas.tasks.detection.anchor_free_loss import anchor_free_terms
+from evonas.tasks.detection.imitation import branches_imitated
+from evonas.tasks.detection.labels import Labels, branches
+from evonas.tasks.detection.terms import Terms
+from evonas.tasks.task import Outputs
+
+
+@dataclass(frozen=True)
+class Head:
+    """How outputs of a training are read.
+
+    Attributes:
+        decoded: Boxes (batch, points, 4) in px and scores (batch, points, classes), 0..1, as a
+            deployed network gives them.
+        terms: Of the loss. It is the sum of what they are means of.
+        imitated: How far outputs are from a teacher's with a head of this kind (see
+            `Task.imitation_loss`); kinds are told apart by it.
+        cells: Where points are, (points, 3): the middle of the cell of each and its side, in px.
+        says_once: No two boxes are around one thing, so that nothing is to be suppressed.
+        background: How many of the logits are of no class.
+    """
+
+    decoded: Callable[[Outputs], tuple[torch.Tensor, torch.Tensor]]
+    terms: Callable[[Outputs, Labels, TrainingSettings], list[Terms]]
+    imitated: Callable[[Outputs, Outputs, float, TrainingSettings], torch.Tensor]
+    cells: Callable[[Outputs], torch.Tensor]
+    says_once: bool = False
+    background: int = 0
+
+
+def _of_deployed_branch(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
+    branch, _ = branches(outputs)
+    return branch.boxes, branch.logits.sigmoid()
+
+
+def _cells_of_branches(outputs: Outputs) -> torch.Tensor:
+    return branches(outputs)[0].priors[:, :3]
+
+
+_ANCHOR_FREE = Head(_of_deployed_branch, anchor_free_terms, branches_imitated, _cells_of_branches)
+HEADS: Mapping[int, Head] = {
+    len(TRAINED): _ANCHOR_FREE,
+    len(TRAINED + MANY): replace(_ANCHOR_FREE, says_once=True),
+}
+
+
+def head_of(outputs: Sized) -> Head:
+    """The one that gives so many outputs in a training."""
+    return HEADS[len(outputs)]
+
+
+def unlike(outputs: Outputs, taught: Outputs) -> str | None:
+    """Why a teacher's outputs say nothing of a network's, in words; None: they do.
+
+    Their heads are to be of one kind, and their points those of the same cells.
+    """
+    own, other = head_of(outputs), head_of(taught)
+    if own.imitated is not other.imitated:
+        return (
+            "the teacher has a head of another kind. Only detectors of like heads teach each other"
+        )
+    cells, others = own.cells(outputs), other.cells(taught)
+    if cells.shape == others.shape and bool((cells == others).all()):
+        return None
+    return (
+        f"the teacher has levels of the strides {_strides(others)}, and the network of "
+        f"{_strides(cells)}. Only detectors of the same levels teach each other"
+    )
+
+
+def _strides(cells: torch.Tensor) -> str:
+    return ", ".join(f"{stride:g}" for stride in sorted({*cells[:, 2].tolist()}))
