@@ -34,6 +34,12 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
     compiler = RUNTIMES["torch-inductor"].lack() if own.compile and not is_on_gpu else None
     if compiler is not None:
         yield f"training.compile=true: {compiler}, or leave it out."
+    if own.batch_norm == "synced":
+        yield (
+            "training.batch_norm=synced takes statistics over the processes of a torch process "
+            "group, and a trial is one process. Write training.batch_norm=cross_mini_batch with "
+            "training.subdivisions above 1, or leave it out."
+        )
     if own.log:
         try:
             with TemporaryDirectory() as folder, opened_logs(own.log, Path(folder), 0):

@@ -38,6 +38,10 @@ class TrainingSettings(Group):
     multiplies by at first, and `shift_init` what norms before an activation add in blocks without a
     shortcut: with 1, these begin nearly linear. Both act from 5 blocks on, fully from 12.
     `gate_init` is the bias of squeeze-excite's gates at first: 0 is half open, 2 nearly open.
+    `subdivisions` cuts each batch into so many mini-batches, whose gradients add up to its step: it
+    takes less memory. Statistics of batch norms are then those of a mini-batch (`batch_norm=batch`)
+    or of the mini-batches up to it (`cross_mini_batch`: YOLOv4's CmBN); `synced` takes those of all
+    processes of a torch process group (SyncBN).
 
     Images: `translate` (share of the side), `scale` (zoom by up to this gain), `degrees`, `shear`
     (degrees), `fliplr`, `flipud` (probabilities), `hsv_h`, `hsv_s`, `hsv_v`, `contrast` (gains)
@@ -45,6 +49,8 @@ class TrainingSettings(Group):
     of the side, `erasing` (probability) a random rectangle, `gridmask` (probability) a grid.
     `mixup` and `cutmix` are shares of batches, with weights from Beta(alpha, alpha).
     `progressive` is the share of the side that a training begins with; it grows in three steps.
+    `self_adversarial` is the share of batches that the network attacks before it learns from them:
+    each pixel moves by `self_adversarial_step` of its range.
 
     Detection alone: `mosaic` is the share of images that four make up, until `close_mosaic`: so
     many epochs before the end, or below 1 that share of the training. `crop` cuts a part that still
@@ -107,6 +113,8 @@ class TrainingSettings(Group):
     patience: Count | None = None
     keep: Literal["last", "best"] = "last"
     plateau: Count | None = None
+    subdivisions: Annotated[int, Field(ge=1, le=1024)] = 1
+    batch_norm: Literal["batch", "cross_mini_batch", "synced"] = "batch"
 
     translate: Part = 0.0
     scale: Part = 0.0
@@ -127,6 +135,8 @@ class TrainingSettings(Group):
     cutmix: Probability = 0.0
     cutmix_alpha: Positive = 1.0
     progressive: Annotated[float, Field(gt=0, le=1)] = 1.0
+    self_adversarial: Probability = 0.0
+    self_adversarial_step: Part = 0.01
 
     mosaic: Probability = 0.0
     close_mosaic: NotNegative = 0.2

@@ -146,6 +146,15 @@ class Task(ABC):
             targets: As the split has them, or as `varied` made them.
         """
 
+    def deception(self, outputs: Outputs, targets: "Tensor", recipe: TrainingSettings) -> "Tensor":
+        """What an image is changed to make large that is to deceive the network: its loss.
+
+        Args:
+            outputs: float32, of the network in evaluation mode, with all that `loss` takes.
+            targets: As `varied` made them.
+        """
+        return self.loss(outputs, targets, recipe)
+
     def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
         """Why a network with such outputs cannot learn from one that gives `taught`, in words."""
         return "networks of this task do not learn from each other"

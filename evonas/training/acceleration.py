@@ -9,6 +9,7 @@ from torch import nn
 from evonas.errors import SettingsError
 from evonas.settings import TrainingSettings
 from evonas.tasks.task import Loss, outputs_of
+from evonas.training.accumulation import Accumulation
 from evonas.training.attachment import Attachment
 from evonas.training.auxiliary import Auxiliary
 from evonas.training.precision import autocast
@@ -27,6 +28,7 @@ def make_pass(
     bfloat16: bool,
     auxiliary: Auxiliary | None = None,
     attachments: Sequence[Attachment] = (),
+    accumulation: Accumulation | None = None,
 ) -> Pass:
     """Forward and backward as the recipe has it; `cuda_graphs` has no effect without CUDA.
 
@@ -34,16 +36,22 @@ def make_pass(
         loss_of: What the training makes small.
         auxiliary: Listens to the network, and adds to the loss.
         attachments: Change the loss, in their order.
+        accumulation: Cuts batches into mini-batches; without, a batch is one.
     """
     forward = _compiled(network) if recipe.compile else network
     modules = [network, auxiliary.heads] if auxiliary else [network]
     modules += [module for attachment in attachments for module in attachment.modules]
     tensors = [tensor for module in modules for tensor in module.parameters()]
     parameters = [tensor for tensor in tensors if tensor.requires_grad]
+    whole = accumulation or Accumulation()
 
     def step(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         for parameter in parameters:
             parameter.grad = None
+        losses = [mini_batch(*part) for part in whole.parts(images, targets)]
+        return sum(losses[1:], losses[0])
+
+    def mini_batch(share: float, images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         with autocast(device, bfloat16):
             outputs = outputs_of(forward(images))
         outputs = tuple(output.float() for output in outputs)
@@ -52,6 +60,7 @@ def make_pass(
             loss = loss + auxiliary.loss(targets, loss_of)
         for attachment in attachments:
             loss = attachment.loss(images, outputs, loss)
+        loss = share * loss
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 

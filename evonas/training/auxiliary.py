@@ -53,8 +53,11 @@ class Auxiliary:
     def listen(
         self, head: nn.Module, unit: nn.Module, given: tuple[Any, ...], maps: torch.Tensor
     ) -> None:
-        """Hook behind the block whose maps a head sees, for passes that gradients go back."""
-        if maps.requires_grad:
+        """Hook behind the block whose maps a head sees, for passes that gradients go back.
+
+        An adversary's pass is none: it is made in evaluation mode, and gradients go to the images.
+        """
+        if unit.training and maps.requires_grad:
             self.outputs.append(head(maps))
 
     def loss(self, targets: torch.Tensor, loss_of: Loss) -> torch.Tensor:

@@ -19,10 +19,12 @@ from evonas.tasks import task_of
 from evonas.tasks.task import LOSS, Loss
 from evonas.tasks.variation.resolution import side_px
 from evonas.training.acceleration import Pass, make_pass
+from evonas.training.adversary import Adversary
 from evonas.training.allocator import keep_freed_memory
 from evonas.training.attachment import Attachment, all_attached
 from evonas.training.auxiliary import Auxiliary, attached
 from evonas.training.averaging import Average
+from evonas.training.batch_norm import accumulated
 from evonas.training.batches import Batches, resident_batches
 from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
 from evonas.training.logs import opened_logs
@@ -97,12 +99,23 @@ def train(
         attached(network, heads, recipe, image, seed, progress.state) as auxiliary,
         opened_logs(recipe.log, log_folder, progress.epochs_done) as log,
         all_attached(attachments, network, device, progress.state),
+        accumulated(network, recipe) as accumulation,
     ):
+        bfloat16 = progress.bfloat16
         step = make_pass(
-            network, loss_of, recipe, device, progress.bfloat16, auxiliary, attachments
+            network, loss_of, recipe, device, bfloat16, auxiliary, attachments, accumulation
         )
+        adversary = Adversary(network, problem, recipe, bfloat16)
         training = _Training.begin(
-            network, batches, step, device, progress, regularisation, auxiliary, attachments
+            network,
+            batches,
+            adversary,
+            step,
+            device,
+            progress,
+            regularisation,
+            auxiliary,
+            attachments,
         )
         while progress.epochs_done < last and not _is_over(recipe, progress):
             start = time.perf_counter()
@@ -163,6 +176,7 @@ class _Training:
 
     network: nn.Module
     batches: Batches
+    adversary: Adversary
     step: Pass
     optimizer: torch.optim.Optimizer
     average: Average | None
@@ -176,6 +190,7 @@ class _Training:
         cls,
         network: nn.Module,
         batches: Batches,
+        adversary: Adversary,
         step: Pass,
         device: torch.device,
         progress: Progress,
@@ -193,6 +208,7 @@ class _Training:
         return cls(
             network,
             batches,
+            adversary,
             step,
             optimizer,
             average,
@@ -228,10 +244,11 @@ class _Training:
         for attachment in self.attachments:
             attachment.before_epoch()
         total = torch.zeros((), device=self.device)
-        for number, (done, batch) in enumerate(self.batches.epoch(epoch, generator), start=1):
+        varied = enumerate(self.batches.epoch(epoch, generator), start=1)
+        for number, (done, (images, targets)) in varied:
             set_rate(self.optimizer, peak * rate_factor(self.batches.recipe, done))
             self.regularisation.at(done)
-            total += self.step(*batch)
+            total += self.step(self.adversary.changed(images, targets), targets)
             clip_gradients(self.optimizer, self.batches.recipe.clip_gradients)
             self.optimizer.step()
             if self.average is not None:

@@ -360,6 +360,18 @@ PARTS: Mapping[str, Part] = {
         },
         contracts=("tests/training/test_optimizers.py",),
     ),
+    "batch norm": Part(
+        "from evonas.settings import TrainingSettings\n"
+        "from evonas.training.batch_norm import accumulated\n"
+        "from torch import nn\n"
+        "with accumulated(norm := nn.BatchNorm2d(3), TrainingSettings(batch_norm='novel')):\n"
+        "    assert type(norm).__name__ == 'Novel'",
+        "\n\nclass Novel(CrossMiniBatchNorm):\n    pass\n",
+        {
+            "BATCH_NORMS training/batch_norm.py": '"novel": type("Novel", (SyncedBatchNorm,), {})',
+            RECIPE: ('"cross_mini_batch",', '"cross_mini_batch", "novel",'),
+        },
+    ),
     "step of compression": Part(
         "from evonas.compression.compress import made_after\n"
         "from evonas.settings import CompressionSettings\n"

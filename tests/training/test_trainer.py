@@ -108,6 +108,10 @@ CHANGES: list[dict[str, Any]] = [
     {"drop_path": 0.3, "ramp": True},
     {"auxiliary": 0.4},
     {"layer_decay": 0.5},
+    {"subdivisions": 2},
+    {"subdivisions": 2, "batch_norm": "cross_mini_batch"},
+    {"self_adversarial": 0.5},
+    {"self_adversarial": 0.5, "self_adversarial_step": 0.1},
     {"amp": "on"},
     *({"optimizer": name} for name in OPTIMIZERS if name != "nesterov"),
 ]
@@ -146,6 +150,7 @@ RECIPES: list[dict[str, Any]] = [
     {"auxiliary": 0.4, "ema": 0.9},
     {"optimizer": "adamw", "lr0": 0.002, "layer_decay": 0.7, "amp": "on", "plateau": 1},
     {"ema": 0.9, "mixup": 0.5, "drop_path": 0.3, "ramp": True, "erasing": 0.3},
+    {"ema": 0.9, "self_adversarial": 0.5, "subdivisions": 2, "batch_norm": "cross_mini_batch"},
 ]
 
 

@@ -143,6 +143,12 @@ class Detection(Task):
 
         return detection_loss(outputs, targets, recipe)
 
+    def deception(self, outputs: Outputs, targets: "Tensor", recipe: TrainingSettings) -> "Tensor":
+        """See `Task.deception`: that there is nothing in the image (arXiv 2004.10934, 3.3)."""
+        from evonas.tasks.detection.detection_loss import unseen
+
+        return unseen(outputs)
+
     def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
         """See `Task.unteachable`: heads are alike, and look at the points of the same levels."""
         from evonas.tasks.detection.head_outputs import unlike

@@ -8,6 +8,8 @@ from evonas.tasks.detection.labels import Labels
 from evonas.tasks.detection.terms import Terms
 from evonas.tasks.task import Outputs
 
+SURE = 1 - 1e-6  # the largest score that still has a finite log of its opposite
+
 
 def detection_loss(
     outputs: Outputs, targets: torch.Tensor, recipe: TrainingSettings
@@ -19,6 +21,12 @@ def detection_loss(
         targets: (batch, most, 5), or (batch, most, 6) with the weight of each label.
     """
     return torch.stack([own.loss(recipe) for own in terms(outputs, targets, recipe)]).sum()
+
+
+def unseen(outputs: Outputs) -> torch.Tensor:
+    """The log of the probability that no point sees anything: 0 at most."""
+    _, scores = head_of(outputs).decoded(outputs)
+    return torch.log1p(-scores.clamp(max=SURE)).sum()
 
 
 def terms(outputs: Outputs, targets: torch.Tensor, recipe: TrainingSettings) -> list[Terms]:
