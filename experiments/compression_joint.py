@@ -56,20 +56,20 @@ def main() -> None:
     words.add_argument("--evaluations", type=int, default=40, help="of each way (%(default)s)")
     words.add_argument("--share", type=float, default=0.4, help="that compresses (%(default)s)")
     words.add_argument("--seeds", type=int, default=3, help="%(default)s")
+    words.add_argument("--first-seed", type=int, default=0, help="%(default)s")
     words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
     words.add_argument("settings", nargs="*", help="settings of all searches, KEY=VALUE")
     given = words.parse_args()
+    seeds = range(given.first_seed, given.first_seed + given.seeds)
     data = ["data=folder", f"data.path={given.data}"] if given.data else []
     common = (*data, f"objectives={','.join(OBJECTIVES)}", *given.settings)
     jobs = [
         Job(way, seed, common, given.space, given.evaluations, given.share)
-        for seed, way in product(range(given.seeds), WAYS)
+        for seed, way in product(seeds, WAYS)
     ]
     measured = side_by_side(done, jobs, given)
     designs = dict(zip([(job.way, job.seed) for job in jobs], measured, strict=True))
-    rows = [
-        _compared(seed, {way: designs[way, seed] for way in WAYS}) for seed in range(given.seeds)
-    ]
+    rows = [_compared(seed, {way: designs[way, seed] for way in WAYS}) for seed in seeds]
     gains = [row["together"]["hypervolume"] / row["after"]["hypervolume"] for row in rows]
     report(given, {"gain": float(np.median(gains)), "gains": gains, "seeds": rows})
 

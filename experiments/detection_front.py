@@ -6,6 +6,7 @@ for longer by its own recipe, as a user does. The test images are looked at once
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from record import parser, report
 
 import evonas
 from evonas.runs import Run
+from evonas.trial import Outcome
 
 SPACE = Path(__file__).parent / "spaces" / "small_detectors.yaml"
 SCORES = ("map50", "map50_95")
@@ -27,6 +29,7 @@ def main() -> None:
     words.add_argument("--final-epochs", type=int, default=160, help="of the best (%(default)s)")
     words.add_argument("--part", default="detection_heuristics", help="heuristics (%(default)s)")
     words.add_argument("--keep", type=Path, help="the folder of runs and models; else a new one")
+    words.add_argument("settings", nargs="*", help="further settings of the search, KEY=VALUE")
     given = words.parse_args()
     with TemporaryDirectory() as name:
         folder = given.keep or Path(name)
@@ -39,24 +42,29 @@ def _searched(given: Any, folder: Path) -> Run:
     words += ["constraints.parameters.max=500000", "constraints.latency_ms.max=5"]
     words += [f"budget.evaluations={given.evaluations}", f"training.epochs={given.epochs}"]
     words += ["objectives=map50_95,latency_ms", "executor=local", "display=none"]
-    return evonas.search([*words, f"run.folder={folder}"])
+    return evonas.search([*words, *given.settings, f"run.folder={folder}"])
 
 
 def _front(run: Run) -> dict[str, Any]:
     front = [outcome for _, outcome in run.front]
     knee = run.records.knee
     assert knee is not None, "a search that trained anything has a knee"
-    keys = ("map50_95", "latency_ms", "parameters")
+    keys = ("map50_95", "latency_ms", "size_mib", "parameters")
     return {
         "evaluations": run.records.evaluations,
         "seconds": run.seconds,
-        "front": [{key: each.measures[key] for key in keys} for each in front],
-        "knee": {key: run.records.outcomes[knee].measures[key] for key in keys},
+        "front": [_of(keys, outcome) for outcome in front],
+        "knee": _of(keys, run.records.outcomes[knee]),
     }
+
+
+def _of(keys: Sequence[str], outcome: Outcome) -> dict[str, float]:
+    return {key: outcome.measures[key] for key in keys if key in outcome.measures}
 
 
 def _final(given: Any, run: Run, model: Path) -> dict[str, Any]:
     exported = evonas.export(run, model, pick="best")
+    blueprint = run.records.trials[exported["number"]].blueprint
     begin = time.process_time()
     settings = [f"training.epochs={given.final_epochs}", "training.keep=best"]
     trained = evonas.retrain(model, [*settings, f"data.path={given.data}"])
@@ -69,7 +77,9 @@ def _final(given: Any, run: Run, model: Path) -> dict[str, Any]:
         "validation_map50_95": trained["validation_map50_95"],
         **{f"test_{name}": trained[f"test_{name}"] for name in SCORES},
         "test_table": trained["test_table"],
-        "recipe": dict(run.records.trials[exported["number"]].blueprint.training),
+        "ladder": trained.get("compression", []),
+        "recipe": dict(blueprint.training),
+        "compression": dict(blueprint.compression),
     }
 
 

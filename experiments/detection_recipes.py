@@ -1,6 +1,6 @@
 """What a search over the training recipe gains for one fixed detector, at equal seconds.
 
-Searches over `detection_heuristics` for `spaces/fixed_detector.yaml` by short trainings, chosen on
+Searches over heuristics for `spaces/fixed_detector.yaml` by short trainings, chosen on
 the validation images. The recipe that it finds and a plain one (CIoU, ten points a box, constant
 rate, no variation) are then trained for `--seconds` of processor time each, from `--seeds` seeds
 that no search had, and looked at on the test images: `margin` is the mean difference. Each
@@ -81,6 +81,7 @@ def _given() -> argparse.Namespace:
     words.add_argument("--left-out-seeds", type=int, default=1, help="of others (%(default)s)")
     words.add_argument("--evaluations", type=int, default=40, help="of the search (%(default)s)")
     words.add_argument("--epochs", type=int, default=16, help="in the search (%(default)s)")
+    words.add_argument("--part", default="detection_heuristics", help="heuristics (%(default)s)")
     words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
     return words.parse_args()
 
@@ -88,7 +89,7 @@ def _given() -> argparse.Namespace:
 def _searched(given: argparse.Namespace) -> dict[str, Any]:
     """What the best design of a search says of the training."""
     with TemporaryDirectory() as folder:
-        words = [f"space={SPACE}+detection_heuristics", "data=detection", f"data.path={given.data}"]
+        words = [f"space={SPACE}+{given.part}", "data=detection", f"data.path={given.data}"]
         words += ["objectives=map50_95", f"budget.evaluations={given.evaluations}"]
         words += [f"training.epochs={given.epochs}", "executor=local", "display=none"]
         run = search([*words, f"executor.workers={given.workers}", f"run.folder={folder}"])

@@ -1,16 +1,19 @@
 """How fast trainings of detectors are beside a plain loop, and what of a step goes where.
 
-A detector of 160,000 weights on `data=shapes`, one core. The plain loop is what a tutorial shows: a
-DataLoader over image files, mosaics and other changes of each sample with Pillow and numpy,
-batches in the usual memory order. Both have the same network, changes and loss, and train in turns,
-so that a busy machine slows both; the plain one in a process of its own. Throughput counts
-images by CPU seconds; ratios are of turns beside each other. Shares of a step are of steps
-with every part timed, and `nms_ms` is of one image with 8,400 boxes of 80 classes.
+A detector of 160,000 weights or that of a space without genes, one core, on `data=shapes` or on
+photos with labelled boxes. The plain loop is what a tutorial shows: a DataLoader over image files,
+mosaics and other changes of each sample with Pillow and numpy, batches in the usual memory order.
+Both have the same network, changes and loss, and train in turns, so that a busy machine slows both;
+the plain one in a process of its own. Throughput counts images by CPU seconds; ratios are of turns
+beside each other. Shares of a step are of steps with every part timed, and `nms_ms` is of one image
+with 8,400 boxes of 80 classes.
 """
 
+import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -21,18 +24,23 @@ import numpy as np
 import torch
 from elsewhere import seconds_elsewhere
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageEnhance, ImageOps
 from record import parser, report
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
+from evonas.data.box_targets import box_targets
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
+from evonas.data.detection.faults import Faults
+from evonas.data.detection.label_formats import read_labels
+from evonas.data.frame import frame_of
 from evonas.models import build, count
 from evonas.networks.problem import Problem
 from evonas.settings import DataSettings, TrainingSettings
 from evonas.settings.run_settings import ShapesSettings
 from evonas.space import load_space
+from evonas.space.load import load_space_file
 from evonas.tasks import task_of
 from evonas.tasks.detection.suppression import SUPPRESSIONS, found
 from evonas.training import train
@@ -76,43 +84,72 @@ def main() -> None:
     words = parser(__doc__)
     words.add_argument("--turns", type=int, default=5, help="of both loops")
     words.add_argument("--images", type=int, default=IMAGES, help="of a turn")
+    words.add_argument("--space", type=Path, help="whose only design is trained; else its own")
+    words.add_argument("--data", type=Path, metavar="DIR", help="photos with boxes; else shapes")
     given = words.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     shapes = ShapesSettings(images=3 * IMAGES, classes=CLASSES, resolution_px=FILE_PX)
     settings = DataSettings(name="shapes", shapes=shapes)
+    if given.data:
+        settings = DataSettings(name="detection", path=given.data)
     data = load_data(settings, SIDE_PX)
     with tempfile.TemporaryDirectory() as folder:
-        write_files(load_data(settings, FILE_PX), Path(folder))
-        speeds = speed(data, Path(folder), given.turns, given.images)
-    report(given, {**speeds, **shares(data), "nms_ms": nms_ms(), **count_of()})
+        if given.data:
+            link_files(given.data, data.problem.classes, Path(folder))
+        else:
+            write_files(load_data(settings, FILE_PX), Path(folder))
+        speeds = speed(data, Path(folder), given)
+    report(given, {**speeds, **shares(data, given.space), "nms_ms": nms_ms(), **counts(given)})
 
 
 def write_files(data: Dataset, folder: Path) -> None:
-    """Pictures as N.jpg, and boxes.npy (images, most, 5) in px of theirs."""
+    """Pictures as N.jpg, and boxes.npy (images, most, 5) in shares of their squares."""
     for number, pixels in enumerate(data.train.images[:IMAGES]):
         Image.fromarray(pixels.transpose(1, 2, 0)).save(folder / f"{number}.jpg", quality=95)
-    np.save(folder / "boxes.npy", data.train.targets[:IMAGES])
+    boxes = data.train.targets[:IMAGES].copy()
+    boxes[..., 1:] /= FILE_PX
+    np.save(folder / "boxes.npy", boxes)
 
 
-def network() -> nn.Module:
-    return build(Blueprint(NETWORK), scale(), seed=0)
+def link_files(root: Path, names: Sequence[str], folder: Path) -> None:
+    """The same of photos that are there."""
+    labels = read_labels(root, "auto", Faults())
+    rows = []
+    for number, labelled in enumerate(labels.parts["train"][:IMAGES]):
+        (folder / f"{number}.jpg").symlink_to(labelled.image.resolve())
+        with Image.open(labelled.image) as image:
+            frame = frame_of(image.size, "letterbox")
+        start = np.array([frame.left, frame.top] * 2)
+        corners = [(np.array(box[1:5]) - start) / frame.side for box in labelled.boxes]
+        classes = [names.index(box.name) for box in labelled.boxes]
+        rows.append(np.concatenate([np.array(classes)[:, None], corners], 1).astype(np.float32))
+    np.save(folder / "boxes.npy", box_targets(rows, max(map(len, rows))))
+
+
+def network(space: Path | None) -> nn.Module:
+    return build(design(space), scale(), seed=0)
+
+
+def design(space: Path | None) -> Blueprint:
+    return load_space_file(space).decode(()) if space else Blueprint(NETWORK)
 
 
 def scale() -> Any:
     return replace(load_space("detector").scales["full"], resolution_px=SIDE_PX, classes=CLASSES)
 
 
-def speed(data: Dataset, folder: Path, turns: int, images: int) -> dict[str, Any]:
+def speed(data: Dataset, folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Images per CPU second of both loops, medians; the median ratio, and each."""
+    images = given.images
     part = data.train.part(np.arange(images))
     rates: list[tuple[float, float]] = []
-    with seconds_elsewhere(plain_process, folder, data.problem) as plain_seconds:
+    with seconds_elsewhere(plain_process, folder, data.problem, given.space) as plain_seconds:
         plain_seconds(2 * BATCH)
-        train(network(), part, data.problem, TrainingSettings(**RECIPE), 0)
-        for turn in range(turns):
+        train(network(given.space), part, data.problem, TrainingSettings(**RECIPE), 0)
+        for turn in range(given.turns):
             plain = images / plain_seconds(images)
-            net, start = network(), time.process_time()
+            net, start = network(given.space), time.process_time()
             train(net, part, data.problem, TrainingSettings(**RECIPE), turn)
             rates.append((images / (time.process_time() - start), plain))
     ratios = [own / plain for own, plain in rates]
@@ -124,10 +161,10 @@ def speed(data: Dataset, folder: Path, turns: int, images: int) -> dict[str, Any
     }
 
 
-def shares(data: Dataset, steps: int = 30) -> dict[str, float]:
+def shares(data: Dataset, space: Path | None, steps: int = 30) -> dict[str, float]:
     """What variation, and assignment and loss with their gradients, are of a step; medians."""
     task, recipe = task_of(data.problem), TrainingSettings(**RECIPE)
-    net, random = network().train(), torch.Generator().manual_seed(0)
+    net, random = network(space).train(), torch.Generator().manual_seed(0)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     found: list[tuple[float, float]] = []
     for number in range(steps):
@@ -176,8 +213,8 @@ def nms_ms(repeats: int = 15) -> dict[str, float]:
     return taken
 
 
-def count_of() -> dict[str, int]:
-    counted = count(plan_network(Blueprint(NETWORK), scale()))
+def counts(given: argparse.Namespace) -> dict[str, int]:
+    counted = count(plan_network(design(given.space), scale()))
     return {"parameters": counted.parameters, "macs": counted.macs}
 
 
@@ -207,13 +244,12 @@ class ImageFiles(torch.utils.data.Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return torch.from_numpy(np.ascontiguousarray(floats.transpose(2, 0, 1))), labels
 
     def read(self, index: int) -> Sample:
-        """A picture at the network's size, with its boxes."""
+        """A picture at the network's size, whole, with its boxes."""
         with Image.open(self.folder / f"{index}.jpg") as image:
-            pixels = np.array(
-                image.convert("RGB").resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
-            )
+            size, how = (SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR
+            pixels = np.array(ImageOps.pad(image.convert("RGB"), size, how, color=(114,) * 3))
         boxes = self.boxes[index][self.boxes[index][:, 0] >= 0].copy()
-        boxes[:, 1:] *= SIDE_PX / FILE_PX
+        boxes[:, 1:] *= SIDE_PX
         return pixels, boxes
 
     def mosaic(self, index: int) -> Sample:
@@ -265,9 +301,9 @@ def collated(samples: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Te
     return torch.stack([pixels for pixels, _ in samples]), targets
 
 
-def plain_process(asked: Connection, folder: Path, problem: Problem) -> None:
+def plain_process(asked: Connection, folder: Path, problem: Problem, space: Path | None) -> None:
     torch.set_num_threads(1)
-    net, task, recipe = network().train(), task_of(problem), TrainingSettings(**RECIPE)
+    net, task, recipe = network(space).train(), task_of(problem), TrainingSettings(**RECIPE)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)
     files = ImageFiles(folder, problem)
     loader = torch.utils.data.DataLoader(files, BATCH, shuffle=True, collate_fn=collated)
