@@ -85,7 +85,8 @@ def trained(job: Job) -> dict[str, Any]:
     finetuned(copy.deepcopy(network), kit, 1)
     longer = max(1, round(row["qat_s"] / (time.process_time() - start)))
     start = time.process_time()
-    more = finetuned(copy.deepcopy(network), kit, longer)
+    more = copy.deepcopy(network)
+    finetuned(more, kit, longer)
     row |= {"longer_s": time.process_time() - start, "epochs": [epochs, longer]}
     return row | {"longer_fp32": accuracy(more, job), "longer": in_8_bits(more, job, kit)}
 
@@ -105,7 +106,7 @@ def kit_of(job: Job, quantisation: dict[str, Any]) -> StepKit:
     return StepKit(*own, seed=job.seed, device=CPU)
 
 
-def scoring_seconds(network: nn.Module, job: Job, kit: StepKit) -> float:
+def scoring_seconds(network: Network, job: Job, kit: StepKit) -> float:
     """What static int8 and its score take, which is no training."""
     start = time.process_time()
     in_8_bits(network, job, kit)
