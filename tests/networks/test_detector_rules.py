@@ -31,8 +31,8 @@ def test_a_detector_that_says_what_it_needs_is_right() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"levels": 5}, "levels: 5 is beyond a number of levels. Write a whole number of at most 4."),
-    ({"levels": 1}, "levels: 1 is not a number of levels. Write a whole number of at least 2."),
+    ({"levels": 7}, "levels: 7 is beyond a number of levels. Write a whole number of at most 6."),
+    ({"levels": 0}, "levels: 0 is not a number of levels. Write a whole number of at least 1."),
     (
         {"levels": {"choice": [2, 4]}},
         "levels: the stages have maps of 3 strides, and 4 are asked for. Write at most 3, or give "

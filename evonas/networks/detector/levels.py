@@ -1,7 +1,7 @@
 """At which strides a detector looks, and what its necks and heads are made of."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evonas.networks.plan import Layer, Part
@@ -19,6 +19,10 @@ class Level:
     stride: int
     channels: int
     reads: str
+
+    def behind(self, part: Part, channels: int) -> "Level":
+        """The same level where a part has made so many channels of it."""
+        return replace(self, channels=channels, reads=part.name)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def convolution(
 def block(
     network: Mapping[str, Any], section: Mapping[str, Any], width: int, stride: int = 1
 ) -> Layer:
-    """What a neck or a head repeats: a convolution of a width, or a depthwise one."""
+    """What a neck or a head repeats: a convolution that keeps the width, or a depthwise one."""
     kernel = section["kernel"]
     if not section["depthwise"]:
         return convolution(network, width, width, kernel, stride)

@@ -4,7 +4,6 @@ All of them bring the maps of every level to one width first, and give maps of t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from evonas.networks.detector.levels import Kind, Level, block, convolution
@@ -26,10 +25,6 @@ FUSIONS = ("add", "concat", "weighted")
 SPP_KERNELS = (5, 9, 13)  # of YOLOv3-spp
 
 
-def _moved(level: Level, part: Part, width: int) -> Level:
-    return replace(level, reads=part.name, channels=width)
-
-
 def _laterals(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
     """A 1x1 convolution for each level; maybe a pyramid of poolings on the coarsest."""
     width = network["neck"]["width"]
@@ -39,7 +34,7 @@ def _laterals(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
         if network["neck"]["spp"] and level is levels[-1]:
             layers = _pool_pyramid(network, level.channels, width)
         parts.append(Part(f"lateral_{level.number}", tuple(layers), (level.reads,)))
-    return parts, [_moved(*pair, width) for pair in zip(levels, parts, strict=True)]
+    return parts, [level.behind(part, width) for level, part in zip(levels, parts, strict=True)]
 
 
 def _pool_pyramid(network: Mapping[str, Any], given: int, width: int) -> list[Layer]:
@@ -61,7 +56,7 @@ def _top_down(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
         factor = Layer("Upsample", {"factor": above.stride // level.stride})
         up = Part(f"up_{level.number}", (factor,), (above.reads,))
         parts += [up, *_mixed(network, f"top_down_{level.number}", level, up)]
-        above = _moved(level, parts[-1], level.channels)
+        above = level.behind(parts[-1], level.channels)
         made.insert(0, above)
     return parts, made
 
@@ -76,7 +71,7 @@ def _both_ways(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
         strided = block(network, network["neck"], level.channels, stride)
         down = Part(f"down_{level.number}", (strided,), (below.reads,))
         parts += [down, *_mixed(network, f"bottom_up_{level.number}", level, down)]
-        below = _moved(level, parts[-1], level.channels)
+        below = level.behind(parts[-1], level.channels)
         made.append(below)
     return parts, made
 

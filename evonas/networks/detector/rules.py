@@ -20,7 +20,7 @@ from evonas.networks.value_rules import (
     whole,
 )
 
-MOST_LEVELS, MOST_DEPTH, MOST_BINS = 4, 16, 64
+MOST_LEVELS, MOST_DEPTH, MOST_BINS = 6, 16, 64
 
 
 def _across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
@@ -89,7 +89,7 @@ KEYS: Mapping[str, Any] = {
         "norm": MayBeMissing(one_of_words("norm", *NORMS)),
         **{key: STAGES.keys[key] for key in ("stem", "stages", "attention")},
     },
-    "levels": whole(2, "a number of levels", most=MOST_LEVELS),
+    "levels": whole(1, "a number of levels", most=MOST_LEVELS),
     "neck": {
         "kind": MayBeMissing(one_of(NECKS, "neck")),
         "width": whole(1, "a number of channels"),
