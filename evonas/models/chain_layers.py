@@ -153,7 +153,8 @@ class SpaceToDepth(nn.Module):
     """Pixels of a square as channels: YOLOv2's passthrough (arXiv 1612.08242, section 2).
 
     (batch, channels, h, w) to (batch, factor^2 * channels, h / factor, w / factor): all channels of
-    the upper left pixels first, then those of their right neighbours.
+    the upper left pixels first, then those of their right neighbours. Sides that the factor does
+    not divide have zeros at the right and below.
     """
 
     def __init__(self, factor: int) -> None:
@@ -161,9 +162,30 @@ class SpaceToDepth(nn.Module):
         self.factor = factor
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        beyond = [-side % self.factor for side in maps.shape[2:]]
+        if any(beyond):
+            maps = nn.functional.pad(maps, (0, beyond[1], 0, beyond[0]))
         steps = range(self.factor)
         rows = [maps[:, :, row :: self.factor] for row in steps]
         return torch.cat([r[:, :, :, column :: self.factor] for r in rows for column in steps], 1)
+
+
+class ChannelGroup(nn.Module):
+    """One of equal groups of channels: Darknet's route with `groups` and `group_id`.
+
+    (batch, channels, h, w) to (batch, channels / groups, h, w).
+
+    Args:
+        group: Which of them, counted from 1.
+    """
+
+    def __init__(self, group: int, groups: int) -> None:
+        super().__init__()
+        self.group, self.groups = group, groups
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        channels = maps.shape[1] // self.groups
+        return maps[:, channels * (self.group - 1) : channels * self.group]
 
 
 class SpatialAttention(nn.Module):

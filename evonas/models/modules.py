@@ -24,6 +24,7 @@ from evonas.models.cell import Cell, Dropped, Node, NormActivation, ResidualRedu
 from evonas.models.chain_layers import (
     Activation,
     AvgPool,
+    ChannelGroup,
     Concat,
     Dropout,
     Flatten,
@@ -73,9 +74,9 @@ OPERATIONS = (
 )
 CELLS = (Cell, Dropped, Node, NormActivation, ResidualReduction)
 LAYERS = (
-    *(Activation, AvgPool, ChannelShuffle, Dropout, Flatten, GlobalPool, LinearActivation),
-    *(LocalResponseNorm, LpPool, MaxPool, Norm, PoolPyramid, PyramidFeatures, SpaceToDepth),
-    SpatialAttention,
+    *(Activation, AvgPool, ChannelGroup, ChannelShuffle, Dropout, Flatten, GlobalPool),
+    *(LinearActivation, LocalResponseNorm, LpPool, MaxPool, Norm, PoolPyramid, PyramidFeatures),
+    *(SpaceToDepth, SpatialAttention),
 )
 BRANCHES = (Concat, Row, Sum, WeightedSum)
 HEADS = (ClassifierHead,)

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from evonas.models.chain_layers import (
+    ChannelGroup,
     LocalResponseNorm,
     PoolPyramid,
     Row,
@@ -64,6 +65,13 @@ def test_space_to_depth_moves_the_pixels_of_a_square_into_channels() -> None:
     assert out[0, :, 0, 0].tolist() == [0, 1, 4, 5]
     two = SpaceToDepth(2)(torch.cat([given, given + 100], 1))
     assert two[0, :4, 0, 0].tolist() == [0, 100, 1, 101]
+    odd = SpaceToDepth(2)(given[:, :, :3, :3])
+    assert odd[0, :, 1, 1].tolist() == [10, 0, 0, 0]
+
+
+def test_a_group_of_channels_is_counted_from_one() -> None:
+    given = images(2, 6, 3, 3)
+    assert torch.equal(ChannelGroup(2, 3)(given), given[:, 2:4])
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("pooled", 1), ("pointwise", 4)])

@@ -42,6 +42,7 @@ OF_EACH_WORD: dict[str, list[Any]] = {
     "dropout": [{"dropout": 0.5}],
     "pyramid": [{"pyramid": [3, 5]}],
     "space_to_depth": [{"space_to_depth": 2}],
+    "channel_group": [{"channel_group": 2, "groups": 2}],
     "channel_shuffle": [{"channel_shuffle": 4}],
     "spatial_attention": [{"spatial_attention": "pooled"}, {"spatial_attention": "pointwise"}],
     "concat": [{"concat": [[], [CONV], [{"conv": 4, "kernel": 1}, {"concat": [[CONV], []]}]]}],

@@ -75,6 +75,10 @@ def test_a_branch_ends_with_as_many_channels_as_the_identity() -> None:
         ),
         ([{"sum": [[], [CONV]]}], "sum: branches of 3x32x32 and 16x32x32 cannot be added"),
         ([{"concat": [[], [{"max_pool": 2}]]}], "of 3x32x32 and 3x16x16 cannot be concatenated"),
+        (
+            [CONV, {"channel_group": 3, "groups": 2}],
+            "layer_2, channel_group: 16 channels have no group 3 of 2 equal ones",
+        ),
         ([{"space_to_depth": 5}], "a map of 32x32 px does not divide by 5"),
         (
             [{"linear": 5}],

@@ -47,6 +47,13 @@ OTHER: list[dict[str, Any]] = [
     {"neck": {"width": 8, "depth": 0}},
     {"neck": {"width": 8, "depth": 0, "depthwise": True}},  # of the way up, at any depth
     {"neck": {"width": 8, "spp": True}},
+    {"neck": {"width": 8, "kind": "yolov3"}},
+    {"neck": {"width": 8, "kind": "yolov3", "depth": 2}},
+    {"neck": {"width": 8, "kind": "yolov4"}},
+    {"neck": {"width": 8, "kind": "yolov3_tiny"}},
+    {"neck": {"width": 8, "kind": "yolov3_tiny", "partial": True}},
+    {"neck": {"width": 8, "kind": "passthrough"}},
+    {"neck": {"width": 8, "kind": "passthrough", "depth": 0}},
     {"head": {"depth": 0}},
     {"head": {"kernel": 5}},
     {"head": {"depthwise": True}},
@@ -85,7 +92,7 @@ def test_a_scaled_detector_says_everything() -> None:
     sized = scaled(detector(), FULL)
     assert sized["neck"] == {
         **{"kind": "pan", "width": 8, "fusion": "concat", "depth": 1},
-        **{"kernel": 3, "depthwise": False, "spp": False},
+        **{"kernel": 3, "depthwise": False, "spp": False, "partial": False},
     }
     assert sized["head"]["one_to_one"] is False
     assert "head" not in sized["backbone"]

@@ -51,6 +51,7 @@ def test_alexnet_ends_with_maps_of_6_px_and_inception_v3_with_8() -> None:
         ({"spp": [1, 2, 4]}, (63,)),
         ({"pyramid": [5, 9, 13]}, (12, 32, 32)),
         ({"space_to_depth": 2}, (12, 16, 16)),
+        ({"channel_group": 3, "groups": 3}, (1, 32, 32)),
         ({"concat": [[], [{"conv": 4, "kernel": 1}], [{"conv": 2, "kernel": 3}]]}, (9, 32, 32)),
         ({"sum": [[], [{"conv": "input", "kernel": 3}]]}, (3, 32, 32)),
         ({"lrn": 5}, (3, 32, 32)),

@@ -26,8 +26,8 @@ class Fusion(nn.Module):
     """Maps of one shape as one map.
 
     `terms` maps (batch, channels, h, w) to one of as many channels, or of all of theirs. Maps that
-    are larger than the first, as one is that was halved from an odd size and doubled again, are cut
-    off at the right and below: batches of a training may have any size.
+    are larger than the smallest, as one is that was halved from an odd size and doubled again, are
+    cut off at the right and below: batches of a training may have any size.
 
     Args:
         how: `add`, `concat` or `weighted`: a sum with a trained weight for each map, fast
@@ -41,7 +41,7 @@ class Fusion(nn.Module):
 
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """The fused map."""
-        height, width = size = maps[0].shape[2:]
+        height, width = size = min(each.shape[2:] for each in maps)
         terms = [each if each.shape[2:] == size else each[..., :height, :width] for each in maps]
         if self.weights is not None:
             terms = [term * weight for term, weight in zip(terms, self.weights(), strict=True)]

@@ -45,6 +45,7 @@ DEFAULTS: Mapping[str, Layer] = {
     "dropout": {},
     "pyramid": {},
     "space_to_depth": {},
+    "channel_group": {},
     "channel_shuffle": {},
     "spatial_attention": {},
     "concat": {},
@@ -53,7 +54,11 @@ DEFAULTS: Mapping[str, Layer] = {
     "activation": {},  # these two are keys of others as well, so they come last
     "norm": {},
 }
-NEEDED: Mapping[str, Sequence[str]] = {"conv": ("kernel",), "lp_pool": ("kernel",)}
+NEEDED: Mapping[str, Sequence[str]] = {
+    "conv": ("kernel",),
+    "lp_pool": ("kernel",),
+    "channel_group": ("groups",),
+}
 BRANCHED = ("concat", "sum", "weighted_sum")
 POOLS = ("max_pool", "avg_pool", "lp_pool")
 TIMES, REPEATED = "times", "layers"  # {times: 3, layers: [...]}
@@ -177,6 +182,13 @@ def _space_to_depth(layer: Layer, shape: Shape) -> Shape:
     return (shape[0] * factor**2, shape[1] // factor, shape[2] // factor)
 
 
+def _channel_group(layer: Layer, shape: Shape) -> Shape:
+    group, groups = layer["channel_group"], layer["groups"]
+    if shape[0] % groups or group > groups:
+        raise BuildError(f"{shape[0]} channels have no group {group} of {groups} equal ones.")
+    return (shape[0] // groups, *shape[1:])
+
+
 def _channel_shuffle(layer: Layer, shape: Shape) -> Shape:
     if shape[0] % layer["channel_shuffle"]:
         raise BuildError(f"{shape[0]} channels do not fall into {layer['channel_shuffle']} groups.")
@@ -211,6 +223,7 @@ SHAPES: Mapping[str, Callable[[Layer, Shape], Shape]] = {
     "flatten": lambda layer, shape: (shape[0] * shape[1] * shape[2],),
     "pyramid": lambda layer, shape: (shape[0] * (1 + len(layer["pyramid"])), *shape[1:]),
     "space_to_depth": _space_to_depth,
+    "channel_group": _channel_group,
     "channel_shuffle": _channel_shuffle,
     "concat": _concat,
     "sum": _sum,

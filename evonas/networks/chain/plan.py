@@ -119,6 +119,7 @@ LAYERS: Mapping[str, Callable[[Written, Shape], Layer]] = {
     "dropout": _own("Dropout", "dropout", "probability"),
     "pyramid": _own("PoolPyramid", "pyramid", "kernels"),
     "space_to_depth": _own("SpaceToDepth", "space_to_depth", "factor"),
+    "channel_group": _own("ChannelGroup", "channel_group", "group"),
     "channel_shuffle": _own("ChannelShuffle", "channel_shuffle", "groups"),
     "spatial_attention": lambda layer, shape: Layer(
         "SpatialAttention", {"channels": shape[0], "kind": layer["spatial_attention"]}

@@ -83,6 +83,7 @@ WORD_VALUES: Mapping[str, Rule] = {
     "dropout": rule.probability,
     "pyramid": _odd_numbers,
     "space_to_depth": rule.whole(2, "a factor", most=MOST_PIXELS),
+    "channel_group": rule.whole(1, "a group of channels, counted from 1"),
     "channel_shuffle": rule.whole(2, "a number of groups"),
     "spatial_attention": rule.one_of_words("spatial_attention", "pooled", "pointwise"),
     **dict.fromkeys(chain.BRANCHED, _layers),

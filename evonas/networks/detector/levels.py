@@ -7,6 +7,8 @@ from typing import Any
 from evonas.networks.plan import Layer, Part
 from evonas.networks.stages.plan import norm_argument
 
+SPP_KERNELS = (5, 9, 13)  # of YOLOv3-spp
+
 
 @dataclass(frozen=True)
 class Level:
@@ -23,6 +25,9 @@ class Level:
     def behind(self, part: Part, channels: int) -> "Level":
         """The same level where a part has made so many channels of it."""
         return replace(self, channels=channels, reads=part.name)
+
+
+Planned = tuple[list[Part], Sequence[Level]]  # what a neck makes: parts, and what they give
 
 
 @dataclass(frozen=True)
@@ -83,3 +88,9 @@ def block(
     shape = {"in_channels": width, "out_channels": width, "kernel": kernel, "stride": stride}
     how = {"activation": network["activation"], "linear": False, **norm_argument(network)}
     return Layer("DepthwiseSeparable", {**shape, **how})
+
+
+def pooled(network: Mapping[str, Any], given: int, made: int) -> list[Layer]:
+    """Maxima at several kernels beside the maps themselves, all mixed (yolov3-spp.cfg)."""
+    pools = Layer("PoolPyramid", {"kernels": list(SPP_KERNELS)})
+    return [pools, convolution(network, given * (1 + len(SPP_KERNELS)), made)]

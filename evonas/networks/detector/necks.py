@@ -1,15 +1,14 @@
 """Necks: how maps of several strides are mixed. A new one is a function and a line in `NECKS`.
 
-All of them bring the maps of every level to one width first, and give maps of that width.
+Those here bring the maps of every level to one width first, and give maps of that width.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.networks.detector.levels import Kind, Level, block, convolution
+from evonas.networks.detector.darknet_necks import passthrough, yolov3, yolov3_tiny, yolov4
+from evonas.networks.detector.levels import Kind, Level, Planned, block, convolution, pooled
 from evonas.networks.plan import Layer, Part
-
-Planned = tuple[list[Part], Sequence[Level]]
 
 # What a neck is meant to say where it does not.
 NECK_DEFAULTS: Mapping[str, Any] = {
@@ -19,10 +18,10 @@ NECK_DEFAULTS: Mapping[str, Any] = {
     "kernel": 3,
     "depthwise": False,
     "spp": False,
+    "partial": False,
 }
 EVERY_NECK = ("width", "spp")  # the keys that every kind takes
 FUSIONS = ("add", "concat", "weighted")
-SPP_KERNELS = (5, 9, 13)  # of YOLOv3-spp
 
 
 def _laterals(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
@@ -40,11 +39,7 @@ def _laterals(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
 def _pool_pyramid(network: Mapping[str, Any], given: int, width: int) -> list[Layer]:
     """YOLO's block: half the channels, their maxima at several kernels beside them, all mixed."""
     half = max(1, width // 2)
-    return [
-        convolution(network, given, half),
-        Layer("PoolPyramid", {"kernels": list(SPP_KERNELS)}),
-        convolution(network, half * (1 + len(SPP_KERNELS)), width),
-    ]
+    return [convolution(network, given, half), *pooled(network, half, width)]
 
 
 def _top_down(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
@@ -92,4 +87,11 @@ NECKS: Mapping[str, Kind] = {
     "none": Kind((), (), _laterals),
     "fpn": Kind(_FUSED, ("kernel", "depthwise"), _top_down),
     "pan": Kind(_FUSED, (), _both_ways),
+    "yolov3": Kind(("depth",), (), yolov3),
+    "yolov3_tiny": Kind(("partial",), (), yolov3_tiny),
+    "yolov4": Kind(("depth",), (), yolov4),
+    "passthrough": Kind(("depth",), (), passthrough),
 }
+
+# What a neck is where it has one level alone.
+OF_ONE_LEVEL: Mapping[str, str] = {"fpn": "none", "pan": "none", "yolov4": "yolov3"}

@@ -96,6 +96,7 @@ KEYS: Mapping[str, Any] = {
         "fusion": MayBeMissing(one_of_words("fusion", *FUSIONS)),
         **_BLOCKS,
         "spp": MayBeMissing(true_or_false),
+        "partial": MayBeMissing(true_or_false),
     },
     "head": {
         "kind": MayBeMissing(one_of(HEADS, "head")),

@@ -11,7 +11,7 @@ from typing import Any
 from evonas.errors import BuildError
 from evonas.networks.detector.heads import EVERY_HEAD, HEAD_DEFAULTS, HEADS
 from evonas.networks.detector.levels import last_stages
-from evonas.networks.detector.necks import EVERY_NECK, NECK_DEFAULTS, NECKS
+from evonas.networks.detector.necks import EVERY_NECK, NECK_DEFAULTS, NECKS, OF_ONE_LEVEL
 from evonas.networks.grammar import (
     DEFAULTS,
     Tidied,
@@ -86,8 +86,14 @@ def _without(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 
 def meaning(network: Mapping[str, Any]) -> Any:
     """See `networks.meaning`: the backbone layer by layer, without what changes nothing."""
-    tidy, _ = tidied(network)
+    tidy, _ = tidied(_alone(network) if network["levels"] == 1 else network)
     return _short(tidy, stages.meaning(as_stages(tidy)))
+
+
+def _alone(network: Mapping[str, Any]) -> dict[str, Any]:
+    """With the neck that comes to the same where nothing is mixed."""
+    kind = _kind(network["neck"], NECK_DEFAULTS)
+    return {**network, "neck": {**network["neck"], "kind": OF_ONE_LEVEL.get(kind, kind)}}
 
 
 def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What operations do with channels, one construct after the other."""
 
+from typing import Any
+
 import pytest
 from conftest import a_network, a_stage
 from detectors import detector, stage
@@ -35,6 +37,11 @@ CONSTRUCTS = {
     "groups that are mixed": a_chain(
         {"conv": 32, "kernel": 3, "groups": 4}, {"channel_shuffle": 4}, {"conv": 32, "kernel": 1}
     ),
+    "half of the channels": a_chain(
+        {"conv": 32, "kernel": 3},
+        {"concat": [[], [{"channel_group": 2, "groups": 2}, {"conv": 16, "kernel": 3}]]},
+        {"conv": 32, "kernel": 1},
+    ),
     "gates of pixels": a_chain({"spatial_attention": "pointwise"}, {"conv": 24, "kernel": 1}),
     "logits of maps": a_chain(
         head=[{"conv": "classes", "kernel": 1}, {"global_pool": "average"}],
@@ -51,6 +58,23 @@ CONSTRUCTS = {
         Scale("proxy", 32, classes=3),
     ),
 }
+
+DARKNET_NECKS: list[dict[str, Any]] = [
+    {"kind": "yolov3", "spp": True},
+    {"kind": "yolov3_tiny", "partial": True},
+    {"kind": "yolov4"},
+    {"kind": "passthrough"},
+]
+
+
+@pytest.mark.parametrize("neck", DARKNET_NECKS)
+def test_channels_are_followed_through_levels_of_several_widths(neck: dict[str, Any]) -> None:
+    backbone = {
+        "stem": {"channels": 16, "kernel": 3, "stride": 2},
+        "stages": [stage(24), stage(32), stage(48)],
+    }
+    network = detector(backbone=backbone, neck={"width": 64, **neck}, head={"depth": 0})
+    check_pruning(a_section(network, Scale("proxy", 32, classes=3)), [0.5])
 
 
 @pytest.mark.parametrize("construct", CONSTRUCTS)
