@@ -17,6 +17,8 @@ OF_READING = {"nms", "nms_iou", "confidence"}
 NEEDED = {"batch_size", "optimizer", "lr0", "lrf", "momentum", "weight_decay", "schedule"}
 NEEDED |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
 NEEDED |= {"close_mosaic", "mixup_alpha", "cutmix_alpha", "drop_block_size", "progressive"}
+NEEDED |= {"batch_norm"}
+OFF = {"subdivisions": 1}  # the value that leaves a heuristic out, where it is not 0
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def test_every_design_is_a_recipe_and_every_heuristic_is_left_out_of_some(
         TrainingSettings(**recipe)
     for key in keys - NEEDED:
         values = {recipe[key] for recipe in recipes}
-        assert 0 in values, key
+        assert OFF.get(key, 0) in values, key
         assert len(values) > 1, key
     assert {recipe["progressive"] for recipe in recipes} >= {1.0}
 
@@ -70,10 +72,11 @@ def test_mixtures_with_the_weights_of_the_paper_are_among_the_designs(joined: Se
         ("mixup_alpha", "mixup"),
         ("cutmix_alpha", "cutmix"),
         ("drop_block_size", "drop_block"),
+        ("batch_norm", "subdivisions"),
     ],
 )
 def test_what_only_tunes_a_heuristic_is_active_beside_it(
     joined: SearchSpace, tuned: str, by: str
 ) -> None:
     for recipe in designs(joined, 40):
-        assert (tuned in recipe) == (recipe[by] > 0)
+        assert (tuned in recipe) == (recipe[by] > OFF.get(by, 0))

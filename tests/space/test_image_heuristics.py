@@ -28,12 +28,14 @@ OF_THE_RUN |= {
     "cuda_graphs",
     "log",
     "auxiliary_heads",
+    "self_adversarial_step",
 }
 
 # What has no meaning for classes, and what detectors alone are usually trained with.
 OF_DETECTORS = {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
 OF_DETECTORS |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
 OF_DETECTORS |= {"nms", "nms_iou", "confidence", "clip_gradients"}
+OF_DETECTORS |= {"subdivisions", "batch_norm", "self_adversarial"}
 
 
 @pytest.fixture(scope="module")
