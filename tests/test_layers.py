@@ -27,7 +27,7 @@ LAYERS = [
     {"compression"},
     {"training"},
     {"hardware"},
-    {"model_folder"},
+    {"model_folder", "conversion"},
     {"exporters"},
     {"tasks"},
     {"data"},

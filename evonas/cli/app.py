@@ -5,7 +5,7 @@ import typer
 from evonas.cli.command import command
 from evonas.cli.of_machine import doctor
 from evonas.cli.of_models import compress, export, latency, predict, retrain
-from evonas.cli.of_networks import models, spaces
+from evonas.cli.of_networks import models, spaces, weights
 from evonas.cli.of_runs import inspect, repair, resume, runs, search
 
 COMMANDS = (
@@ -16,6 +16,7 @@ COMMANDS = (
     repair,
     spaces,
     models,
+    weights,
     latency,
     export,
     retrain,

@@ -1,5 +1,6 @@
 """Commands on what can be searched and on published networks."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -68,3 +69,27 @@ def models(
     else:
         summary = model_summary(preset(name), input, classes, with_layers=table)
         say(summary, json, print_model_table if table else print_model)
+
+
+def weights(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of Darknet, as in yolov3.weights.")],
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="The published network that they are of.")
+    ],
+    to: Annotated[
+        Path, typer.Option(metavar="FILE.safetensors", help="The file to write; must be new.")
+    ],
+    classes: Annotated[
+        int | None, typer.Option(min=1, help="How many they tell apart, if not as published.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read weights of Darknet onto a published network.
+
+    A training begins with what is written by training.weights=FILE.safetensors. A file that ends
+    behind some of the convolutions, such as darknet53.conv.74, is read as far as it goes.
+    """
+    from evonas.conversion.convert import convert
+    from evonas.reports.models import print_conversion
+
+    say(convert(file, preset, to, classes), json, print_conversion)

@@ -19,6 +19,7 @@ from evonas.reports.forms_table import PACKED_ARE_SMALL, forms_table, measured_o
 from evonas.space import Scale
 from evonas.tasks import test_scores
 
+SHOWN = 3  # names in a message
 COLUMNS = ("parameters", "macs", "receptive_field_px", "jump_px")  # of a layer's line
 
 
@@ -108,6 +109,31 @@ def print_model_table(model: dict[str, Any], console: Console) -> None:
 
 def _shape(lengths: list[int]) -> str:
     return "x".join(map(str, lengths))
+
+
+def print_conversion(result: dict[str, Any], console: Console) -> None:
+    """What was read of a file, what it does not have, and how a training begins with it."""
+    seen = result["images_seen"]
+    after = "" if seen is None else f", after {seen:,} images"
+    console.print(
+        f"{result['file']} ({result['origin']}{after}): {result['numbers']:,} numbers are "
+        f"{result['layers_read']} of {result['layers']} layers of {result['preset']} with "
+        f"{result['classes']} classes.",
+        soft_wrap=True,
+    )
+    missing = result["missing"]
+    if missing:
+        more = ", ..." if len(missing) > SHOWN else ""
+        console.print(
+            f"The file ends there. A training draws {len(missing)} tensors anew: "
+            f"{', '.join(missing[:SHOWN])}{more}.",
+            soft_wrap=True,
+        )
+    console.print(
+        f"{result['tensors']} tensors written to {result['written']}. Begin with them by "
+        f"training.weights={result['written']}",
+        soft_wrap=True,
+    )
 
 
 def print_export(result: dict[str, Any], console: Console) -> None:

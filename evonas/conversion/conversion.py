@@ -1,0 +1,39 @@
+"""What a reader of weights finds in a file, and the network that it finds it for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+
+from evonas.blueprint import plan_network
+from evonas.models import Network
+from evonas.presets import Preset
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Weights under the names of a network.
+
+    `origin`: the program, with its version. `images_seen`: by the training that they are of; None
+    if the file does not say. `layers`: how many were read, and how many the network has.
+    `numbers`: in the file.
+    """
+
+    tensors: Mapping[str, torch.Tensor]
+    origin: str
+    images_seen: int | None
+    layers: tuple[int, int]
+    numbers: int
+
+
+def with_classes(preset: Preset, classes: int | None) -> Preset:
+    """The published network for so many classes; None: as published."""
+    if classes is None:
+        return preset
+    return replace(preset, scale=replace(preset.scale, classes=classes))
+
+
+def without_weights(preset: Preset) -> Network:
+    """The published network on the meta device: names and shapes, no numbers."""
+    with torch.device("meta"):
+        return Network(plan_network(preset.blueprint, preset.scale))
