@@ -111,6 +111,108 @@ def csdarknet53(width: float = 1, classes: int = 1000) -> Cfg:
     return [*csp_backbone(width), AVERAGE, last]
 
 
+def predicted(anchors: int, classes: int) -> Cfg:
+    filters = anchors * (5 + classes)
+    return [Conv(filters, 1, activation="linear", batch_normalize=False), YOLO]
+
+
+def tiny_backbone(width: float) -> Cfg:
+    found: Cfg = []
+    for filters in (16, 32, 64, 128, 256, 512):
+        found += [Conv(int(filters * width), 3), MaxPool(2, 1 if filters == 512 else 2)]
+    return [*found, Conv(int(1024 * width), 3)]
+
+
+def yolov2(width: float = 1, classes: int = 80) -> Cfg:
+    wide = Conv(int(1024 * width), 3)
+    *backbone, _, _ = darknet19(width)
+    passed = [Route((-9,)), Conv(int(64 * width), 1), REORG, Route((-1, -4))]
+    return [*backbone, wide, wide, *passed, wide, *predicted(5, classes)]
+
+
+def yolov2_tiny(width: float = 1, classes: int = 20) -> Cfg:
+    return [*tiny_backbone(width), Conv(int(1024 * width), 3), *predicted(5, classes)]
+
+
+def pairs(filters: int, count: int) -> Cfg:
+    return [Conv(filters, 1), Conv(2 * filters, 3)] * count
+
+
+POOLS = [
+    MaxPool(5, 1),
+    Route((-2,)),
+    MaxPool(9, 1),
+    Route((-4,)),
+    MaxPool(13, 1),
+    Route((-1, -3, -5, -6)),
+]
+
+
+def yolov3(width: float = 1, classes: int = 80, spp: bool = False) -> Cfg:
+    *backbone, _, _ = darknet53(width)
+    found: Cfg = [*backbone]
+    for filters, finer in ((512, 61), (256, 36), (128, 0)):
+        wide = int(filters * width)
+        if spp and filters == 512:
+            found += [*pairs(wide, 1), Conv(wide, 1), *POOLS, *pairs(wide, 2)]
+        else:
+            found += pairs(wide, 3)
+        found += predicted(3, classes)
+        if finer:
+            found += [Route((-4,)), Conv(wide // 2, 1), UPSAMPLE, Route((-1, finer))]
+    return found
+
+
+def yolov3_spp(width: float = 1, classes: int = 80) -> Cfg:
+    return yolov3(width, classes, spp=True)
+
+
+def yolov3_tiny(width: float = 1, classes: int = 80) -> Cfg:
+    quarter, eighth = int(256 * width), int(128 * width)
+    return [
+        *tiny_backbone(width),
+        *(Conv(quarter, 1), Conv(2 * quarter, 3), *predicted(3, classes)),
+        *(Route((-4,)), Conv(eighth, 1), UPSAMPLE, Route((-1, 8))),
+        *(Conv(2 * eighth, 3), *predicted(3, classes)),
+    ]
+
+
+def yolov4(width: float = 1, classes: int = 80) -> Cfg:
+    first, second, third = (int(filters * width) for filters in (512, 256, 128))
+
+    def down(filters: int, finer: int) -> Cfg:
+        up = [Conv(filters, 1), UPSAMPLE, Route((finer,)), Conv(filters, 1), Route((-1, -3))]
+        return [*up, *pairs(filters, 2), Conv(filters, 1)]
+
+    def up_again(filters: int, coarser: int) -> Cfg:
+        return [Route((-4,)), Conv(filters, 3, 2), Route((-1, coarser)), *pairs(filters, 3)]
+
+    return [
+        *csp_backbone(width),
+        *(*pairs(first, 1), Conv(first, 1), *POOLS, *pairs(first, 1), Conv(first, 1)),
+        *(*down(second, 85), *down(third, 54), Conv(2 * third, 3), *predicted(3, classes)),
+        *(*up_again(second, -16), *predicted(3, classes)),
+        *(*up_again(first, -37), *predicted(3, classes)),
+    ]
+
+
+def yolov4_tiny(width: float = 1, classes: int = 80) -> Cfg:
+    found: Cfg = [Conv(int(32 * width), 3, 2), Conv(int(64 * width), 3, 2)]
+    for filters in (64, 128, 256):
+        wide, half = int(filters * width), int(filters * width) // 2
+        found += [
+            *(Conv(wide, 3), Route((-1,), groups=2, group=1), Conv(half, 3), Conv(half, 3)),
+            *(Route((-1, -2)), Conv(wide, 1), Route((-6, -1)), MaxPool()),
+        ]
+    quarter, eighth = int(256 * width), int(128 * width)
+    return [
+        *(*found, Conv(2 * quarter, 3)),
+        *(Conv(quarter, 1), Conv(2 * quarter, 3), *predicted(3, classes)),
+        *(Route((-4,)), Conv(eighth, 1), UPSAMPLE, Route((-1, 23))),
+        *(Conv(2 * eighth, 3), *predicted(3, classes)),
+    ]
+
+
 def vgg16(width: float = 1, classes: int = 1000) -> Cfg:
     found: Cfg = []
     for filters, convolutions in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
