@@ -2,7 +2,7 @@
 
 A rule is a function from a value to what is wrong with it, a mapping of rules, or a list with
 the rule of its items. `MayBeMissing` stands around rules of keys that have a default, `AnyNames`
-around that of all values of a mapping.
+around that of all values of a mapping, `Ways` around those of a mapping that has several forms.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +19,13 @@ class AnyNames:
     """Around the rule of all values of a mapping, whatever their keys are called."""
 
     rule: Any
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Around the rules of a mapping that is written in one of several ways: those of its way."""
+
+    rules: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
 def _nothing_more(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:

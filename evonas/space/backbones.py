@@ -4,7 +4,7 @@ from typing import Any
 
 from evonas.errors import SpaceError
 from evonas.networks import scaled
-from evonas.networks.detector.section import BACKBONE_KEYS
+from evonas.networks.detector.backbone_forms import FORMS, SHARED
 from evonas.presets import preset
 
 WORD = "preset"
@@ -12,14 +12,14 @@ AT = ("network", "backbone")  # where the word may stand
 
 
 def backbone_of(name: Any) -> dict[str, Any]:
-    """Stem and stages of a published network, as wide and as deep as it was published.
+    """The layers of a published network, as wide and as deep as it was published.
 
     `drop_path` and the constants of norms and activations are those of the space.
 
     Raises:
         SpaceError: It is no name.
         UnknownName: There is no such network.
-        SpaceError: It is no network of stages.
+        SpaceError: It is a network that no backbone is written like.
     """
     if not isinstance(name, str):
         raise SpaceError(
@@ -27,10 +27,12 @@ def backbone_of(name: Any) -> dict[str, Any]:
         )
     found = preset(name)
     network = found.blueprint.network
-    if network["builder"] != "stages":
+    form = FORMS.get(network["builder"])
+    if form is None:
         raise SpaceError(
-            f"{name} is a network of {network['builder']}, and a backbone is one of stages, as "
-            "mobilenet_v2 or resnet18 is."
+            f"{name} is a network of {network['builder']}, and a backbone is one of "
+            f"{' or of a '.join(FORMS)}, as mobilenet_v2 or vgg16 is."
         )
-    sized = scaled(network, found.scale)
-    return {key: sized[key] for key in BACKBONE_KEYS if key in sized}
+    # Chains are published in the widths that they are written in.
+    sized = scaled(network, found.scale) if network["builder"] == "stages" else network
+    return {key: sized[key] for key in (*SHARED, *form.keys) if key in sized}

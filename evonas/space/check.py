@@ -5,7 +5,7 @@ from typing import Any
 
 from evonas.errors import BuildError, SpaceError
 from evonas.networks import GRAMMARS, Scale, scaled
-from evonas.networks.rules import AnyNames, Rules
+from evonas.networks.rules import AnyNames, Rules, Ways
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.value_rules import MayBeMissing, Problem
 from evonas.registry import did_you_mean, unknown_name
@@ -94,6 +94,8 @@ class _Check:
         yield from self.rules.across(network, self._alleles)
 
     def _value(self, value: Any, rule: Any, path: KeyPath) -> Iterator[Problem]:
+        if isinstance(rule, Ways):
+            rule = rule.rules(value if isinstance(value, dict) else {})
         if callable(rule):
             found = (rule(allele) for allele in self._alleles(path, value))
             yield from ((path, problem) for problem in found if problem)

@@ -30,8 +30,8 @@ RECTIFIERS = (
     nn.SiLU,
     nn.Hardswish,
 )
-# The parts of a detector that a classifier has too: what `networks.stages.plan` calls its trunk.
-BACKBONE = re.compile(r"stem|stage_\d+")
+# The parts of a detector that a classifier has too, whole or in pieces.
+BACKBONE = re.compile(r"stem|stage_\d+|layer_\d+(_\d+)?")
 UNITS = ("block", "residual", "cell", "unit")
 
 

@@ -70,7 +70,10 @@ def test_what_is_written_out_is_the_same_space() -> None:
     ("name", "said"),
     [
         ("mobilnet_v2", 'no model called "mobilnet_v2". Did you mean "mobilenet_v2"?'),
-        ("vgg16", "vgg16 is a network of chain, and a backbone is one of stages"),
+        (
+            "nasnet_a_mobile",
+            "nasnet_a_mobile is a network of cells, and a backbone is one of stages",
+        ),
         ({"choice": ["resnet18"]}, "is no name of a published network"),
     ],
 )

@@ -7,6 +7,7 @@ list of lists of layers, where an empty list passes maps on unchanged.
 An extent is a number of pixels for both axes, or [height, width].
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,6 +61,7 @@ NEEDED: Mapping[str, Sequence[str]] = {
     "channel_group": ("groups",),
 }
 BRANCHED = ("concat", "sum", "weighted_sum")
+OF_FEATURES = ("linear", "global_pool", "spp", "flatten")  # words that end maps, or follow that
 POOLS = ("max_pool", "avg_pool", "lp_pool")
 TIMES, REPEATED = "times", "layers"  # {times: 3, layers: [...]}
 
@@ -143,6 +145,14 @@ def row_shape(layers: Sequence[Layer], shape: Shape) -> Shape:
     for layer in layers:
         shape = shape_after(layer, shape)
     return shape
+
+
+def stride_of(layer: Layer) -> int:
+    """How many times smaller a filled layer makes maps, windows at their edges aside."""
+    word = word_of(layer)
+    if word in BRANCHED:
+        return math.prod(stride_of(each) for each in layer[word][0])
+    return int(layer[word]) if word == "space_to_depth" else max(sides(layer.get("stride", 1)))
 
 
 def shown(shape: Shape) -> str:

@@ -22,9 +22,11 @@ def narrowed(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, A
     for row in network["layers"]:
         layers.append(_narrowed_row(row, before, after, share))
         before, after = chain.row_shape(row, before), chain.row_shape(layers[-1], after)
-    *inner, logits = _at_logits(network["head"])
-    head = _narrowed_row(inner, before, after, share)
-    return {**network, "layers": layers, "head": [*head, *logits]}
+    head = []
+    if network["head"]:  # a backbone has none
+        *inner, logits = _at_logits(network["head"])
+        head = [*_narrowed_row(inner, before, after, share), *logits]
+    return {**network, "layers": layers, "head": head}
 
 
 def _at_logits(head: Sequence[Layer]) -> list[Any]:

@@ -17,14 +17,15 @@ def plan_chain(network: Written) -> Plan:
     shape: Shape = tuple(network["input"])
     parts: list[tuple[str, tuple[Layer, ...]]] = []
     for index, group in enumerate(network["layers"]):
-        layers, shape = _row(group, shape)
+        layers, shape = plan_row(group, shape)
         parts.append((part_name(index), tuple(layers)))
-    layers, shape = _row(network["head"], shape)
+    layers, shape = plan_row(network["head"], shape)
     parts.append(("head", tuple(layers)))
     return classifier_plan(network, in_a_row(parts))
 
 
-def _row(row: Sequence[Written], shape: Shape) -> tuple[list[Layer], Shape]:
+def plan_row(row: Sequence[Written], shape: Shape) -> tuple[list[Layer], Shape]:
+    """The layers that are written in a row, as many, and the shape behind them."""
     layers = []
     for layer in row:
         layers.append(_layer(layer, shape))
@@ -40,7 +41,7 @@ def _layer(layer: Written, shape: Shape) -> Layer:
 
 
 def _branched(layer: Written, word: str, shape: Shape) -> Layer:
-    branches = [Layer("Row", {"layers": _row(row, shape)[0]}) for row in layer[word]]
+    branches = [Layer("Row", {"layers": plan_row(row, shape)[0]}) for row in layer[word]]
     rest = {key: value for key, value in layer.items() if key != word}
     return Layer(JOINS[word], {"branches": branches, **_unusual(rest, {"scale": 1})})
 

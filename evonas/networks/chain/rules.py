@@ -124,6 +124,48 @@ def chain_across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Probl
                 yield (key,), rule.too_many_layers(layers)
 
 
+def surely_strided(value: Any, path: KeyPath, alleles: Alleles) -> int:
+    """How many layers in a row make maps smaller, whatever the genes choose."""
+    if isinstance(value, list):
+        return sum(surely_strided(each, (*path, i), alleles) for i, each in enumerate(value))
+    if not isinstance(value, dict):
+        return 0
+    if chain.TIMES in value:
+        times = alleles((*path, chain.TIMES), value[chain.TIMES])
+        inner = surely_strided(value.get(chain.REPEATED), (*path, chain.REPEATED), alleles)
+        return inner * min((n for n in times if type(n) is int), default=0)
+    word = next((word for word in chain.DEFAULTS if word in value), "")
+    if word in chain.BRANCHED:
+        rows = value[word] if isinstance(value[word], list) else []
+        return surely_strided(rows[:1], (*path, word), alleles)
+    key = _key_of_stride(value, word)
+    strides = alleles((*path, key), value.get(key, 1))
+    return int(all(_is_extent(each) and max(chain.sides(each)) > 1 for each in strides))
+
+
+def _key_of_stride(layer: dict[str, Any], word: str) -> str:
+    """Pools move by their window unless they say otherwise."""
+    if "stride" in layer or word not in chain.POOLS:
+        return word if word == "space_to_depth" else "stride"
+    return "kernel" if "kernel" in layer else word
+
+
+def _is_extent(value: Any) -> bool:
+    sides = value if isinstance(value, list) else [value]
+    return bool(sides) and all(type(side) is int for side in sides)
+
+
+def words_at(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    """The words of all layers in here, each with where its layer stands."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from words_at(each, (*path, index))
+    elif isinstance(value, dict):
+        yield from ((path, word) for word in chain.DEFAULTS if word in value)
+        for key in (chain.REPEATED, *chain.BRANCHED):
+            yield from words_at(value.get(key), (*path, key))
+
+
 def _layers_in(value: Any, path: KeyPath, alleles: Alleles) -> int:
     """How many layers a row or a layer is, with branches and repetitions."""
     if isinstance(value, list):

@@ -110,7 +110,7 @@ def _sized(
         except BuildError as error:
             raise type(error)(f"{name}, {error}") from None
         found.append(sized)
-    if shape != (scale.classes,):
+    if groups[-1] and shape != (scale.classes,):  # a backbone has no head
         raise BuildError(
             f"head: it ends with {chain.shown(shape)}, not with a logit for each of "
             f"{scale.classes} classes. "

@@ -1,6 +1,6 @@
 """At which strides a detector looks, and what its necks and heads are made of."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,19 @@ Planned = tuple[list[Part], Sequence[Level]]  # what a neck makes: parts, and wh
 
 
 @dataclass(frozen=True)
+class Tap:
+    """A map of a backbone that a level may be.
+
+    `px`: its side. `place`: of what gives it in the backbone as it is written.
+    """
+
+    stride: int
+    px: int
+    channels: int
+    place: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of neck or of head.
 
@@ -52,21 +65,6 @@ class Kind:
         idle = self.of_depth if not section.get("depth", defaults["depth"]) else ()
         taken = ("kind", *every, *(key for key in self.keys if key not in idle))
         return {key: section[key] for key in section if key in taken}
-
-
-def total_strides(backbone: Mapping[str, Any]) -> Iterator[int]:
-    """The stride of the map behind each stage of a scaled backbone."""
-    stem = backbone["stem"]
-    total = stem["stride"] if stem["channels"] else 1
-    total *= 2 if stem.get("pool", "none") != "none" else 1
-    for stage in backbone["stages"]:
-        total *= stage["stride"]
-        yield total
-
-
-def last_stages(backbone: Mapping[str, Any]) -> dict[int, int]:
-    """The last stage of each stride, by the stride, the finest first."""
-    return {stride: index for index, stride in enumerate(total_strides(backbone))}
 
 
 def convolution(

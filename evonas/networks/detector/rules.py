@@ -1,13 +1,17 @@
 """What each key of a detector may hold."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from evonas.networks.chain import rules as chain
+from evonas.networks.chain.layer_words import OF_FEATURES
+from evonas.networks.detector.backbone_forms import form_of
 from evonas.networks.detector.heads import HEADS
 from evonas.networks.detector.levels import Kind
 from evonas.networks.detector.necks import FUSIONS, NECKS
 from evonas.networks.names import ACTIVATIONS, NORMS
-from evonas.networks.rules import COMMON, DROP_PATH, Rules
+from evonas.networks.rules import COMMON, DROP_PATH, Rules, Ways
 from evonas.networks.stages.rules import KERNEL
 from evonas.networks.stages.rules import RULES as STAGES
 from evonas.networks.value_rules import (
@@ -19,6 +23,7 @@ from evonas.networks.value_rules import (
     true_or_false,
     whole,
 )
+from evonas.yaml_file import KeyPath
 
 MOST_LEVELS, MOST_DEPTH, MOST_BINS = 6, 16, 64
 
@@ -27,32 +32,59 @@ def _across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
     """The backbone's own rules; as many strides as levels; keys that some kind takes."""
     backbone = network.get("backbone")
     if isinstance(backbone, dict):
-        inner = STAGES.across(backbone, lambda path, value: alleles(("backbone", *path), value))
-        yield from ((("backbone", *path), problem) for path, problem in inner)
-        yield from _missing_strides(network, backbone, alleles)
+        inner = partial(_alleles_in, "backbone", alleles)
+        name, form = form_of(backbone)
+        found = [*form.grammar.rules.across(backbone, inner), *_ended_maps(backbone)]
+        yield from ((("backbone", *path), problem) for path, problem in found)
+        yield from _missing_strides(network, name, STRIDED[name](backbone, inner), alleles)
+        if name == "chain" and "drop_path" in network:
+            yield ("drop_path",), "a backbone of layers has no paths to drop. Leave it out."
     yield from _idle_keys(network, "neck", NECKS, alleles)
     yield from _idle_keys(network, "head", HEADS, alleles)
 
 
+def _alleles_in(section: str, alleles: Alleles, path: KeyPath, value: Any) -> list[Any]:
+    return alleles((section, *path), value)
+
+
+def _ended_maps(backbone: Mapping[str, Any]) -> Iterator[Problem]:
+    """No level could be behind a layer of features."""
+    for path, word in chain.words_at(backbone.get("layers"), ("layers",)):
+        if word in OF_FEATURES:
+            yield (*path, word), "a backbone is of maps, and this layer ends them. Leave it out."
+
+
 def _missing_strides(
-    network: Mapping[str, Any], backbone: Mapping[str, Any], alleles: Alleles
+    network: Mapping[str, Any], form: str, strided: int, alleles: Alleles
 ) -> Iterator[Problem]:
     """Each level has a stride of its own, whatever the genes choose."""
-    stages = backbone.get("stages")
     levels = [n for n in alleles(("levels",), network.get("levels")) if type(n) is int]
-    if not isinstance(stages, list) or not levels:
-        return
-    strided = 0
-    for index, stage in enumerate(stages[1:], 1):
-        stride = stage.get("stride") if isinstance(stage, dict) else None
-        strides = alleles(("backbone", "stages", index, "stride"), stride)
-        strided += all(type(each) is int and each > 1 for each in strides)
-    if max(levels) > strided + 1:
+    if levels and max(levels) > strided + 1:
+        what = "layers" if form == "chain" else form
         yield (
             ("levels",),
-            f"the stages have maps of {strided + 1} strides, and {max(levels)} are asked for. "
-            f"Write at most {strided + 1}, or give more stages a stride above 1.",
+            f"the {what} have maps of {strided + 1} strides, and {max(levels)} are asked for. "
+            f"Write at most {strided + 1}, or give more {what} a stride above 1.",
         )
+
+
+def _strided_stages(backbone: Mapping[str, Any], alleles: Alleles) -> int:
+    """Stages behind the first that have a stride, whatever the genes choose."""
+    stages, strided = backbone.get("stages"), 0
+    for index, stage in enumerate(stages[1:] if isinstance(stages, list) else (), 1):
+        stride = stage.get("stride") if isinstance(stage, dict) else None
+        strides = alleles(("stages", index, "stride"), stride)
+        strided += all(type(each) is int and each > 1 for each in strides)
+    return strided
+
+
+# How many strides a backbone has at least, beside that of its first map.
+STRIDED: Mapping[str, Callable[[Mapping[str, Any], Alleles], int]] = {
+    "stages": _strided_stages,
+    "chain": lambda backbone, alleles: chain.surely_strided(
+        backbone.get("layers"), ("layers",), alleles
+    ),
+}
 
 
 def _idle_keys(
@@ -75,6 +107,15 @@ def _idle_keys(
             )
 
 
+def _backbone_keys(backbone: Mapping[str, Any]) -> dict[str, Any]:
+    _, form = form_of(backbone)
+    return {
+        "activation": MayBeMissing(one_of_words("activation", *ACTIVATIONS)),
+        "norm": MayBeMissing(one_of_words("norm", *NORMS)),
+        **{key: form.grammar.rules.keys[key] for key in form.keys},
+    }
+
+
 _DEPTH = MayBeMissing(whole(0, "a number of blocks", most=MOST_DEPTH))
 _BLOCKS = {
     "depth": _DEPTH,
@@ -84,11 +125,7 @@ _BLOCKS = {
 KEYS: Mapping[str, Any] = {
     **COMMON,
     **DROP_PATH,
-    "backbone": {
-        "activation": MayBeMissing(one_of_words("activation", *ACTIVATIONS)),
-        "norm": MayBeMissing(one_of_words("norm", *NORMS)),
-        **{key: STAGES.keys[key] for key in ("stem", "stages", "attention")},
-    },
+    "backbone": Ways(_backbone_keys),
     "levels": whole(1, "a number of levels", most=MOST_LEVELS),
     "neck": {
         "kind": MayBeMissing(one_of(NECKS, "neck")),

@@ -1,7 +1,7 @@
 """Backbone, neck and head: how a detector is written down.
 
-The backbone is a section of stages without a head (see `networks.stages`), `levels` the number of
-its last strides that the neck reads.
+The backbone is a section of stages, or of a chain, without a head (see `backbone_forms`), and
+`levels` the number of its last strides that the neck reads.
 """
 
 from collections import Counter
@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
+from evonas.networks.detector.backbone_forms import SHARED, as_network, form_of, taps
 from evonas.networks.detector.heads import EVERY_HEAD, HEAD_DEFAULTS, HEADS
-from evonas.networks.detector.levels import last_stages
 from evonas.networks.detector.necks import EVERY_NECK, NECK_DEFAULTS, NECKS, OF_ONE_LEVEL
 from evonas.networks.grammar import (
     DEFAULTS,
+    Grammar,
     Tidied,
     Words,
     filled,
@@ -22,40 +23,35 @@ from evonas.networks.grammar import (
 )
 from evonas.networks.scale import Scale, round8
 from evonas.networks.shares import without_share
-from evonas.networks.stages import section as stages
-from evonas.networks.stages import smaller
-
-OWN_KEYS = ("levels", "backbone", "neck", "head")
-SHARED = ("activation", "norm")  # what a backbone may say otherwise than neck and head
-OF_STAGES = ("stem", "stages", "attention")
-BACKBONE_KEYS = (*SHARED, *OF_STAGES)
-HEADLESS = {"channels": 0}
-
-
-def as_stages(network: Mapping[str, Any]) -> dict[str, Any]:
-    """The backbone as a network of stages, with the keys that all sections have."""
-    shared = {key: value for key, value in network.items() if key not in OWN_KEYS}
-    return {**shared, "builder": "stages", **network["backbone"], "head": HEADLESS}
+from evonas.networks.stages.section import active
 
 
 def strides(network: Mapping[str, Any]) -> tuple[int, ...]:
     """See `networks.strides`: of the levels, the finest first."""
-    return tuple(last_stages(as_stages(network)))[-network["levels"] :]
+    return tuple(tap.stride for tap in taps(network))[-network["levels"] :]
 
 
-def _backbone(network: Mapping[str, Any], as_network: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a network of stages that are a backbone's, and what that says itself."""
-    own = {key: network["backbone"][key] for key in SHARED if key in network["backbone"]}
-    return {**own, **{key: as_network[key] for key in OF_STAGES if key in as_network}}
+def _grammar(network: Mapping[str, Any]) -> Grammar:
+    """Of the backbone."""
+    return form_of(network["backbone"])[1].grammar
+
+
+def _backbone(
+    network: Mapping[str, Any], sized: Mapping[str, Any], shared: Sequence[str] = SHARED
+) -> dict[str, Any]:
+    """The keys of the backbone as a network that are a backbone's, and what that says itself."""
+    own = {key: network["backbone"][key] for key in shared if key in network["backbone"]}
+    keys = form_of(network["backbone"])[1].keys
+    return {**own, **{key: sized[key] for key in keys if key in sized}}
 
 
 def tidied(network: Mapping[str, Any]) -> Tidied:
     """A neck without fusion says nothing of it; a head without blocks nothing of theirs."""
-    as_network, repairs = stages.tidied(as_stages(network))
+    sized, repairs = _grammar(network).tidied(as_network(network))
     neck, head = network["neck"], network["head"]
     return {
         **network,
-        "backbone": _backbone(network, as_network),
+        "backbone": _backbone(network, sized),
         "neck": NECKS[_kind(neck, NECK_DEFAULTS)].tidied(neck, EVERY_NECK, NECK_DEFAULTS),
         "head": HEADS[_kind(head, HEAD_DEFAULTS)].tidied(head, EVERY_HEAD, HEAD_DEFAULTS),
     }, repairs
@@ -67,14 +63,14 @@ def _kind(section: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 
 def short(network: Mapping[str, Any]) -> dict[str, Any]:
     """See `networks.short`."""
-    return _short(network, stages.short(as_stages(network)))
+    return _short(network, _backbone(network, _grammar(network).short(as_network(network))))
 
 
-def _short(network: Mapping[str, Any], as_network: Mapping[str, Any]) -> dict[str, Any]:
+def _short(network: Mapping[str, Any], backbone: Mapping[str, Any]) -> dict[str, Any]:
     shared = {"activation": network["activation"], "norm": network.get("norm", DEFAULTS["norm"])}
     return {
         **without_defaults(network),
-        "backbone": _without(shared, _backbone(network, as_network)),
+        "backbone": _without(shared, backbone),
         "neck": _without(NECK_DEFAULTS, network["neck"]),
         "head": _without(HEAD_DEFAULTS, network["head"]),
     }
@@ -87,7 +83,8 @@ def _without(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str
 def meaning(network: Mapping[str, Any]) -> Any:
     """See `networks.meaning`: the backbone layer by layer, without what changes nothing."""
     tidy, _ = tidied(_alone(network) if network["levels"] == 1 else network)
-    return _short(tidy, stages.meaning(as_stages(tidy)))
+    form = form_of(tidy["backbone"])[1]
+    return _short(tidy, _backbone(tidy, form.grammar.meaning(as_network(tidy)), form.meant))
 
 
 def _alone(network: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,9 +104,10 @@ def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
     neck, head = {**NECK_DEFAULTS, **tidy["neck"]}, {**HEAD_DEFAULTS, **tidy["head"]}
     if scale.width != 1:
         neck["width"] = round8(neck["width"] * scale.width)
-    backbone = _backbone(tidy, stages.scaled(as_stages(tidy), scale))
-    _check_strides(list(last_stages(backbone)), network["levels"], scale)
-    return {**tidy, "backbone": backbone, "neck": neck, "head": head}
+    backbone = _backbone(tidy, _grammar(tidy).scaled(as_network(tidy), scale))
+    sized = {**tidy, "backbone": backbone, "neck": neck, "head": head}
+    _check_strides({**sized, "input": scale.input_shape}, scale)
+    return sized
 
 
 def narrowed(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, Any]:
@@ -117,37 +115,41 @@ def narrowed(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, A
     width = without_share(network["neck"]["width"], shares[-1])
     return {
         **network,
-        "backbone": _backbone(network, smaller.narrowed(as_stages(network), shares)),
+        "backbone": _backbone(network, _grammar(network).narrowed(as_network(network), shares)),
         "neck": {**network["neck"], "width": width},
     }
 
 
 def shallower(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, Any]:
     """See `networks.shallower`: blocks of the backbone."""
-    fewer = smaller.shallower(as_stages(network), shares)
+    fewer = _grammar(network).shallower(as_network(network), shares)
     return {**network, "backbone": _backbone(network, fewer)}
 
 
-def _check_strides(strides: list[int], levels: int, scale: Scale) -> None:
-    if len(strides) < levels:
+def _check_strides(network: Mapping[str, Any], scale: Scale) -> None:
+    found, levels = taps(network), network["levels"]
+    if len(found) < levels:
         raise BuildError(
-            f"The backbone has maps of {len(strides)} strides at {scale.resolution_px} px, and "
+            f"The backbone has maps of {len(found)} strides at {scale.resolution_px} px, and "
             f"levels asks for the last {levels}. Write less levels, or a smaller smallest_map_px."
         )
-    beyond = scale.resolution_px % strides[-1]
+    beyond = scale.resolution_px % found[-1].stride
     if beyond:
         less = scale.resolution_px - beyond
-        fitting = [f"{px}" for px in (less, less + strides[-1]) if px]
+        fitting = [f"{px}" for px in (less, less + found[-1].stride) if px]
         raise BuildError(
             f"An input of {scale.resolution_px} px is no multiple of the largest stride, "
-            f"{strides[-1]}. Write a resolution_px of {' or '.join(fitting)}."
+            f"{found[-1].stride}. Write a resolution_px of {' or '.join(fitting)}."
         )
 
 
 def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
     """With the defaults that the space writes out, and stages as the space has them."""
     shared = {"activation": network["activation"], "norm": network.get("norm", DEFAULTS["norm"])}
-    backbone = _backbone(network, stages.aligned(as_stages(network), as_stages(template)))
+    grammar = _grammar(network)
+    if grammar is not _grammar(template):
+        raise ValueError("network.backbone: no place for one that is written in another way")
+    backbone = _backbone(network, grammar.aligned(as_network(network), as_network(template)))
     return {
         **with_defaults(network, template),
         "backbone": filled(backbone, template["backbone"], shared),
@@ -161,7 +163,7 @@ def _filled(
 ) -> dict[str, Any]:
     """The defaults that the space writes out, but of genes that are not active here."""
     full = {**defaults, **values}
-    return filled(values, stages.active(template, full), defaults)
+    return filled(values, active(template, full), defaults)
 
 
 def words(network: Mapping[str, Any]) -> list[Words]:
@@ -170,4 +172,4 @@ def words(network: Mapping[str, Any]) -> list[Words]:
     said = {"levels": network["levels"]}
     said |= {f"neck {k}": v for k, v in tidy["neck"].items() if k != "width"}
     said |= {f"head {k}": v for k, v in tidy["head"].items()}
-    return [*stages.words(as_stages(tidy)), Counter(f"{key} {said[key]}" for key in said)]
+    return [*_grammar(tidy).words(as_network(tidy)), Counter(f"{key} {said[key]}" for key in said)]
