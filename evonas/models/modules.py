@@ -40,8 +40,10 @@ from evonas.models.chain_layers import (
     WeightedSum,
 )
 from evonas.models.cross_stage import CrossStage
+from evonas.models.detection.adaptive_fusion import AdaptiveFusion
 from evonas.models.detection.prediction import Boxes, Points, Prediction, Priors, Scores
 from evonas.models.detection.pyramid import Fusion, Still, Upsample
+from evonas.models.detection.receptive_field_block import ReceptiveFieldBlock
 from evonas.models.layers import (
     ActivationConvNorm,
     ChannelShuffle,
@@ -80,7 +82,10 @@ LAYERS = (
 )
 BRANCHES = (Concat, Row, Sum, WeightedSum)
 HEADS = (ClassifierHead,)
-DETECTION = (Boxes, Fusion, Points, Prediction, Priors, Scores, Still, Upsample)
+DETECTION = (
+    *(AdaptiveFusion, Boxes, Fusion, Points, Prediction, Priors, ReceptiveFieldBlock, Scores),
+    *(Still, Upsample),
+)
 
 GROUPS = (*(STEMS, BLOCKS, AROUND_BLOCKS, OPERATIONS, CELLS, LAYERS, BRANCHES, HEADS, DETECTION),)
 

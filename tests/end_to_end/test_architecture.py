@@ -207,6 +207,14 @@ PARTS: Mapping[str, Part] = {
             "docs/networks.md": ("`none` not at all", "`none` not at all, `novel` new"),
         },
     ),
+    "word of necks": Part(
+        f"{DETECTOR}\nassert counts(neck={{'novel': True, 'width': 8}}) > 0",
+        "\n\ndef novel(network, levels):\n    return _attended(network, levels)\n",
+        {
+            "REFINEMENTS networks/detector/refinements.py": '"novel": lambda *given: novel(*given)',
+            "docs/networks.md": ("| `sam` |", "| `novel` | false | new |\n| `sam` |"),
+        },
+    ),
     "head": Part(
         f"{DETECTOR}\nassert counts(head={{'kind': 'novel'}}) > 0",
         "\n\ndef novel(network, levels):\n    return _anchor_free(network, levels)\n",

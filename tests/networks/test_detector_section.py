@@ -7,6 +7,7 @@ from detectors import blueprint, detector, stage
 
 from evonas.blueprint import network_key
 from evonas.networks import Scale, aligned, meaning, scaled, short, tidied, words
+from evonas.networks.detector.refinements import REFINEMENTS
 
 FULL = Scale("full", resolution_px=64)
 
@@ -47,6 +48,9 @@ OTHER: list[dict[str, Any]] = [
     {"neck": {"width": 8, "depth": 0}},
     {"neck": {"width": 8, "depth": 0, "depthwise": True}},  # of the way up, at any depth
     {"neck": {"width": 8, "spp": True}},
+    {"neck": {"width": 8, "rfb": True}},
+    {"neck": {"width": 8, "compress": True}},
+    *({"neck": {"width": 8, word: True}} for word in REFINEMENTS),
     {"neck": {"width": 8, "kind": "yolov3"}},
     {"neck": {"width": 8, "kind": "yolov3", "depth": 2}},
     {"neck": {"width": 8, "kind": "yolov4"}},
@@ -92,7 +96,8 @@ def test_a_scaled_detector_says_everything() -> None:
     sized = scaled(detector(), FULL)
     assert sized["neck"] == {
         **{"kind": "pan", "width": 8, "fusion": "concat", "depth": 1},
-        **{"kernel": 3, "depthwise": False, "spp": False, "partial": False},
+        **{"kernel": 3, "depthwise": False, "compress": False, "spp": False, "rfb": False},
+        **dict.fromkeys(("partial", *REFINEMENTS), False),
     }
     assert sized["head"]["one_to_one"] is False
     assert "head" not in sized["backbone"]

@@ -22,12 +22,20 @@ class Upsample(nn.Module):
         return nn.functional.interpolate(maps, scale_factor=self.factor, mode="nearest")
 
 
+def cut_alike(maps: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+    """The maps (batch, channels, h, w), cut off at the right and below to the smallest size.
+
+    One that was halved from an odd size and doubled again is larger: batches of a training may have
+    any size.
+    """
+    height, width = size = min(each.shape[2:] for each in maps)
+    return [each if each.shape[2:] == size else each[..., :height, :width] for each in maps]
+
+
 class Fusion(nn.Module):
     """Maps of one shape as one map.
 
-    `terms` maps (batch, channels, h, w) to one of as many channels, or of all of theirs. Maps that
-    are larger than the smallest, as one is that was halved from an odd size and doubled again, are
-    cut off at the right and below: batches of a training may have any size.
+    `terms` maps (batch, channels, h, w) to one of as many channels, or of all of theirs.
 
     Args:
         how: `add`, `concat` or `weighted`: a sum with a trained weight for each map, fast
@@ -41,8 +49,7 @@ class Fusion(nn.Module):
 
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """The fused map."""
-        height, width = size = min(each.shape[2:] for each in maps)
-        terms = [each if each.shape[2:] == size else each[..., :height, :width] for each in maps]
+        terms = cut_alike(maps)
         if self.weights is not None:
             terms = [term * weight for term, weight in zip(terms, self.weights(), strict=True)]
         return self.combine(terms)

@@ -7,7 +7,7 @@ The coarsest level has the neck's width. Convolutions are of 1x1 pixels to a lev
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.networks.detector.levels import Level, Planned, convolution, pooled
+from evonas.networks.detector.levels import Level, Planned, convolution, further
 from evonas.networks.plan import Layer, Part
 
 Network = Mapping[str, Any]
@@ -74,7 +74,7 @@ def yolov3_tiny(network: Network, levels: Sequence[Level]) -> Planned:
     """
     *finer, coarsest = levels
     width = network["neck"]["width"]
-    narrow = [convolution(network, coarsest.channels, width), *_pools(network, width)]
+    narrow = [convolution(network, coarsest.channels, width), *further(network, width, width)]
     parts = [Part(f"lateral_{coarsest.number}", tuple(narrow), (coarsest.reads,))]
     above = coarsest.behind(parts[-1], width)
     wide = (convolution(network, width, 2 * width, 3),)
@@ -129,7 +129,7 @@ def passthrough(network: Network, levels: Sequence[Level]) -> Planned:
 def _deepened(network: Network, level: Level) -> tuple[list[Part], Level]:
     """The coarsest level behind its own convolutions, as it is if it has none."""
     width = network["neck"]["width"]
-    layers, given = _pools(network, level.channels), level.channels
+    layers, given = further(network, level.channels, level.channels), level.channels
     for _ in range(network["neck"]["depth"]):
         layers.append(convolution(network, given, width, 3))
         given = width
@@ -140,13 +140,9 @@ def _deepened(network: Network, level: Level) -> tuple[list[Part], Level]:
 def _coarsest(network: Network, level: Level) -> tuple[list[Part], Level]:
     width = network["neck"]["width"]
     first, *pairs = _row(network, level.channels, width)
-    layers = [first, *pairs[:2], *_pools(network, width), *pairs[2:]]
+    layers = [first, *pairs[:2], *further(network, width, width), *pairs[2:]]
     part = Part(f"top_down_{level.number}", tuple(layers), (level.reads,))
     return [part], level.behind(part, width)
-
-
-def _pools(network: Network, width: int) -> list[Layer]:
-    return pooled(network, width, width) if network["neck"]["spp"] else []
 
 
 def _row(network: Network, given: int, width: int) -> list[Layer]:

@@ -88,6 +88,15 @@ def block(
     return Layer("DepthwiseSeparable", {**shape, **how})
 
 
+def further(network: Mapping[str, Any], given: int, made: int) -> list[Layer]:
+    """What lets the coarsest map see further, if the neck says so: `rfb` in place of `spp`."""
+    if network["neck"]["rfb"]:
+        shape = {"in_channels": given, "out_channels": made}
+        how = {"activation": network["activation"], **norm_argument(network)}
+        return [Layer("ReceptiveFieldBlock", {**shape, **how})]
+    return pooled(network, given, made) if network["neck"]["spp"] else []
+
+
 def pooled(network: Mapping[str, Any], given: int, made: int) -> list[Layer]:
     """Maxima at several kernels beside the maps themselves, all mixed (yolov3-spp.cfg)."""
     pools = Layer("PoolPyramid", {"kernels": list(SPP_KERNELS)})

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.networks.detector.darknet_necks import passthrough, yolov3, yolov3_tiny, yolov4
-from evonas.networks.detector.levels import Kind, Level, Planned, block, convolution, pooled
+from evonas.networks.detector.levels import Kind, Level, Planned, block, convolution, further
+from evonas.networks.detector.refinements import REFINEMENTS
 from evonas.networks.plan import Layer, Part
 
 # What a neck is meant to say where it does not.
@@ -19,27 +20,45 @@ NECK_DEFAULTS: Mapping[str, Any] = {
     "depthwise": False,
     "spp": False,
     "partial": False,
+    "compress": False,
+    "rfb": False,
+    **dict.fromkeys(REFINEMENTS, False),
 }
-EVERY_NECK = ("width", "spp")  # the keys that every kind takes
+EVERY_NECK = ("width", "spp", "rfb", *REFINEMENTS)  # the keys that every kind takes
 FUSIONS = ("add", "concat", "weighted")
 
 
+def tidied(neck: Mapping[str, Any], levels: int) -> dict[str, Any]:
+    """Without what a neck of its kind does not take, and what changes nothing in it."""
+    kind = neck.get("kind", NECK_DEFAULTS["kind"])
+    tidy = NECKS[kind].tidied(neck, EVERY_NECK, NECK_DEFAULTS)
+    full = {**NECK_DEFAULTS, **tidy}
+    idle = {"spp"} if full["rfb"] else set()
+    idle |= {"asff"} if levels == 1 or kind == "passthrough" else set()
+    # A sum takes as many channels as it has.
+    idle |= {"compress"} if full["fusion"] != "concat" else set()
+    return {key: value for key, value in tidy.items() if key not in idle}
+
+
 def _laterals(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
-    """A 1x1 convolution for each level; maybe a pyramid of poolings on the coarsest."""
+    """A 1x1 convolution for each level; maybe something that sees further on the coarsest."""
     width = network["neck"]["width"]
     parts = []
     for level in levels:
-        layers = [convolution(network, level.channels, width)]
-        if network["neck"]["spp"] and level is levels[-1]:
-            layers = _pool_pyramid(network, level.channels, width)
+        layers = _furthest(network, level.channels) if level is levels[-1] else []
+        layers = layers or [convolution(network, level.channels, width)]
         parts.append(Part(f"lateral_{level.number}", tuple(layers), (level.reads,)))
     return parts, [level.behind(part, width) for level, part in zip(levels, parts, strict=True)]
 
 
-def _pool_pyramid(network: Mapping[str, Any], given: int, width: int) -> list[Layer]:
-    """YOLO's block: half the channels, their maxima at several kernels beside them, all mixed."""
-    half = max(1, width // 2)
-    return [convolution(network, given, half), *pooled(network, half, width)]
+def _furthest(network: Mapping[str, Any], given: int) -> list[Layer]:
+    """As in YOLO poolings are of half the channels; a receptive field block narrows by itself."""
+    neck = network["neck"]
+    if neck["rfb"]:
+        return further(network, given, neck["width"])
+    half = max(1, neck["width"] // 2)
+    seen = further(network, half, neck["width"])
+    return [convolution(network, given, half), *seen] if seen else []
 
 
 def _top_down(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
@@ -48,12 +67,21 @@ def _top_down(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
     *finer, above = laterals
     made = [above]
     for level in reversed(finer):
-        factor = Layer("Upsample", {"factor": above.stride // level.stride})
-        up = Part(f"up_{level.number}", (factor,), (above.reads,))
-        parts += [up, *_mixed(network, f"top_down_{level.number}", level, up)]
+        up, channels = _up(network, above, level)
+        parts += [up, *_mixed(network, f"top_down_{level.number}", level, up, channels)]
         above = level.behind(parts[-1], level.channels)
         made.insert(0, above)
     return parts, made
+
+
+def _up(network: Mapping[str, Any], above: Level, level: Level) -> tuple[Part, int]:
+    """A level in the size of a finer one, and its channels: half of them, if compressed."""
+    channels, layers = above.channels, list[Layer]()
+    if network["neck"]["compress"]:
+        channels = max(1, channels // 2)
+        layers.append(convolution(network, above.channels, channels))
+    layers.append(Layer("Upsample", {"factor": above.stride // level.stride}))
+    return Part(f"up_{level.number}", tuple(layers), (above.reads,)), channels
 
 
 def _both_ways(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
@@ -65,24 +93,27 @@ def _both_ways(network: Mapping[str, Any], levels: Sequence[Level]) -> Planned:
         stride = level.stride // below.stride
         strided = block(network, network["neck"], level.channels, stride)
         down = Part(f"down_{level.number}", (strided,), (below.reads,))
-        parts += [down, *_mixed(network, f"bottom_up_{level.number}", level, down)]
+        name = f"bottom_up_{level.number}"
+        parts += [down, *_mixed(network, name, level, down, level.channels)]
         below = level.behind(parts[-1], level.channels)
         made.append(below)
     return parts, made
 
 
-def _mixed(network: Mapping[str, Any], name: str, level: Level, other: Part) -> list[Part]:
-    """A level and a map of its size, fused, with the blocks behind."""
+def _mixed(
+    network: Mapping[str, Any], name: str, level: Level, other: Part, channels: int
+) -> list[Part]:
+    """A level and a map of its size and so many channels, fused, with the blocks behind."""
     neck = network["neck"]
     fused = Layer("Fusion", {"how": neck["fusion"], "terms": 2})
     mixed = Part(f"{name}_fused", (fused,), (level.reads, other.name))
     layers = [block(network, neck, level.channels) for _ in range(neck["depth"])]
     if neck["fusion"] == "concat":
-        layers.insert(0, convolution(network, 2 * level.channels, level.channels))
+        layers.insert(0, convolution(network, level.channels + channels, level.channels))
     return [mixed, Part(name, tuple(layers), (mixed.name,))] if layers else [mixed]
 
 
-_FUSED = ("fusion", "depth", "kernel", "depthwise")
+_FUSED = ("fusion", "depth", "kernel", "depthwise", "compress")
 NECKS: Mapping[str, Kind] = {
     "none": Kind((), (), _laterals),
     "fpn": Kind(_FUSED, ("kernel", "depthwise"), _top_down),

@@ -6,6 +6,7 @@ from typing import Any
 from evonas.networks.detector.backbone_forms import plan_backbone
 from evonas.networks.detector.heads import HEADS
 from evonas.networks.detector.necks import NECKS
+from evonas.networks.detector.refinements import refined
 from evonas.networks.grammar import network_plan
 from evonas.networks.plan import Plan
 
@@ -18,5 +19,6 @@ def plan_detector(network: Mapping[str, Any]) -> Plan:
     """
     trunk, levels = plan_backbone(network)
     neck, mixed = NECKS[network["neck"]["kind"]].plan(network, levels)
-    head, outputs = HEADS[network["head"]["kind"]].plan(network, mixed)
-    return network_plan(network, [*trunk, *neck, *head], *outputs)
+    behind, read = refined(network, mixed)
+    head, outputs = HEADS[network["head"]["kind"]].plan(network, read)
+    return network_plan(network, [*trunk, *neck, *behind, *head], *outputs)

@@ -10,6 +10,7 @@ from evonas.networks.detector.backbone_forms import form_of
 from evonas.networks.detector.heads import HEADS
 from evonas.networks.detector.levels import Kind
 from evonas.networks.detector.necks import FUSIONS, NECKS
+from evonas.networks.detector.refinements import REFINEMENTS
 from evonas.networks.names import ACTIVATIONS, NORMS
 from evonas.networks.rules import COMMON, DROP_PATH, Rules, Ways
 from evonas.networks.stages.rules import KERNEL
@@ -122,6 +123,7 @@ _BLOCKS = {
     "kernel": MayBeMissing(KERNEL),
     "depthwise": MayBeMissing(true_or_false),
 }
+_SWITCHES = ("spp", "rfb", "compress", "partial", *REFINEMENTS)
 KEYS: Mapping[str, Any] = {
     **COMMON,
     **DROP_PATH,
@@ -132,8 +134,7 @@ KEYS: Mapping[str, Any] = {
         "width": whole(1, "a number of channels"),
         "fusion": MayBeMissing(one_of_words("fusion", *FUSIONS)),
         **_BLOCKS,
-        "spp": MayBeMissing(true_or_false),
-        "partial": MayBeMissing(true_or_false),
+        **dict.fromkeys(_SWITCHES, MayBeMissing(true_or_false)),
     },
     "head": {
         "kind": MayBeMissing(one_of(HEADS, "head")),

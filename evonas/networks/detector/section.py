@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
+from evonas.networks.detector import necks
 from evonas.networks.detector.backbone_forms import SHARED, as_network, form_of, taps
 from evonas.networks.detector.heads import EVERY_HEAD, HEAD_DEFAULTS, HEADS
-from evonas.networks.detector.necks import EVERY_NECK, NECK_DEFAULTS, NECKS, OF_ONE_LEVEL
+from evonas.networks.detector.necks import NECK_DEFAULTS, OF_ONE_LEVEL
 from evonas.networks.grammar import (
     DEFAULTS,
     Grammar,
@@ -52,7 +53,7 @@ def tidied(network: Mapping[str, Any]) -> Tidied:
     return {
         **network,
         "backbone": _backbone(network, sized),
-        "neck": NECKS[_kind(neck, NECK_DEFAULTS)].tidied(neck, EVERY_NECK, NECK_DEFAULTS),
+        "neck": necks.tidied(neck, network["levels"]),
         "head": HEADS[_kind(head, HEAD_DEFAULTS)].tidied(head, EVERY_HEAD, HEAD_DEFAULTS),
     }, repairs
 

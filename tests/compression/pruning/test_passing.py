@@ -57,6 +57,10 @@ CONSTRUCTS = {
         ),
         Scale("proxy", 32, classes=3),
     ),
+    "words of necks": a_section(
+        detector(neck={"width": 24, "rfb": True, "asff": True, "sam": True, "compress": True}),
+        Scale("proxy", 32, classes=3),
+    ),
 }
 
 DARKNET_NECKS: list[dict[str, Any]] = [
