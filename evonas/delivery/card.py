@@ -16,6 +16,7 @@ from evonas.exporters.file_names import (
 from evonas.model_folder.model_folder import CHECKSUMS
 from evonas.model_folder.recipe_file import Recipe
 from evonas.reports.epochs import told_epochs
+from evonas.reports.flip_test import FLIP_TEST_MS, told_flip
 from evonas.tasks import task_of, test_scores
 
 USE = """## Use
@@ -75,6 +76,7 @@ def card(
         f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale",
         "",
         *_training_lines(recipe, training),
+        *_flip_lines(recipe),
         *teacher_lines(facts, origin.run),
         "",
         *form_lines(checks),
@@ -136,7 +138,8 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
         also = f" ({', '.join(others)})" if others else ""
         return [
             f"**Test {main}**{also} on {training['test_images']} "
-            f"images of {training['data']} that neither search nor training saw, after "
+            f"images of {training['data']} that neither search nor training saw"
+            f"{told_flip(training) or ','} after "
             f"{told_epochs(training)} on {training['images']} images."
         ]
     if recipe.origin.scale == "full":
@@ -153,6 +156,18 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
     ]
 
 
+def _flip_lines(recipe: Recipe) -> list[str]:
+    """Whose scores these are, and that `model.py` alone gives others."""
+    if not recipe.training.flip_test:
+        return []
+    return [
+        "",
+        "Scores, and what `evonas predict` says, are of an image and of its mirror image together "
+        f"(`training.flip_test`): `{FLIP_TEST_MS}`. One pass through `model.py` or `model.onnx`, "
+        "which `latency_ms` is of, sees less.",
+    ]
+
+
 def _measure_lines(facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
     lines = [
         f"| {name} | {value:.6g} | {facts['scales'].get(name, '')} | in the search |"
@@ -161,4 +176,9 @@ def _measure_lines(facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list
     lines.append(
         f"| latency_ms | {latency['ms']:.4g} | this model | on export, {latency['pairs']} pairs |"
     )
+    if FLIP_TEST_MS in latency:
+        ms = latency[FLIP_TEST_MS]
+        lines.append(
+            f"| {FLIP_TEST_MS} | {ms:.4g} | this model | twice that: two passes an image |"
+        )
     return lines

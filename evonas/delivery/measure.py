@@ -15,6 +15,7 @@ from evonas.hardware.runtimes import Shape
 from evonas.model_folder.model_folder import ModelFolder
 from evonas.models import build
 from evonas.presets import preset
+from evonas.reports.flip_test import flip_latency
 from evonas.settings import Settings, Words
 from evonas.space import Scale
 
@@ -44,14 +45,17 @@ def latency_summary(model: str, given: Iterable[str], trust: bool = False) -> di
     start = time.perf_counter()
     if is_folder:
         measured, shape, file = _of_folder(Path(model), clock, trust)
+        recipe = ModelFolder.open(Path(model), (), trust).recipe.training
     else:
         (measured, shape), file = _of_preset(model, settings, clock), None
+        recipe = settings.training
     seconds = time.perf_counter() - start
     own = settings.latency
     return {
         "name": model,
         "file": file,
         "ms": measured.ms,
+        **flip_latency(recipe, measured.ms),
         **measured.to_dict(),
         "input": list(shape),
         **{key: getattr(own, key) for key in ("batch", "runtime", "precision", "threads")},

@@ -35,6 +35,7 @@ from evonas.model_folder.model_folder import CHECKSUMS, INTERFACE
 from evonas.model_folder.recipe_file import Recipe, recipe_text
 from evonas.model_folder.replacement import replacing
 from evonas.models import deployed
+from evonas.reports.flip_test import flip_latency
 
 # Measures the network, or a file of it that the second argument has by name.
 MeasureLatency = Callable[[nn.Module, Mapping[str, bytes]], Mapping[str, Any]]
@@ -129,6 +130,8 @@ def _latency(
 ) -> dict[str, Any]:
     """Of what is deployed."""
     if model.ladder is not None:
-        return model.ladder.latency
-    assert measure is not None, "a model without a ladder is measured"
-    return dict(measure(deployed(model.network), contents))
+        found = model.ladder.latency
+    else:
+        assert measure is not None, "a model without a ladder is measured"
+        found = dict(measure(deployed(model.network), contents))
+    return found | flip_latency(model.recipe.training, found["ms"])

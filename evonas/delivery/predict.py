@@ -22,6 +22,7 @@ from evonas.model_folder.model_folder import ModelFolder
 from evonas.model_folder.recipe_file import InputSettings
 from evonas.model_folder.replacement import new_folder, next_free
 from evonas.networks.problem import Problem
+from evonas.reports.flip_test import FLIP_TEST, flip_mark
 from evonas.tasks import task_of
 
 PREDICTIONS = "predictions"
@@ -44,7 +45,8 @@ def predict(
     Returns:
         A dictionary for each image: `image`, and what the task says of it: of classes, `class`,
         `probability`, and `probabilities` by class. `model` is the file that said so, if that is
-        the model of 8 bits.
+        the model of 8 bits; `flip_test` is true if the prediction is of the image and of its mirror
+        image together.
 
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or its model was
@@ -59,10 +61,14 @@ def predict(
     session = onnxruntime.InferenceSession(model.onnx(), providers=["CPUExecutionProvider"])
     task, found = task_of(recipe.problem), []
     for pictures, frames in batches(files, recipe.input, task.fit):
-        outputs = session.run(None, {INPUT_NAME: pictures})
         side_px = recipe.input.resolution_px
+        seen = _with_mirrored(pictures) if recipe.training.flip_test else pictures
+        outputs = session.run(None, {INPUT_NAME: seen})
+        if recipe.training.flip_test:
+            outputs = task.unmirrored(outputs, side_px)
         found += task.predictions(outputs, frames, side_px, recipe.problem, recipe.training)
-    by = {"model": ONNX_INT8} if model.onnx_file == ONNX_INT8 else {}
+    by: dict[str, Any] = {"model": ONNX_INT8} if model.onnx_file == ONNX_INT8 else {}
+    by |= flip_mark(recipe.training)
     return [{"image": str(file), **own, **by} for file, own in zip(files, found, strict=True)]
 
 
@@ -119,14 +125,25 @@ def _picture_names(files: Iterable[Path]) -> list[str]:
 def in_short(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, str | float]]:
     """A line for each image, of what a person wants to know first."""
     task = task_of(_problem(folder))
-    told = [{"image": result["image"], **task.told(result)} for result in results]
+    told = [
+        {"image": result["image"], **task.told(result), **_told_flip(result)} for result in results
+    ]
     return [{key: line[key] for key in line if key != "model"} for line in told]
 
 
 def as_rows(results: Iterable[Mapping[str, Any]], folder: Path) -> list[dict[str, Any]]:
     """Predictions of the model in a folder as lines of a table."""
     task = task_of(_problem(folder))
-    return [{"image": result["image"], **row} for result in results for row in task.rows(result)]
+    return [
+        {"image": result["image"], **row, **_told_flip(result)}
+        for result in results
+        for row in task.rows(result)
+    ]
+
+
+def _told_flip(result: Mapping[str, Any]) -> dict[str, str]:
+    """A column of tables, where mirror images count."""
+    return {FLIP_TEST: "yes"} if FLIP_TEST in result else {}
 
 
 def batches(
@@ -156,6 +173,10 @@ def batches(
             yield scaled.astype(np.float32), list(frames)
     if problems:
         raise DataError(problems)
+
+
+def _with_mirrored(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([pictures, pictures[..., ::-1]])
 
 
 def _files(path: Path) -> list[Path]:

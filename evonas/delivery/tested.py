@@ -9,6 +9,7 @@ from evonas.data.dataset import Dataset
 from evonas.delivery.ladder import Form
 from evonas.exporters.file_names import EXAMPLES
 from evonas.model_folder.recipe_file import Recipe
+from evonas.reports.flip_test import flip_mark
 from evonas.tasks import task_of
 from evonas.tasks.task import LOSS
 from evonas.training.scoring import example_outputs, tabulate
@@ -28,6 +29,7 @@ def tested(form: Form, recipe: Recipe, data: Dataset) -> dict[str, Any]:
     return {
         **{f"test_{name}": value for name, value in form.scores.items() if name not in left_out},
         "test_images": len(data.test),
+        **flip_mark(recipe.training),
         **({"test_table": table} if table else {}),
     }
 
@@ -35,7 +37,7 @@ def tested(form: Form, recipe: Recipe, data: Dataset) -> dict[str, Any]:
 def examples(form: Form, recipe: Recipe, data: Dataset) -> dict[str, bytes]:
     """A picture of test images with what the form finds in them, if there is such a thing."""
     some = data.test.part(np.arange(min(EXAMPLE_IMAGES, len(data.test))))
-    outputs = example_outputs(form.deployed.cpu(), some, recipe.problem)
+    outputs = example_outputs(form.deployed.cpu(), some, recipe.problem, recipe.training)
     picture = task_of(recipe.problem).examples(
         some.images, some.targets, outputs, recipe.problem, recipe.training
     )

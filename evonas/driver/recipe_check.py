@@ -34,6 +34,11 @@ def check_recipe_settings(settings: Settings) -> Iterator[str]:
     compiler = RUNTIMES["torch-inductor"].lack() if own.compile and not is_on_gpu else None
     if compiler is not None:
         yield f"training.compile=true: {compiler}, or leave it out."
+    if own.flip_test:
+        yield (
+            "training.flip_test=true: scores of a search are of one pass through a network, as its "
+            "latency is. Leave it out here; evonas retrain DIR training.flip_test=true takes it."
+        )
     if own.batch_norm == "synced":
         yield (
             "training.batch_norm=synced takes statistics over the processes of a torch process "

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evonas.reports.flip_test import told_flip
 from evonas.reports.format import duration, number
 
 HEADS = ("form", "file", "score", "latency", "size", "parameters", "macs", "took")
@@ -37,7 +38,9 @@ def measured_on(found: Mapping[str, Any]) -> str:
     """The images and the machine that a table of forms is of, as a sentence."""
     device = found["device"]
     where = device.get("gpu") or f"{device['processor']}, {_products(device)}"
-    return f"Scores on {found['images']}, latency on {where}."
+    flip = told_flip(found)
+    latency = "latency of one pass of two" if flip else "latency"
+    return f"Scores on {found['images']}{flip or ','} {latency} on {where}."
 
 
 def _products(device: Mapping[str, Any]) -> str:

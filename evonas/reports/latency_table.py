@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from evonas.reports.flip_test import FLIP_TEST_MS
 from evonas.reports.format import number
 
 
@@ -18,6 +19,10 @@ def print_latency(summary: Mapping[str, Any], console: Console) -> None:
         f"for {images} of {shape}",
         soft_wrap=True,
     )
+    if FLIP_TEST_MS in summary:
+        told = f"{number(summary[FLIP_TEST_MS])} ms for an image and its mirror image"
+        told += ", as training.flip_test of its recipe has it: two passes."
+        console.print(told, soft_wrap=True)
     grid = Table.grid(padding=(0, 2))
     precision, threads = summary["precision"], summary["threads"]
     work = f"{summary['runtime']} in {precision} on {threads} thread{'s' * (threads > 1)}"

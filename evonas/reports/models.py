@@ -14,6 +14,7 @@ from evonas.models import LayerCount, count, count_layers
 from evonas.presets import Preset
 from evonas.reports.epochs import told_epochs
 from evonas.reports.escape import printable
+from evonas.reports.flip_test import told_flip
 from evonas.reports.format import duration, measure, number
 from evonas.reports.forms_table import PACKED_ARE_SMALL, forms_table, measured_on
 from evonas.space import Scale
@@ -167,7 +168,8 @@ def print_retrain(result: dict[str, Any], console: Console) -> None:
     if "compression" in result:
         print_forms(result["compression"], console)
     console.print(
-        f"Test {', '.join(test_scores(result))}, on {result['test_images']} images, after "
+        f"Test {', '.join(test_scores(result))}, on {result['test_images']} images"
+        f"{told_flip(result) or ','} after "
         f"{told_epochs(result)} in {duration(result['seconds'])}. "
         f"Weights, ONNX and card are in {result['folder']}.",
         soft_wrap=True,

@@ -3,7 +3,7 @@
 Names are those that users of Ultralytics know, where they have one.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -79,7 +79,8 @@ class TrainingSettings(Group):
     does best on the validation images; `last` learns from both. A search keeps the last epoch.
     `patience` epochs without a better loss end a training, `plateau` epochs lower its rate by
     ten. `amp` computes in bfloat16 where that is faster (`auto`). `compile` and `cuda_graphs`
-    are for long trainings, and on a GPU. `log` writes curves.
+    are for long trainings, and on a GPU. `log` writes curves. `flip_test` scores a model, and
+    predicts, by each image and its mirror image together, which takes two passes through it.
     """
 
     epochs: Annotated[int, Field(ge=1, le=10**6)] = 5
@@ -177,6 +178,7 @@ class TrainingSettings(Group):
     amp: Literal["auto", "on", "off"] = "auto"
     compile: bool = False
     cuda_graphs: bool = False
+    flip_test: bool = False
     log: Annotated[tuple[Literal["csv", "tensorboard"], ...], BeforeValidator(split_commas)] = ()
 
     @model_validator(mode="before")
@@ -186,3 +188,12 @@ class TrainingSettings(Group):
         if not isinstance(values, dict):
             return values
         return {key: value for key, value in values.items() if (key, value) not in RETIRED}
+
+    @model_validator(mode="after")
+    def _suppresses_what_is_seen_twice(self) -> Self:
+        if self.flip_test and self.nms == "none":
+            raise ValueError(
+                "flip_test=true sees each thing twice, and nms=none leaves both boxes. Write "
+                "training.nms=nms, or leave flip_test out"
+            )
+        return self

@@ -7,7 +7,7 @@ from evonas.space.document import told_once
 from evonas.space.search_space import SearchSpace
 
 # How a training runs, not what it gives. So does `log`, which no space can say: it would be a gene.
-OF_THE_RUN = ("compile", "cuda_graphs", "keep")
+OF_THE_RUN = ("compile", "cuda_graphs", "keep", "flip_test")
 
 
 def check_recipe(space: SearchSpace) -> None:

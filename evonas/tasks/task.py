@@ -182,6 +182,17 @@ class Task(ABC):
         """What model.py is to be asked for beside `load`, and the line that uses the network."""
         return "", "logits = network(images)"
 
+    def unmirrored(self, outputs: Sequence[Any], side_px: int) -> tuple[Any, ...]:
+        """Outputs for images and then for their mirror images, the latter turned back.
+
+        With `flip_test`, `scores`, `table`, `predictions` and `examples` get such outputs.
+
+        Args:
+            outputs: Of torch or of NumPy, in a training or deployed.
+            side_px: The side of the images.
+        """
+        return tuple(outputs)
+
     @abstractmethod
     def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
         """What outputs for one image have to be, in words; None: they are, if of these shapes."""

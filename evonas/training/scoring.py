@@ -33,7 +33,7 @@ def evaluate(
     Raises:
         TrialFailure: The network gives something that is not finite (`diverged`).
     """
-    outputs = _outputs(network.eval(), split, problem, device or torch.device("cpu"))
+    outputs = _outputs(network.eval(), split, problem, recipe, device or CPU)
     scores = task_of(problem).scores(outputs, problem, recipe)
     if not math.isfinite(scores[LOSS]):
         raise TrialFailure("diverged", "the trained network gives values that are not finite")
@@ -49,22 +49,38 @@ def tabulate(
     device: torch.device | None = None,
 ) -> list[dict[str, Any]]:
     """Scores of each class on a split, where the task has such (see `Task.table`)."""
-    outputs = _outputs(network.eval(), split, problem, device or torch.device("cpu"))
+    outputs = _outputs(network.eval(), split, problem, recipe, device or CPU)
     return task_of(problem).table(outputs, problem, recipe)
 
 
 @torch.no_grad()
-def example_outputs(network: nn.Module, split: Split, problem: Problem) -> list[NDArray[Any]]:
+def example_outputs(
+    network: nn.Module, split: Split, problem: Problem, recipe: TrainingSettings
+) -> list[NDArray[Any]]:
     """What the network gives for all images of a small split, on the processor."""
-    batches = [outputs for outputs, _ in _outputs(network.eval(), split, problem, CPU)]
+    batches = [outputs for outputs, _ in _outputs(network.eval(), split, problem, recipe, CPU)]
     return [torch.cat(parts).numpy() for parts in zip(*batches, strict=True)]
 
 
 def _outputs(
-    network: nn.Module, split: Split, problem: Problem, device: torch.device
+    network: nn.Module,
+    split: Split,
+    problem: Problem,
+    recipe: TrainingSettings,
+    device: torch.device,
 ) -> Iterator[tuple[Outputs, torch.Tensor]]:
     for start in range(0, len(split), BATCH):
         images = torch.from_numpy(split.images[start : start + BATCH]).to(device)
         targets = torch.from_numpy(split.targets[start : start + BATCH].copy()).to(device)
-        outputs = outputs_of(network(normalised(images, problem)))
+        outputs = _seen(network, normalised(images, problem), problem, recipe)
         yield tuple(output.float() for output in outputs), targets
+
+
+def _seen(
+    network: nn.Module, images: torch.Tensor, problem: Problem, recipe: TrainingSettings
+) -> Outputs:
+    """Outputs for images, and with `flip_test` behind them those for their mirror images."""
+    if not recipe.flip_test:
+        return outputs_of(network(images))
+    outputs = outputs_of(network(torch.cat([images, images.flip(3)])))
+    return task_of(problem).unmirrored(outputs, images.shape[3])

@@ -42,6 +42,8 @@ def test_forms_stand_side_by_side_with_what_they_were_measured_on(made: Path) ->
     assert "| fp32 | model.onnx | 0.9877 | 2 ms | 1.5 MiB | 400 k | 10 M | |" in told
     assert "| last | model.int8.onnx | 0.9810 | 2 ms | 0.4 MiB |" in told
     assert "Scores on 99 test images, latency on A processor, with avx_vnni for 8 bits." in told
+    seen_twice = text(made, ONNX_INT8, flip_test=True)
+    assert "99 test images, each together with its mirror image, latency of one pass" in seen_twice
     assert "A processor, without VNNI" in text(made, ONNX_INT8, None)
     assert "on 99.9 % of its values" in told
     assert "`model.int8.onnx` is the same in 8 bits" in told

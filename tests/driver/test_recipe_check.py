@@ -27,6 +27,7 @@ def problems(*words: str) -> list[str]:
         (["training.freeze=99"], "training.freeze=99: the network has "),
         (["training.cuda_graphs=true"], "training.cuda_graphs=true has no effect where trials"),
         (["training.batch_norm=synced"], "training.batch_norm=synced takes statistics over"),
+        (["training.flip_test=true"], "training.flip_test=true: scores of a search are of one"),
         (["filter.proxy=synflo"], 'filter.proxy: There is no score called "synflo".'),
         (["filter.share=0.3"], "filter.share has no effect without a score."),
         (["latency.predictor=true"], "latency.predictor=true has no effect without a limit."),

@@ -12,7 +12,7 @@ from evonas.space.training_section import check_recipe
 from evonas.tasks import TASKS
 
 # How boxes are read off, which the run says; a search would choose what flatters the measure.
-OF_READING = {"nms", "nms_iou", "confidence"}
+OF_READING = {"nms", "nms_iou", "confidence", "flip_test"}
 # What has no allele that leaves it out, as a training without it is none.
 NEEDED = {"batch_size", "optimizer", "lr0", "lrf", "momentum", "weight_decay", "schedule"}
 NEEDED |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}

@@ -29,6 +29,7 @@ OF_THE_RUN |= {
     "log",
     "auxiliary_heads",
     "self_adversarial_step",
+    "flip_test",
 }
 
 # What has no meaning for classes, and what detectors alone are usually trained with.

@@ -119,7 +119,7 @@ CHANGES: list[dict[str, Any]] = [
 # tested below.
 ELSEWHERE = {"initialisation", "residual_init", "shift_init", "gate_init", "weights", "freeze"}
 ELSEWHERE |= {"reset_last", "inherit", "auxiliary_heads", "progressive", "hsv_h", "hsv_s"}
-ELSEWHERE |= {"compile", "cuda_graphs", "log", "patience", "plateau", "keep"}
+ELSEWHERE |= {"compile", "cuda_graphs", "log", "patience", "plateau", "keep", "flip_test"}
 # Acts where there are boxes; `tests/tasks/detection` has these.
 ELSEWHERE |= {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
 ELSEWHERE |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}

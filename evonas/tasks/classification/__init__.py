@@ -35,7 +35,12 @@ class Classification(Task):
         LOSS: Score("minimise"),
     }
     space, data = "mobile_cells", "digits"
-    settings = frozenset(("auxiliary", "auxiliary_heads", "dropout", "drop_connect", "cuda_graphs"))
+    settings = frozenset(
+        (
+            *("auxiliary", "auxiliary_heads", "dropout", "drop_connect", "cuda_graphs"),
+            "flip_test",
+        )
+    )
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "
         "data.class_weights=balanced."
@@ -124,7 +129,7 @@ class Classification(Task):
         """See `Task.scores`."""
         from evonas.tasks.classification.scores import classification_scores
 
-        return classification_scores(batches)
+        return classification_scores(batches, recipe)
 
     def predictions(
         self,
@@ -135,7 +140,7 @@ class Classification(Task):
         recipe: TrainingSettings,
     ) -> list[dict[str, Any]]:
         """See `Task.predictions`: the most likely class, and the probabilities of all."""
-        return most_likely(outputs[0], problem.classes)
+        return most_likely(outputs[0], problem.classes, recipe)
 
     def rows(self, prediction: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See `Task.rows`: the probability of each class is a column."""

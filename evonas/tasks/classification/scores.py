@@ -1,17 +1,21 @@
 """How many images are classified rightly."""
 
+import math
+
 import numpy as np
 import torch
 from torch.nn import functional
 
+from evonas.settings import TrainingSettings
 from evonas.tasks.classification import NEAR
 from evonas.tasks.task import LOSS, Batches
 
 
-def classification_scores(batches: Batches) -> dict[str, float]:
+def classification_scores(batches: Batches, recipe: TrainingSettings) -> dict[str, float]:
     """Accuracies and loss (see `Classification`) of logits (batch, classes) and their classes."""
     labels, are_right, are_near, losses = [], [], [], []
     for (logits,), targets in batches:
+        logits = of_both(logits) if recipe.flip_test else logits
         labels.append(targets)
         are_right.append(logits.argmax(1) == targets)
         are_near.append(_rank(logits, targets) < NEAR)
@@ -27,6 +31,16 @@ def classification_scores(batches: Batches) -> dict[str, float]:
         "top5_accuracy": is_near.sum().item() / len(classes),
         LOSS: float(sum(losses)) / len(classes),
     }
+
+
+def of_both(logits: torch.Tensor) -> torch.Tensor:
+    """Logs of the mean probabilities of each image and its mirror image, (images, classes).
+
+    Args:
+        logits: (2 x images, classes), of the images and then of their mirror images.
+    """
+    one, other = logits.log_softmax(1).chunk(2)
+    return torch.logaddexp(one, other) - math.log(2)
 
 
 def _rank(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -79,7 +79,7 @@ class Detection(Task):
         (
             *("mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"),
             *("assigner", "box_loss", "class_loss", "box", "cls", "dfl"),
-            *("nms", "nms_iou", "confidence"),
+            *("nms", "nms_iou", "confidence", "flip_test"),
         )
     )
     counted = "boxes"
@@ -174,6 +174,12 @@ class Detection(Task):
             f"for boxes, scores, classes in detect(network, images, {suppression}):\n"
             "    print(boxes, scores, classes)  # of an image: corners in px, 0..1, class numbers"
         )
+
+    def unmirrored(self, outputs: Sequence[Any], side_px: int) -> tuple[Any, ...]:
+        """See `Task.unmirrored`: boxes, the first output of every head."""
+        from evonas.tasks.detection.mirroring import mirrored_back
+
+        return mirrored_back(outputs[0], side_px), *outputs[1:]
 
     def right_shapes(self, shapes: Shapes, problem: Problem) -> str | None:
         """See `Task.right_shapes`: of a deployed network, or of a head in a training."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evonas.data.frame import Frame
 from evonas.settings import TrainingSettings
+from evonas.tasks.detection.mirroring import together
 from evonas.tasks.detection.suppression import found
 
 
@@ -23,10 +24,11 @@ def boxes_of_pictures(
 
     Args:
         outputs: Boxes (batch, points, 4) in px of the network's square, and scores
-            (batch, points, classes).
+            (batch, points, classes); with `flip_test` a batch is twice the pictures.
         side_px: The side of that square.
     """
     boxes, scores = (torch.from_numpy(np.ascontiguousarray(output)) for output in outputs[:2])
+    boxes, scores = together(boxes, scores, recipe)
     own = found(boxes, scores, recipe.nms, recipe.nms_iou, max(recipe.confidence, 1e-6))
     columns = (own.boxes, own.scores, own.classes)
     pictures = zip(frames, *(column.tolist() for column in columns), strict=True)

@@ -11,6 +11,7 @@ from evonas.tasks.detection.average_precision import Evaluated, Numbers
 from evonas.tasks.detection.detection_loss import terms
 from evonas.tasks.detection.head_outputs import head_of
 from evonas.tasks.detection.labels import Labels
+from evonas.tasks.detection.mirroring import together
 from evonas.tasks.detection.suppression import found
 from evonas.tasks.detection.terms import Terms
 from evonas.tasks.task import LOSS, Batches, Outputs
@@ -48,7 +49,7 @@ def _evaluated(
             is_finite = False
             continue
         boxes.append(_boxes(outputs, images - len(targets), recipe))
-        own = terms(outputs, targets, PLAIN)
+        own = terms(tuple(output[: len(targets)] for output in outputs), targets, PLAIN)
         sums = [a + b for a, b in zip(sums, own, strict=True)] if sums else own
     loss = float(sum(own.loss(PLAIN) for own in sums)) if is_finite else math.nan
     return Evaluated(problem.classes, images, np.concatenate(truth), np.concatenate(boxes)), loss
@@ -62,8 +63,9 @@ def _truth(targets: torch.Tensor, first: int) -> Numbers:
 
 def _boxes(outputs: Outputs, first: int, recipe: TrainingSettings) -> Numbers:
     head = head_of(outputs)
-    nms = "none" if head.says_once else recipe.nms
-    own = found(*head.decoded(outputs), nms, recipe.nms_iou, CONFIDENCE)
+    nms = "none" if head.says_once and not recipe.flip_test else recipe.nms
+    seen = together(*head.decoded(outputs), recipe)
+    own = found(*seen, nms, recipe.nms_iou, CONFIDENCE)
     image, place = (own.scores > 0).nonzero(as_tuple=True)
     columns = (
         image[:, None] + first,
