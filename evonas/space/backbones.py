@@ -1,5 +1,7 @@
 """Published networks as backbones of detectors: a word in a space file for a section."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from evonas.errors import SpaceError
@@ -9,10 +11,27 @@ from evonas.presets import preset
 
 WORD = "preset"
 AT = ("network", "backbone")  # where the word may stand
+GENE_AT = (*AT, WORD)  # where a gene may choose the name
 
 
-def backbone_of(name: Any) -> dict[str, Any]:
+def written_out(network: Mapping[str, Any], name: str | None = None) -> Mapping[str, Any]:
+    """A network section with the published backbone's layers in place of its name.
+
+    Args:
+        name: In place of the one that stands there.
+    """
+    _, key = AT
+    backbone = network.get(key)
+    if not isinstance(backbone, Mapping) or WORD not in backbone:
+        return network
+    own = {key: value for key, value in backbone.items() if key != WORD}
+    return {**network, key: {**backbone_of(name or backbone[WORD]), **own}}
+
+
+def backbone_of(name: Any) -> Mapping[str, Any]:
     """The layers of a published network, as wide and as deep as it was published.
+
+    Those of a detector are its backbone's.
 
     `drop_path` and the constants of norms and activations are those of the space.
 
@@ -25,8 +44,16 @@ def backbone_of(name: Any) -> dict[str, Any]:
         raise SpaceError(
             f"{name} is no name of a published network. Write one, as in mobilenet_v2."
         )
+    return _published(name)
+
+
+@cache
+def _published(name: str) -> Mapping[str, Any]:
     found = preset(name)
     network = found.blueprint.network
+    if network["builder"] == "detector":
+        shared = {key: network[key] for key in SHARED if key in network}
+        return {**shared, **scaled(network, found.scale)["backbone"]}
     form = FORMS.get(network["builder"])
     if form is None:
         raise SpaceError(

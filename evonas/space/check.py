@@ -9,6 +9,7 @@ from evonas.networks.rules import AnyNames, Rules, Ways
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.value_rules import MayBeMissing, Problem
 from evonas.registry import did_you_mean, unknown_name
+from evonas.space.backbones import GENE_AT
 from evonas.space.document import told_once
 from evonas.space.gene import Gene, KeyPath
 from evonas.space.search_space import SearchSpace
@@ -34,7 +35,8 @@ def check_space(space: SearchSpace, scales: Iterable[Scale] | None = None) -> No
     )
     problems = [
         f"{space.place(('network', *path))}: {problem}"
-        for path, problem in check.network(space.template["network"])
+        for network in space.networks.values()
+        for path, problem in check.network(network)
     ]
     if not problems:
         problems = [
@@ -62,19 +64,25 @@ def _scale_problems(space: SearchSpace, scale: Scale) -> Iterator[str]:
             "Write as in filters: 16, repeats: 2."
         )
         return
-    numbers = [
-        gene.number(max(gene.extremes, key=float))  # type: ignore[arg-type]
-        if gene.key_path[-1] in LARGEST_MATTERS
-        else gene.default_number
-        for gene in space.genes
-    ]
-    try:
-        scaled(space.decode(numbers).network, scale)
-    except BuildError as error:
-        is_own = scale.resolution_px == space.scales[scale.name].resolution_px
-        own_place = space.place(("scales", scale.name, "resolution_px"))
-        where = own_place if is_own else f"full.resolution_px={scale.resolution_px}"
-        yield f"{where}: {error}"
+    for backbone in space.networks:
+        numbers = [_largest(gene, backbone) for gene in space.genes]
+        try:
+            scaled(space.decode(numbers).network, scale)
+        except BuildError as error:
+            is_own = scale.resolution_px == space.scales[scale.name].resolution_px
+            own_place = space.place(("scales", scale.name, "resolution_px"))
+            where = own_place if is_own else f"full.resolution_px={scale.resolution_px}"
+            of = f" With the backbone of {backbone}." if backbone else ""
+            yield f"{where}: {error}{of}"
+
+
+def _largest(gene: Gene, backbone: str) -> float:
+    """The number of the allele with which too little may be left of an image."""
+    if gene.key_path == GENE_AT:
+        return gene.number(backbone)
+    if gene.key_path[-1] in LARGEST_MATTERS:
+        return gene.number(max(gene.extremes, key=float))  # type: ignore[arg-type]
+    return gene.default_number
 
 
 class _Check:

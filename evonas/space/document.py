@@ -269,22 +269,42 @@ class _Part:
                 values[key] = values[key] or {}
 
     def _write_out_backbone(self, values: dict[str, Any]) -> None:
-        """A published network's stages in place of its name; keys beside that replace its own."""
+        """A published network's layers in place of its name; keys beside that replace its own.
+
+        Where a gene chooses the name, that is done in each design.
+        """
         section, key = AT
         network = values.get(section) or {}
         backbone = network.get(key)
         if not isinstance(backbone, dict) or WORD not in backbone:
             return
         path = (*AT, WORD)
-        try:
-            published = backbone_of(backbone[WORD])
-        except EvonasError as error:
-            self._problems += [(path, problem) for problem in error.problems]
-            published = {}
+        if is_gene(backbone[WORD]):
+            self._check_choice(backbone[WORD], path)
+            return
+        published = self._published(backbone[WORD], path)
         own = {name: value for name, value in backbone.items() if name != WORD}
         values[section] = {**network, key: {**published, **own}}
         for inner in _paths({name: published[name] for name in published if name not in own}):
             self._written[(*AT, *inner)] = self._written[path]
+
+    def _check_choice(self, gene: Mapping[str, Any], path: KeyPath) -> None:
+        """A gene of backbones is a choice of networks that are one."""
+        names = gene.get("choice")
+        if not isinstance(names, list) or len(gene) > 1:
+            problem = "a backbone is chosen by choice alone, as in {choice: [resnet18, darknet53]}."
+            self._problems.append((path, problem))
+            return
+        for name in names:
+            self._published(name, path)
+
+    def _published(self, name: Any, path: KeyPath) -> Mapping[str, Any]:
+        """The backbone of a published network; nothing, and told, if there is none."""
+        try:
+            return backbone_of(name)
+        except EvonasError as error:
+            self._problems += [(path, problem) for problem in error.problems]
+            return {}
 
     def _size(self, value: Any, written: KeyPath) -> int:
         """How many values it is with its repeated items, before they are written out.

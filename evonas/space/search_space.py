@@ -13,7 +13,8 @@ from evonas.blueprint import Blueprint
 from evonas.key import key_of
 from evonas.networks import Scale, aligned, short, tidied
 from evonas.settings import tidied_compression
-from evonas.space.gene import Allele, Gene, KeyPath, is_one_of
+from evonas.space.backbones import GENE_AT, written_out
+from evonas.space.gene import Allele, Gene, KeyPath, dotted, is_one_of
 
 Chromosome = tuple[float, ...]
 PEEKED = 1024  # blueprints remembered
@@ -42,7 +43,20 @@ class SearchSpace:
         genes = [[gene.name, gene.describe(), gene.when] for gene in self.genes]
         scales = [scale.to_dict() for scale in self.scales.values()]
         filled = {name: own for name, own in self.template.items() if own or name != "values"}
-        return key_of([filled, genes, scales])
+        published = [self.networks] if len(self.networks) > 1 else []
+        return key_of([filled, genes, scales, *published])
+
+    @cached_property
+    def networks(self) -> Mapping[str, Mapping[str, Any]]:
+        """The template's network with each backbone that a gene chooses, by the gene's alleles.
+
+        Without such a gene it is the only one, and has no name.
+        """
+        network = self.template["network"]
+        gene = next((gene for gene in self.genes if gene.key_path == GENE_AT), None)
+        if gene is None:
+            return {"": network}
+        return {str(name): written_out(network, str(name)) for name in gene.extremes}
 
     @property
     def has_network(self) -> bool:
@@ -68,7 +82,7 @@ class SearchSpace:
     def _decoded(self, chromosome: Chromosome) -> Blueprint:
         assert len(chromosome) == len(self.genes), "a chromosome has one number per gene"
         values = _filled(self.template, self._places, self._active_alleles(chromosome))
-        network, repairs = tidied(values["network"])
+        network, repairs = tidied(written_out(values["network"]))
         compression = tidied_compression(values["compression"])
         return Blueprint(
             network, values["training"], compression, repairs, values.get("values", {})
@@ -92,8 +106,23 @@ class SearchSpace:
             ValueError: The space cannot express the blueprint; the message names what is in the
                 way, a gene without the allele or a value that the space fixes otherwise.
         """
-        network, _ = tidied(aligned(blueprint.network, self.template["network"]))
-        chromosome = self._encode({**blueprint.to_dict(), "network": network})
+        problems = []
+        for name, template in self.networks.items():
+            try:
+                return self._encoded_as(blueprint, name, template)
+            except ValueError as problem:
+                problems.append(str(problem))
+        elsewhere = [problem for problem in problems if not problem.startswith(BACKBONE)]
+        if not elsewhere and len(problems) > 1:
+            names = ", ".join(self.networks)
+            elsewhere = [f"{BACKBONE}: the blueprint has that of none of {names}"]
+        raise ValueError([*elsewhere, *problems][0])
+
+    def _encoded_as(
+        self, blueprint: Blueprint, name: str, template: Mapping[str, Any]
+    ) -> Chromosome:
+        network, _ = tidied(aligned(blueprint.network, template))
+        chromosome = self._encode(_named({**blueprint.to_dict(), "network": network}, name))
         found = self.peek(chromosome)
         pairs = {
             "network": (short(found.network), short(network)),
@@ -112,7 +141,14 @@ class SearchSpace:
 
     def canonical(self, chromosome: Sequence[float]) -> Chromosome:
         """The one chromosome that all chromosomes of the same design share."""
-        return self._encode(self.peek(chromosome).to_dict())
+        return self._encode(self._words_of(chromosome))
+
+    def _words_of(self, chromosome: Sequence[float]) -> dict[str, Any]:
+        """The design as the file would write it, a published backbone by its name."""
+        values = self.peek(chromosome).to_dict()
+        if len(self.networks) == 1:
+            return values
+        return _named(values, str(self._active_alleles(chromosome)[dotted(GENE_AT)]))
 
     def sample(self, rng: np.random.Generator) -> Chromosome:
         """A chromosome with every gene drawn on its own."""
@@ -125,7 +161,7 @@ class SearchSpace:
 
     def alleles(self, chromosome: Sequence[float]) -> dict[str, Allele]:
         """The active genes' alleles by name, as they stand in the blueprint."""
-        values = self.peek(chromosome).to_dict()
+        values = self._words_of(chromosome)
         found = {gene.name: value_at(values, gene.key_path) for gene in self.genes}
         return {name: allele for name, allele in found.items() if allele is not MISSING}
 
@@ -143,6 +179,16 @@ class SearchSpace:
 
 
 MISSING: Any = object()
+BACKBONE = dotted(GENE_AT[:-1])
+
+
+def _named(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The values of a design with the name of its published backbone, if it has one."""
+    if not name:
+        return values
+    section, key, word = GENE_AT
+    network = values[section]
+    return {**values, section: {**network, key: {**network[key], word: name}}}
 
 
 def _is_active(gene: Gene, alleles: Mapping[str, Allele]) -> bool:

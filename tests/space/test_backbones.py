@@ -74,7 +74,10 @@ def test_what_is_written_out_is_the_same_space() -> None:
             "nasnet_a_mobile",
             "nasnet_a_mobile is a network of cells, and a backbone is one of stages",
         ),
-        ({"choice": ["resnet18"]}, "is no name of a published network"),
+        (["resnet18"], "is no name of a published network"),
+        ({"choice": ["resnet18", "resnet1"]}, 'no model called "resnet1"'),
+        ({"choice": ["resnet18"], "when": {"kind": "pan"}}, "a backbone is chosen by choice alone"),
+        ({"int": [1, 2]}, "a backbone is chosen by choice alone"),
     ],
 )
 def test_what_is_no_backbone_is_told_with_its_place(name: Any, said: str) -> None:
@@ -83,3 +86,40 @@ def test_what_is_no_backbone_is_told_with_its_place(name: Any, said: str) -> Non
     assert str(error.value).startswith("mine, network.backbone.preset: ")
     assert said in str(error.value)
     assert len(error.value.problems) == 1
+
+
+CHOSEN = {"choice": ["resnet18", "vgg16", "mobilenet_v2"]}
+
+
+def test_a_gene_chooses_among_published_backbones() -> None:
+    space = space_of(document_of(written(preset=CHOSEN, activation="swish"), "mine"))
+    check_space(space)
+    for number, name in enumerate(CHOSEN["choice"]):
+        fixed = space_of(document_of(written(preset=name, activation="swish"), "mine"))
+        design = space.decode([number, 1])
+        assert design == fixed.decode([1])
+        assert space.alleles([number, 1])["network.backbone.preset"] == name
+        assert space.encode(design) == space.canonical([number, 1]) == (number, 1)
+
+
+def test_a_space_of_other_backbones_has_another_fingerprint() -> None:
+    one, other = (
+        space_of(document_of(written(preset={"choice": [*names]}), "mine"))
+        for names in (("resnet18", "vgg16"), ("resnet18", "resnet34"))
+    )
+    assert one.fingerprint != other.fingerprint
+
+
+def test_a_backbone_that_no_allele_has_is_told() -> None:
+    space = space_of(document_of(written(preset=CHOSEN), "mine"))
+    foreign = space_of(document_of(written(preset="resnet34"), "mine")).decode([0])
+    with pytest.raises(ValueError, match="that of none of resnet18, vgg16, mobilenet_v2"):
+        space.encode(foreign)
+
+
+def test_each_backbone_of_a_gene_has_to_fit_the_scales() -> None:
+    values = written(preset={"choice": ["resnet18", "alexnet"]})
+    values["scales"]["proxy"]["resolution_px"] = 32
+    values["network"]["levels"] = 3
+    with pytest.raises(SpaceError, match="backbone of alexnet"):
+        check_space(space_of(document_of(values, "mine")))
