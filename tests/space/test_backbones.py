@@ -76,7 +76,10 @@ def test_what_is_written_out_is_the_same_space() -> None:
         ),
         (["resnet18"], "is no name of a published network"),
         ({"choice": ["resnet18", "resnet1"]}, 'no model called "resnet1"'),
-        ({"choice": ["resnet18"], "when": {"kind": "pan"}}, "a backbone is chosen by choice alone"),
+        (
+            {"choice": ["resnet18"], "when": {"neck.width": 8}},
+            "a backbone is chosen by choice alone",
+        ),
         ({"int": [1, 2]}, "a backbone is chosen by choice alone"),
     ],
 )
