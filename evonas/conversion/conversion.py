@@ -16,7 +16,7 @@ class Conversion:
 
     `origin`: the program, with its version. `images_seen`: by the training that they are of; None
     if the file does not say. `layers`: how many were read, and how many the network has.
-    `numbers`: in the file.
+    `numbers`: in the file. `missing`: tensors of the other layers.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -24,6 +24,7 @@ class Conversion:
     images_seen: int | None
     layers: tuple[int, int]
     numbers: int
+    missing: tuple[str, ...]
 
 
 def with_classes(preset: Preset, classes: int | None) -> Preset:

@@ -5,7 +5,7 @@ from typing import Any
 
 import safetensors.torch
 
-from evonas.conversion.conversion import with_classes, without_weights
+from evonas.conversion.conversion import with_classes
 from evonas.conversion.darknet_reader import read_darknet
 from evonas.errors import SettingsError
 from evonas.files import make_folder, write_atomically
@@ -43,9 +43,7 @@ def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict
         "layers_read": read.layers[0],
         "layers": read.layers[1],
         "tensors": len(read.tensors),
-        "missing": [
-            each for each in without_weights(chosen).state_dict() if each not in read.tensors
-        ],
+        "missing": [*read.missing],
         "written": str(to),
     }
 

@@ -47,6 +47,7 @@ def read_darknet(file: Path, chosen: Preset) -> Conversion:
         images_seen=given.images_seen,
         layers=(read, len(order)),
         numbers=count,
+        missing=_of(order[read:]),
     )
 
 
@@ -70,8 +71,13 @@ def _tensors(
             section.put(part, whole)
         if section.norm is not None:
             found[f"{section.norm}.num_batches_tracked"] = torch.tensor(0)
-    halved = {name for section in order[read:] for name in section.tensors}
+    halved = _of(order[read:])
     return {name: tensor for name, tensor in found.items() if name not in halved}
+
+
+def _of(order: Sequence[Section]) -> tuple[str, ...]:
+    """The names of the sections' tensors; a layer may be of two sections."""
+    return tuple(dict.fromkeys(name for section in order for name in section.tensors))
 
 
 def _check(values: torch.Tensor, name: str, where: str) -> None:

@@ -36,7 +36,7 @@ def test_a_training_begins_with_what_was_written(backbone: Path, working_folder:
     assert call.stdout == (
         f"{backbone} (Darknet 0.1.0, after 80,000,000 images): 19,831,776 numbers are 18 of 19 "
         "layers of darknet19 with 1000 classes.\n"
-        "The file ends there. A training draws 2 tensors anew: head.0.0.weight, head.0.0.bias.\n"
+        "The file ends there. A training draws 2 tensors anew: head.0.0.bias, head.0.0.weight.\n"
         "108 tensors written to made/b.safetensors. Begin with them by "
         "training.weights=made/b.safetensors\n"
     )
@@ -60,7 +60,7 @@ def test_json_says_what_was_read(backbone: Path, working_folder: Path) -> None:
         "layers_read": 18,
         "layers": 19,
         "tensors": len(tensors),
-        "missing": ["head.0.0.weight", "head.0.0.bias"],
+        "missing": ["head.0.0.bias", "head.0.0.weight"],
         "written": "b.safetensors",
     }
 
