@@ -5,6 +5,7 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,7 @@ from evonas.reports.format import duration, number
 from evonas.runs.run import Run
 from evonas.runs.run_folder import DATABASE
 from evonas.settings import Settings, Words
+from evonas.tasks import task_of
 from evonas.trial import Outcome
 
 TRIALS = 2
@@ -63,6 +65,7 @@ def examine(words: Iterable[str] = ()) -> Iterator[Check]:
     yield Check("int8", True, _int8())
     if settings.evaluator.trains:
         yield _attempt("data", lambda: _data(checked))
+        yield from _findings(checked)
         yield from _labels(checked.data.faults if checked.data else ())
         yield _attempt("clock", lambda: _clock(settings))
     with tempfile.TemporaryDirectory() as folder:
@@ -124,6 +127,16 @@ def _data(checked: Checked) -> Check:
         free > 1,
         f"{lines} Read at {side} px and cached in {cache_folder('data')}, {free:.0f} GiB free",
     )
+
+
+def _findings(checked: Checked) -> Iterator[Check]:
+    """What the task says of the targets that are learnt."""
+    with suppress(EvonasError, OSError):  # told by the check of the data
+        data = load_data(checked.settings.data, checked.space.scales["proxy"].resolution_px)
+        for name, told in task_of(data.problem).findings(
+            data.train.targets, checked.settings.training
+        ):
+            yield Check(name, True, told)
 
 
 def _labels(faults: Iterable[Fault]) -> Iterator[Check]:

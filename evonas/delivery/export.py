@@ -138,7 +138,12 @@ def _model(
     teacher = outcome.details.get(TAUGHT_BY)
     facts |= {} if teacher is None else {TAUGHT_BY: teacher}
     recipe = _recipe(run, trial, scale)
-    training = task_of(recipe.problem).fitted(recipe.training, network.plan.outputs)
+    task = task_of(recipe.problem)
+    training = task.fitted(recipe.training, network.plan.outputs)
+    if scale.name == "proxy" and run.settings.evaluator.trains:
+        training = task.adapted(training, network)
+    else:
+        training = task.enlarged(training, scale.resolution_px / run.scales[0].resolution_px)
     recipe = recipe.model_copy(update={"training": training})
     return Model(recipe, blueprint.to_dict(), facts, network)
 

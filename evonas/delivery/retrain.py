@@ -107,9 +107,11 @@ def _retrained(
     recipe = _with_input(recipe, data)
     start = time.monotonic()
     torch.set_num_threads(threads_for(network, recipe.input.shape))
-    _begin(recipe, blueprint, network, display)
+    _begin(recipe, blueprint, network, data, display)
     training = FinalTraining(folder, recipe, data, training_device(), display, steps)
     progress = training.run(network)
+    adapted = task_of(recipe.problem).adapted(recipe.training, network)
+    recipe = recipe.model_copy(update={"training": adapted})
     kit = step_kit(recipe, steps, facts, training.images, progress.bfloat16)
     ladder = Ladder(kit, "test", data.test, LatencySettings())
     ladder.climb(network, time.monotonic() - start, display.line)
@@ -230,10 +232,15 @@ def _with_input(recipe: Recipe, data: Dataset) -> Recipe:
 
 
 def _begin(
-    recipe: Recipe, blueprint: Mapping[str, Any], network: nn.Module, display: Epochs
+    recipe: Recipe,
+    blueprint: Mapping[str, Any],
+    network: nn.Module,
+    data: Dataset,
+    display: Epochs,
 ) -> None:
     """Fresh weights as recipe and blueprint have them, and those of a file over them."""
     designed = blueprint.get("network", {}).get("initialisation")
     taken = begin(network, recipe.training, recipe.seed, designed)
+    task_of(recipe.problem).adapt(network, data.train.targets, recipe.training)
     if recipe.training.weights is not None:
         display.line(f"{recipe.training.weights}: {taken}.")

@@ -77,9 +77,11 @@ class Artefact:
 
 
 def undecoded(artefact: Artefact) -> Artefact:
-    """A detector whose logits and distances leave it as they are."""
+    """A detector whose logits, and what boxes are made of, leave it as they are."""
     key = key_of([artefact.key, "undecoded"])
-    return replace(artefact, plan=artefact.plan.giving(*RAW), key=key)
+    names = {part.name for part in artefact.plan.parts}
+    raw = [name for name in RAW if name in names]
+    return replace(artefact, plan=artefact.plan.giving(*raw), key=key)
 
 
 def suppressed(artefact: Artefact) -> Artefact:

@@ -116,7 +116,9 @@ def _done(kit: Kit, network: nn.Module, assignment: Assignment) -> _Done:
     """Trains the network."""
     design, shared = assignment.trial.blueprint, assignment.training
     scheme = design.network.get("initialisation")
-    begin(network, kit.recipe(design), assignment.training_seed, scheme)
+    recipe = kit.recipe(design)
+    begin(network, recipe, assignment.training_seed, scheme)
+    kit.task.adapt(network, kit.data().train.targets, recipe)
     begun = _begun(kit, network, assignment)
     teacher = teacher_for(kit, assignment)
     for segment in begun.segments:

@@ -41,6 +41,15 @@ from evonas.models.chain_layers import (
 )
 from evonas.models.cross_stage import CrossStage
 from evonas.models.detection.adaptive_fusion import AdaptiveFusion
+from evonas.models.detection.anchored import (
+    AnchorBoxes,
+    AnchorPoints,
+    AnchorPrediction,
+    AnchorPriors,
+    ObjectScores,
+    Settling,
+    Values,
+)
 from evonas.models.detection.prediction import Boxes, Points, Prediction, Priors, Scores
 from evonas.models.detection.pyramid import Fusion, Still, Upsample
 from evonas.models.detection.receptive_field_block import ReceptiveFieldBlock
@@ -86,8 +95,24 @@ DETECTION = (
     *(AdaptiveFusion, Boxes, Fusion, Points, Prediction, Priors, ReceptiveFieldBlock, Scores),
     *(Still, Upsample),
 )
+ANCHORED = (
+    *(AnchorBoxes, AnchorPoints, AnchorPrediction, AnchorPriors, ObjectScores, Settling, Values),
+)
 
-GROUPS = (*(STEMS, BLOCKS, AROUND_BLOCKS, OPERATIONS, CELLS, LAYERS, BRANCHES, HEADS, DETECTION),)
+GROUPS = (
+    *(
+        STEMS,
+        BLOCKS,
+        AROUND_BLOCKS,
+        OPERATIONS,
+        CELLS,
+        LAYERS,
+        BRANCHES,
+        HEADS,
+        DETECTION,
+        ANCHORED,
+    ),
+)
 
 MODULES: Mapping[str, type[nn.Module]] = {
     module.__name__: module for modules in GROUPS for module in modules

@@ -59,7 +59,13 @@ class TrainingSettings(Group):
     from 1 - x to 1 + x times the usual. `assigner` says which points learn a box, `box_loss` and
     `class_loss` how, and `box`, `cls`, `dfl` are the gains of box, class and distribution. `nms`
     says how boxes of one thing become one, of an overlap above `nms_iou`, and `confidence` is the
-    least score that a prediction tells.
+    least score that a prediction tells. Of heads with anchors: `anchors`
+    are width and height of each in px, the finest level's first (not set: those that fit the
+    training boxes, by k-means); `obj` is the gain of objectness, a
+    point whose box overlaps more than `ignore_iou` with one that it does not learn is told nothing,
+    and anchors that overlap more than `anchor_iou` with a box learn it beside the best (not set:
+    the best alone); YOLOv2's weighs its parts by `object_scale`, `noobject_scale`, `coord_scale`
+    and `class_scale`, and regresses roots of sizes with `root_sizes`.
 
     Regularisation: `dropout` before the classifier, `spatial_dropout` of whole maps and
     `drop_block` of squares behind blocks, `drop_connect` of the classifier's weights, `drop_path`
@@ -152,6 +158,15 @@ class TrainingSettings(Group):
     box: NotNegative = 7.5
     cls: NotNegative = 0.5
     dfl: NotNegative = 1.5
+    obj: NotNegative = 1.0
+    ignore_iou: Annotated[float, Field(gt=0, le=1)] = 0.7
+    anchors: tuple[tuple[Positive, Positive], ...] | None = None
+    anchor_iou: Annotated[float, Field(gt=0, lt=1)] | None = None
+    object_scale: NotNegative = 5.0
+    noobject_scale: NotNegative = 1.0
+    coord_scale: NotNegative = 1.0
+    class_scale: NotNegative = 1.0
+    root_sizes: bool = False
     nms: Literal["nms", "diou", "soft", "none"] = "nms"
     nms_iou: Annotated[float, Field(gt=0, le=1)] = 0.65
     confidence: Probability = 0.25

@@ -18,6 +18,7 @@ from evonas.settings import TrainingSettings
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Generator, Tensor
+    from torch.nn import Module
 
 Outputs = tuple["Tensor", ...]  # of a network, in the order of its plan
 Batches = Iterable[tuple[Outputs, "Tensor"]]  # outputs and targets
@@ -130,6 +131,29 @@ class Task(ABC):
             targets: (batch, ...). Returned as `loss` takes them.
             done: The share of the training that is done, 0..1.
         """
+
+    def adapt(  # noqa: B027 - most tasks have nothing to set
+        self, network: "Module", targets: Targets, recipe: TrainingSettings
+    ) -> None:
+        """Sets in a network what follows from the targets of a training, before that begins.
+
+        The same targets set the same.
+
+        Raises:
+            SettingsError: The recipe says what does not fit the network.
+        """
+
+    def adapted(self, recipe: TrainingSettings, network: "Module") -> TrainingSettings:
+        """The recipe with what `adapt` set, so that a training by it sets the same."""
+        return recipe
+
+    def enlarged(self, recipe: TrainingSettings, times: float) -> TrainingSettings:
+        """The recipe for images that are so many times as large."""
+        return recipe
+
+    def findings(self, targets: Targets, recipe: TrainingSettings) -> Iterator[tuple[str, str]]:
+        """What else there is to know of the targets of a training: names and sentences."""
+        yield from ()
 
     @abstractmethod
     def loss(

@@ -220,9 +220,10 @@ PARTS: Mapping[str, Part] = {
         "\n\ndef novel(network, levels):\n    return _anchor_free(network, levels)\n",
         {
             "HEADS networks/detector/heads.py": KIND,
+            "HEADS tasks/detection/head_outputs.py": "99: _ANCHOR_FREE",
             "docs/networks.md": (
-                "branches of their own |",
-                "branches of their own; `novel` |",
+                "branches of their own; `yolov3`",
+                "branches of their own; `novel`; `yolov3`",
             ),
         },
     ),

@@ -123,6 +123,8 @@ ELSEWHERE |= {"compile", "cuda_graphs", "log", "patience", "plateau", "keep", "f
 # Acts where there are boxes; `tests/tasks/detection` has these.
 ELSEWHERE |= {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
 ELSEWHERE |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
+ELSEWHERE |= {"obj", "ignore_iou", "anchors", "anchor_iou", "root_sizes"}
+ELSEWHERE |= {"object_scale", "noobject_scale", "coord_scale", "class_scale"}
 ELSEWHERE |= {"nms", "nms_iou", "confidence"}
 
 

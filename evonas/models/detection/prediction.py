@@ -55,16 +55,18 @@ class Priors(nn.Module):
     def forward(self, *maps: torch.Tensor) -> torch.Tensor:
         """The cells of maps (batch, channels, h, w)."""
         pairs = zip(maps, self.strides, strict=True)
-        return torch.cat([self._cells(each, stride) for each, stride in pairs]).unsqueeze(0)
+        return torch.cat([cells(each, stride) for each, stride in pairs]).unsqueeze(0)
 
-    def _cells(self, maps: torch.Tensor, stride: int) -> torch.Tensor:
-        height, width = maps.shape[2:]
-        wide = torch.promote_types(maps.dtype, torch.float32)
-        down = (torch.arange(height, device=maps.device, dtype=wide) + 0.5) * stride
-        right = (torch.arange(width, device=maps.device, dtype=wide) + 0.5) * stride
-        y, x = torch.meshgrid(down, right, indexing="ij")
-        side = torch.full_like(x, stride)
-        return torch.stack([x, y, side, side], -1).reshape(height * width, 4)
+
+def cells(maps: torch.Tensor, stride: int) -> torch.Tensor:
+    """Centre x, centre y, width and height in px of the cells of maps (batch, channels, h, w)."""
+    height, width = maps.shape[2:]
+    wide = torch.promote_types(maps.dtype, torch.float32)
+    down = (torch.arange(height, device=maps.device, dtype=wide) + 0.5) * stride
+    right = (torch.arange(width, device=maps.device, dtype=wide) + 0.5) * stride
+    y, x = torch.meshgrid(down, right, indexing="ij")
+    side = torch.full_like(x, stride)
+    return torch.stack([x, y, side, side], -1).reshape(height * width, 4)
 
 
 class Boxes(nn.Module):

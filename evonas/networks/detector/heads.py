@@ -1,14 +1,16 @@
 """Heads: what is predicted from the maps of a neck. A new one is a function and a line in `HEADS`.
 
-A head gives `boxes`, `logits`, `distances` and `priors` in a training, and `boxes` and `scores`
-deployed; what they are is told by the modules of `models.detection`.
+A head gives `boxes`, `logits` and what its loss needs in a training, and `boxes` and `scores`
+deployed; what they are is told by the modules of `models.detection`. The number of outputs of a
+training tells the head (see `tasks.detection.head_outputs`).
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from evonas.networks.detector.levels import Kind, Level, block
+from evonas.networks.detector.anchored_heads import ANCHORED_HEADS
+from evonas.networks.detector.levels import Kind, Level, Outputs, block
 from evonas.networks.plan import Layer, Part
 
 # What a head is meant to say where it does not.
@@ -19,6 +21,10 @@ HEAD_DEFAULTS: Mapping[str, Any] = {
     "depthwise": False,
     "bins": 8,
     "one_to_one": False,
+    "anchors": 3,
+    "anchor_sizes": [],
+    "grid_sensitivity": 1.0,
+    "settling": 200,
 }
 EVERY_HEAD = ()  # the keys that every kind takes
 SIDES = 4
@@ -30,15 +36,7 @@ FIRST_PROBABILITY, FIRST_DISTANCE = 0.01, 1.0
 
 TRAINED = ("boxes", "logits", "distances", "priors")
 MANY = tuple(f"{name}_many" for name in TRAINED[:3])  # of the other branch of one-to-one heads
-DEPLOYED = ("boxes", "scores")
-RAW = ("logits", "distances")  # without decoding
-
-
-class Outputs(NamedTuple):
-    """The parts that leave the network in a training, and deployed."""
-
-    trained: tuple[str, ...]
-    deployed: tuple[str, ...]
+RAW = ("logits", "distances", "objectness", "offsets")  # without decoding, of heads that have them
 
 
 def says_once(outputs: Sequence[str]) -> bool:
@@ -57,14 +55,14 @@ def _anchor_free(network: Mapping[str, Any], levels: Sequence[Level]) -> tuple[l
     priors = Part("priors", (Layer("Priors", {"strides": strides}),), reads)
     score = Part("scores", (Layer("Scores", {}),), ("logits",))
     if not network["head"]["one_to_one"]:
-        return [priors, *_branch(network, levels, ""), score], Outputs(TRAINED, DEPLOYED)
+        return [priors, *_branch(network, levels, ""), score], Outputs(TRAINED)
     still = [Part(f"still_{lv.number}", (Layer("Still", {}),), (lv.reads,)) for lv in levels]
     same = [
         Level(lv.number, lv.stride, lv.channels, part.name)
         for lv, part in zip(levels, still, strict=True)
     ]
     branches = [*_branch(network, same, ""), *_branch(network, levels, "_many")]
-    return [priors, *still, *branches, score], Outputs((*TRAINED, *MANY), DEPLOYED)
+    return [priors, *still, *branches, score], Outputs((*TRAINED, *MANY))
 
 
 def _branch(network: Mapping[str, Any], levels: Sequence[Level], suffix: str) -> list[Part]:
@@ -118,4 +116,5 @@ HEADS: Mapping[str, Kind] = {
         ("kernel", "depthwise"),
         _anchor_free,
     ),
+    **ANCHORED_HEADS,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from evonas.networks.plan import Layer, Part
 from evonas.networks.stages.plan import norm_argument
@@ -28,6 +28,14 @@ class Level:
 
 
 Planned = tuple[list[Part], Sequence[Level]]  # what a neck makes: parts, and what they give
+DEPLOYED = ("boxes", "scores")
+
+
+class Outputs(NamedTuple):
+    """The parts that leave the network in a training, and deployed."""
+
+    trained: tuple[str, ...]
+    deployed: tuple[str, ...] = DEPLOYED
 
 
 @dataclass(frozen=True)
@@ -77,13 +85,20 @@ def convolution(
 
 
 def block(
-    network: Mapping[str, Any], section: Mapping[str, Any], width: int, stride: int = 1
+    network: Mapping[str, Any],
+    section: Mapping[str, Any],
+    width: int,
+    stride: int = 1,
+    made: int | None = None,
 ) -> Layer:
-    """What a neck or a head repeats: a convolution that keeps the width, or a depthwise one."""
-    kernel = section["kernel"]
+    """What a neck or a head repeats: a convolution of a width, or a depthwise one.
+
+    It keeps the width where no other is to be made.
+    """
+    made, kernel = made or width, section["kernel"]
     if not section["depthwise"]:
-        return convolution(network, width, width, kernel, stride)
-    shape = {"in_channels": width, "out_channels": width, "kernel": kernel, "stride": stride}
+        return convolution(network, width, made, kernel, stride)
+    shape = {"in_channels": width, "out_channels": made, "kernel": kernel, "stride": stride}
     how = {"activation": network["activation"], "linear": False, **norm_argument(network)}
     return Layer("DepthwiseSeparable", {**shape, **how})
 

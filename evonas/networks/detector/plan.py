@@ -14,8 +14,7 @@ from evonas.networks.plan import Plan
 def plan_detector(network: Mapping[str, Any]) -> Plan:
     """The parts of a scaled section (see `networks.scaled`).
 
-    In a training it gives `boxes`, `logits`, `distances` and `priors`, and with a one-to-one
-    branch those of the other branch; deployed, `boxes` and `scores`.
+    In a training it gives what its head says; deployed, `boxes` and `scores`.
     """
     trunk, levels = plan_backbone(network)
     neck, mixed = NECKS[network["neck"]["kind"]].plan(network, levels)

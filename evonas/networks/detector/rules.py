@@ -16,9 +16,11 @@ from evonas.networks.rules import COMMON, DROP_PATH, Rules, Ways
 from evonas.networks.stages.rules import KERNEL
 from evonas.networks.stages.rules import RULES as STAGES
 from evonas.networks.value_rules import (
+    MOST_CHANNELS,
     Alleles,
     MayBeMissing,
     Problem,
+    between,
     one_of,
     one_of_words,
     true_or_false,
@@ -27,6 +29,8 @@ from evonas.networks.value_rules import (
 from evonas.yaml_file import KeyPath
 
 MOST_LEVELS, MOST_DEPTH, MOST_BINS = 6, 16, 64
+MOST_ANCHORS = 32  # of a level
+MOST_SETTLING = 10**9  # batches
 
 
 def _across(network: Mapping[str, Any], alleles: Alleles) -> Iterator[Problem]:
@@ -117,6 +121,31 @@ def _backbone_keys(backbone: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sizes(value: Any) -> str | None:
+    """Widths and heights of anchors, or none."""
+    is_right = isinstance(value, list) and all(map(_is_size, value))
+    wanted = "a list of anchors. Write [width, height] of each in px, both above 0"
+    return None if is_right else f"{value} is not {wanted}."
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_side(each) for each in value)
+
+
+def _is_side(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value <= MOST_CHANNELS
+
+
+_sensitivity = between(1, 2, "a grid sensitivity")
+
+
+def _sensitivities(value: Any) -> str | None:
+    """A number, or one for each level."""
+    values = value if isinstance(value, list) and value else [value]
+    return next((problem for each in values if (problem := _sensitivity(each))), None)
+
+
 _DEPTH = MayBeMissing(whole(0, "a number of blocks", most=MOST_DEPTH))
 _BLOCKS = {
     "depth": _DEPTH,
@@ -141,6 +170,10 @@ KEYS: Mapping[str, Any] = {
         **_BLOCKS,
         "bins": MayBeMissing(whole(1, "a number of bins", most=MOST_BINS)),
         "one_to_one": MayBeMissing(true_or_false),
+        "anchors": MayBeMissing(whole(1, "a number of anchors", most=MOST_ANCHORS)),
+        "anchor_sizes": MayBeMissing(_sizes),
+        "grid_sensitivity": MayBeMissing(_sensitivities),
+        "settling": MayBeMissing(whole(0, "a number of batches", most=MOST_SETTLING)),
     },
 }
 

@@ -10,27 +10,35 @@ from numpy.typing import NDArray
 
 from evonas.data.dataset import Images, Targets
 from evonas.data.frame import Frame
-from evonas.networks.detector.heads import DEPLOYED, says_once
+from evonas.networks.detector.heads import says_once
+from evonas.networks.detector.levels import DEPLOYED
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
+from evonas.tasks.detection.anchor_fitting import fitted_anchors, mean_best_overlap, sizes_of
 from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Generator, Tensor
+    from torch.nn import Module
 
 COLUMNS = 5  # of a label: class, x1, y1, x2, y2
 SHARE = (0.0, 1.0)
+USUAL_ANCHORS = 9  # three for each of three levels
 
 
 class Detection(Task):
     """Targets are float32 (images, most boxes, 5): class, x1, y1, x2, y2 in px of the square.
 
     Class -1 fills up. A sixth column weighs labels in a training. A network in training gives
-    `boxes` (batch, points, 4) in px, `logits` (batch, points, classes), `distances` (batch, points,
-    4 x bins), raw, and `priors` (1, points, 4): centre, width and height of each point's cell in
-    px. With a one-to-one branch these are its outputs, and `boxes`, `logits` and `distances` of the
-    other follow. Deployed, it gives `boxes` and `scores`, the probabilities.
+    `boxes` (batch, points, 4) in px, `logits` (batch, points, classes), and what its kind of head
+    adds; the number of outputs tells the head (see `head_outputs`). Deployed, it gives `boxes` and
+    `scores`, the probabilities. An anchor-free head adds `distances` (batch, points, 4 x bins),
+    raw, and `priors` (1, points, 4): centre, width and height of each point's cell in px; with a
+    one-to-one branch these are its outputs, and `boxes`, `logits` and `distances` of the other
+    follow. A head with anchors adds `objectness` (batch, points, 1), `offsets` (batch, points, 4),
+    both raw, and `priors` (1, points, 5): the centre of each point's cell, width and height of its
+    anchor, and the stride; YOLOv2's also `settling` (1,), 1 in the first batches and then 0.
 
     `map50_95` is COCO's mean average precision, over IoUs of .50 to .95, `map50` and `map75` at one
     IoU, and `map_small` (below 32² px), `map_medium` and `map_large` (above 96² px) those of boxes
@@ -79,6 +87,8 @@ class Detection(Task):
         (
             *("mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"),
             *("assigner", "box_loss", "class_loss", "box", "cls", "dfl"),
+            *("obj", "ignore_iou", "anchors", "anchor_iou", "root_sizes"),
+            *("object_scale", "noobject_scale", "coord_scale", "class_scale"),
             *("nms", "nms_iou", "confidence", "flip_test"),
         )
     )
@@ -130,6 +140,40 @@ class Detection(Task):
         from evonas.tasks.detection.variation import varied
 
         return varied(images, targets, problem, recipe, done, generator)
+
+    def adapt(self, network: "Module", targets: Targets, recipe: TrainingSettings) -> None:
+        """See `Task.adapt`: the anchors of a head that has such."""
+        from evonas.tasks.detection.network_anchors import set_anchors
+
+        set_anchors(network, targets, recipe)
+
+    def adapted(self, recipe: TrainingSettings, network: "Module") -> TrainingSettings:
+        """See `Task.adapted`."""
+        from evonas.tasks.detection.network_anchors import anchors_of
+
+        anchors = anchors_of(network)
+        return recipe if anchors is None else recipe.model_copy(update={"anchors": anchors})
+
+    def enlarged(self, recipe: TrainingSettings, times: float) -> TrainingSettings:
+        """See `Task.enlarged`: anchors are in px."""
+        if recipe.anchors is None:
+            return recipe
+        anchors = tuple((width * times, height * times) for width, height in recipe.anchors)
+        return recipe.model_copy(update={"anchors": anchors})
+
+    def findings(self, targets: Targets, recipe: TrainingSettings) -> Iterator[tuple[str, str]]:
+        """See `Task.findings`: anchors, and how well they fit."""
+        sizes = sizes_of(targets)
+        if not len(sizes):
+            return
+        own = recipe.anchors
+        anchors = fitted_anchors(sizes, USUAL_ANCHORS) if own is None else np.array(own)
+        listed = ", ".join(f"{width:.3g} x {height:.3g}" for width, height in anchors)
+        whose = f"{len(anchors)} that fit the training boxes" if own is None else "of the recipe"
+        yield (
+            "anchors",
+            f"{whose}: {listed} px; mean best IoU {mean_best_overlap(sizes, anchors):.2f}",
+        )
 
     def loss(
         self,

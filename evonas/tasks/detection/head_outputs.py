@@ -9,12 +9,20 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from evonas.networks.detector.anchored_heads import ANCHORED
 from evonas.networks.detector.heads import MANY, TRAINED
 from evonas.settings import TrainingSettings
 from evonas.tasks.detection.anchor_free_loss import anchor_free_terms
+from evonas.tasks.detection.anchored_loss import (
+    anchored_terms,
+    anchors_imitated,
+    exclusive_anchors_imitated,
+)
+from evonas.tasks.detection.anchors import AnchorPoints
 from evonas.tasks.detection.imitation import branches_imitated
 from evonas.tasks.detection.labels import Labels, branches
 from evonas.tasks.detection.terms import Terms
+from evonas.tasks.detection.yolov2_loss import yolov2_terms
 from evonas.tasks.task import Outputs
 
 
@@ -50,9 +58,28 @@ def _cells_of_branches(outputs: Outputs) -> torch.Tensor:
     return branches(outputs)[0].priors[:, :3]
 
 
+def _of_anchors(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
+    points = AnchorPoints.of(outputs)
+    return points.boxes, points.objectness.sigmoid()[..., None] * points.logits.sigmoid()
+
+
+def _of_exclusive_anchors(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
+    points = AnchorPoints.of(outputs)
+    return points.boxes, points.objectness.sigmoid()[..., None] * points.logits.softmax(2)
+
+
+def _cells_of_anchors(outputs: Outputs) -> torch.Tensor:
+    points = AnchorPoints.of(outputs)
+    return torch.cat([points.centres, points.strides[:, None]], 1)
+
+
 _ANCHOR_FREE = Head(_of_deployed_branch, anchor_free_terms, branches_imitated, _cells_of_branches)
 HEADS: Mapping[int, Head] = {
     len(TRAINED): _ANCHOR_FREE,
+    len(ANCHORED): Head(_of_anchors, anchored_terms, anchors_imitated, _cells_of_anchors),
+    len(ANCHORED) + 1: Head(
+        _of_exclusive_anchors, yolov2_terms, exclusive_anchors_imitated, _cells_of_anchors
+    ),
     len(TRAINED + MANY): replace(_ANCHOR_FREE, says_once=True),
 }
 

@@ -1,0 +1,54 @@
+"""Anchors of the user's boxes: k-means by shape."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+ITERATIONS = 300  # many times what it takes until nothing changes
+DECIMALS = 2  # of px
+
+Sizes = NDArray[np.float64]  # (boxes, 2), width and height in px
+
+
+def sizes_of(targets: NDArray[Any]) -> Sizes:
+    """Of the boxes among targets (images, most, 5)."""
+    boxes = targets[targets[..., 0] >= 0][:, 1:5].astype(np.float64)
+    return boxes[:, 2:] - boxes[:, :2]
+
+
+def fitted_anchors(sizes: Sizes, number: int) -> Sizes:
+    """So many anchors, the smallest first: k-means with the distance 1 - IoU of shapes.
+
+    YOLOv2, arXiv 1612.08242, section 2 (dimension clusters). It begins with boxes that lie evenly
+    in the order of areas, so that the same boxes give the same anchors. Of fewer shapes than
+    anchors some are the same; there has to be a box.
+    """
+    shapes = _by_area(np.unique(sizes, axis=0))
+    places = ((np.arange(number) + 0.5) * len(shapes) / number).astype(int)
+    anchors, before = shapes[places], np.full(len(sizes), -1)
+    for _ in range(ITERATIONS):
+        nearest = shape_overlaps(sizes, anchors).argmax(1)
+        if (nearest == before).all():
+            break
+        before = nearest
+        counts = np.bincount(nearest, minlength=number)
+        sums = np.stack([np.bincount(nearest, own, number) for own in sizes.T], 1)
+        anchors = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], anchors)
+    return _by_area(anchors).round(DECIMALS)
+
+
+def mean_best_overlap(sizes: Sizes, anchors: Sizes) -> float:
+    """The mean over the boxes of the IoU with the anchor whose shape fits best, 0..1."""
+    return float(shape_overlaps(sizes, anchors).max(1).mean())
+
+
+def shape_overlaps(sizes: Sizes, anchors: Sizes) -> NDArray[np.float64]:
+    """IoU of boxes in one corner, (boxes, anchors)."""
+    common = np.minimum(sizes[:, None], anchors).prod(2)
+    areas = sizes.prod(1)[:, None] + anchors.prod(1)
+    return np.asarray(common / (areas - common))
+
+
+def _by_area(sizes: Sizes) -> Sizes:
+    return sizes[np.lexsort((sizes[:, 0], sizes.prod(1)))]
