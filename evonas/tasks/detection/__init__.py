@@ -14,7 +14,7 @@ from evonas.networks.detector.heads import says_once
 from evonas.networks.detector.levels import DEPLOYED
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
-from evonas.tasks.detection.anchor_fitting import fitted_anchors, mean_best_overlap, sizes_of
+from evonas.tasks.detection.anchor_fitting import sizes_of, told_anchors
 from evonas.tasks.task import LOSS, Batches, Outputs, Score, Shapes, Task
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 5  # of a label: class, x1, y1, x2, y2
 SHARE = (0.0, 1.0)
-USUAL_ANCHORS = 9  # three for each of three levels
 
 
 class Detection(Task):
@@ -164,16 +163,8 @@ class Detection(Task):
     def findings(self, targets: Targets, recipe: TrainingSettings) -> Iterator[tuple[str, str]]:
         """See `Task.findings`: anchors, and how well they fit."""
         sizes = sizes_of(targets)
-        if not len(sizes):
-            return
-        own = recipe.anchors
-        anchors = fitted_anchors(sizes, USUAL_ANCHORS) if own is None else np.array(own)
-        listed = ", ".join(f"{width:.3g} x {height:.3g}" for width, height in anchors)
-        whose = f"{len(anchors)} that fit the training boxes" if own is None else "of the recipe"
-        yield (
-            "anchors",
-            f"{whose}: {listed} px; mean best IoU {mean_best_overlap(sizes, anchors):.2f}",
-        )
+        if len(sizes):
+            yield "anchors", told_anchors(sizes, recipe.anchors)
 
     def loss(
         self,

@@ -1,5 +1,6 @@
 """Anchors of the user's boxes: k-means by shape."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 ITERATIONS = 300  # many times what it takes until nothing changes
 DECIMALS = 2  # of px
+USUAL = 9  # anchors: three for each of three levels
 
 Sizes = NDArray[np.float64]  # (boxes, 2), width and height in px
 
@@ -41,6 +43,14 @@ def fitted_anchors(sizes: Sizes, number: int) -> Sizes:
 def mean_best_overlap(sizes: Sizes, anchors: Sizes) -> float:
     """The mean over the boxes of the IoU with the anchor whose shape fits best, 0..1."""
     return float(shape_overlaps(sizes, anchors).max(1).mean())
+
+
+def told_anchors(sizes: Sizes, chosen: Sequence[Sequence[float]] | None) -> str:
+    """Anchors and how well they fit, in words: those that somebody chose, or as many as usual."""
+    anchors = fitted_anchors(sizes, USUAL) if chosen is None else np.array(chosen)
+    whose = f"{USUAL} that fit the training boxes" if chosen is None else "of the recipe"
+    listed = ", ".join(f"{width:.3g} x {height:.3g}" for width, height in anchors)
+    return f"{whose}: {listed} px; mean best IoU {mean_best_overlap(sizes, anchors):.2f}"
 
 
 def shape_overlaps(sizes: Sizes, anchors: Sizes) -> NDArray[np.float64]:
