@@ -15,6 +15,7 @@ from evonas.blueprint import Blueprint
 from evonas.compression import STEPS
 from evonas.compression.distillation import Hint
 from evonas.compression.last_maps import last_maps
+from evonas.compression.quant_noise import Noise
 from evonas.compression.step import StepKit
 from evonas.compression.teacher import Teacher
 from evonas.data.cache import load_data
@@ -23,6 +24,7 @@ from evonas.errors import BuildError
 from evonas.models import build
 from evonas.networks import Scale
 from evonas.settings import CompressionSettings, DataSettings, TrainingSettings, Words
+from evonas.settings.compression import QuantNoiseSettings
 from evonas.tasks import TASKS, task_of
 from evonas.tasks.normalisation import normalised
 from evonas.tasks.task import outputs_of
@@ -173,6 +175,29 @@ def test_a_detector_learns_from_another(
     own = lessons(shapes, sharp, DETECTION, method=method, alpha=1.0)
     progress = train(network, shapes.train, shapes.problem, DETECTION, 2, attachments=[own])
     assert progress.curve[-1] < 0.6 * progress.curve[0]
+
+
+def test_an_attacked_detector_is_taught_and_distorted_and_goes_on_after_a_stop(
+    shapes: Dataset,
+) -> None:
+    """With mini-batches, CmBN and 16 bits, all at once."""
+    more = {"self_adversarial": 0.6, "subdivisions": 2, "batch_norm": "cross_mini_batch"}
+    recipe = DETECTION.model_copy(update={**more, "ema": 0.9, "amp": "on", "epochs": 2})
+    teacher = build(detector_of(detector()), DETECTORS, seed=1)
+    few = shapes.train.part(np.arange(24))
+
+    def trained(network: nn.Module, progress: Progress | None, until: int) -> Progress:
+        own = lessons(shapes, Teacher(teacher, shapes.problem, 32), recipe, method="features")
+        noise = Noise(QuantNoiseSettings(method="int8", share=0.5), seed=0)
+        given = (network, few, shapes.problem, recipe, 2, CPU, progress)
+        return train(*given, until=until, attachments=[own, noise])
+
+    whole, parted = (build(detector_of(detector()), DETECTORS, seed=2) for _ in range(2))
+    progress = trained(whole, None, 2)
+    rest = trained(parted, trained(parted, None, 1), 2)
+    assert rest.curve == progress.curve
+    other = parted.state_dict()
+    assert all(torch.equal(tensor, other[name]) for name, tensor in whole.state_dict().items())
 
 
 def test_a_teacher_of_other_levels_is_refused_before_the_training(

@@ -78,7 +78,14 @@ def test_a_compiled_network_has_the_regularisation_of_its_own_recipe() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("optimizer", ["nesterov", "muon"])
-@pytest.mark.parametrize("words", [{}, {"dropout": 0.3, "ema": 0.9}])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"dropout": 0.3, "ema": 0.9},
+        {"subdivisions": 2, "batch_norm": "cross_mini_batch", "self_adversarial": 0.5},
+    ],
+)
 def test_recorded_graphs_train_as_plain_steps_do(optimizer: str, words: dict[str, object]) -> None:
     words = {"optimizer": optimizer, "lr0": None, "amp": "off", **words}
     _, first = trained(torch.device("cuda"), **words)
