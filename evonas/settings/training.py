@@ -68,11 +68,12 @@ class TrainingSettings(Group):
     and `class_scale`, and regresses roots of sizes with `root_sizes`.
 
     Regularisation: `dropout` before the classifier, `spatial_dropout` of whole maps and
-    `drop_block` of squares behind blocks, `drop_connect` of the classifier's weights, `drop_path`
+    `drop_block` of squares behind blocks, `neck_drop_block` of squares where a detector's neck
+    fuses maps of several levels, `drop_connect` of the classifier's weights, `drop_path`
     of blocks that are skipped around: `local` by sample and block, `global` one depth for all.
-    `ramp` lets the last two grow over the training from 0. `auxiliary` is the weight of the loss
-    of a second classifier, at two thirds of the depth, which is there while training only; there
-    are `auxiliary_heads` of these, the others evenly in front of it.
+    `ramp` lets squares and paths grow over the training from 0. `auxiliary` is the weight of the
+    loss of a second classifier, at two thirds of the depth, which is there while training only;
+    there are `auxiliary_heads` of these, the others evenly in front of it.
 
     Transfer: `weights` (a safetensors file) to begin with, of which `reset_last` linear and
     convolutional layers are drawn anew; `freeze` that many parts from the input, or `all` but
@@ -175,6 +176,7 @@ class TrainingSettings(Group):
     spatial_dropout: Part = 0.0
     drop_connect: Part = 0.0
     drop_block: Part = 0.0
+    neck_drop_block: Part = 0.0
     drop_block_size: Count = 7
     drop_path: Part = 0.0
     drop_path_kind: Literal["local", "global"] = "local"

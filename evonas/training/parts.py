@@ -5,7 +5,8 @@ its `role`, which is part of that source:
 
 - `block`: layers in a row that may be skipped around; `residual`: a branch added to what it is
   given; `cell`; `unit`: another block. All of these are units. What they add is `residual_branch`;
-- `prediction`: the last layer of a detector's head;
+- `fusion`: what makes maps of several levels of a detector one; `prediction`: the last layer of its
+  head;
 - `gate`: squeeze-excite; `drop_path`; `passing`: an operation of a cell without a kernel;
 - `concat`, `sum`, `weighted_sum`: branches; `features`: channels and pixels become one axis.
 """

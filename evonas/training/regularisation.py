@@ -54,8 +54,9 @@ def regularised(network: nn.Module, recipe: TrainingSettings) -> Iterator[Regula
     """Makes a network train with the recipe's regularisation for the time of the `with`.
 
     `dropout` acts before the last linear layer, `drop_connect` on the weights of all linear
-    layers, `spatial_dropout` and `drop_block` on what blocks and cells give, `drop_path` on
-    blocks that are skipped around and on the operations of cells, other than identities.
+    layers, `spatial_dropout` and `drop_block` on what blocks and cells give, `neck_drop_block` on
+    what a detector's neck makes of maps of several levels, `drop_path` on blocks that are skipped
+    around and on the operations of cells, other than identities.
 
     The probability of dropping a path grows linearly from the first block or cell to the last,
     which has `drop_path` (arXiv 1603.09382, eq. 4; NASNet, arXiv 1707.07012, section 4); what is
@@ -101,7 +102,12 @@ def _hooks(
         if recipe.spatial_dropout:
             yield unit.register_forward_hook(partial(_spatial_dropout, recipe.spatial_dropout))
         if recipe.drop_block:
-            yield unit.register_forward_hook(partial(_drop_block, regularisation))
+            hook = partial(_drop_block, regularisation, recipe.drop_block)
+            yield unit.register_forward_hook(hook)
+    if recipe.neck_drop_block:
+        hook = partial(_drop_block, regularisation, recipe.neck_drop_block)
+        fusions = [module for module in network.modules() if has_role(module, "fusion")]
+        yield from (fusion.register_forward_hook(hook) for fusion in fusions)
     if recipe.drop_path:
         yield from _path_hooks(network, recipe, regularisation)
 
@@ -216,11 +222,14 @@ def drop_block(maps: torch.Tensor, probability: Probability, block: int) -> torc
 
 
 def _drop_block(
-    regularisation: Regularisation, unit: nn.Module, given: tuple[Any, ...], maps: torch.Tensor
+    regularisation: Regularisation,
+    probability: float,
+    unit: nn.Module,
+    given: tuple[Any, ...],
+    maps: torch.Tensor,
 ) -> torch.Tensor:
-    """Hook behind a block."""
+    """Hook behind a block, or what fuses maps."""
     if not unit.training:
         return maps
-    recipe = regularisation.recipe
-    probability = regularisation.ramped(recipe.drop_block, maps.device)
-    return drop_block(maps, probability, recipe.drop_block_size)
+    now = regularisation.ramped(probability, maps.device)
+    return drop_block(maps, now, regularisation.recipe.drop_block_size)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import a_network, a_stage
+from detectors import blueprint, detector
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
@@ -15,7 +16,7 @@ from evonas.settings import TrainingSettings
 from evonas.space import Scale, load_space
 from evonas.space.document import document_of
 from evonas.space.load import space_of
-from evonas.training.parts import parts
+from evonas.training.parts import has_role, parts
 from evonas.training.regularisation import drop_block, droppable, regularised, seed_rate
 
 SCALE = Scale("proxy", resolution_px=16, input_channels=1)
@@ -285,6 +286,26 @@ def test_half_way_of_a_ramp_half_as_many_paths_are_dropped() -> None:
                 dropped += int((out == 0).flatten(1).all(1).sum())
         rates.append(dropped / 300)
     assert rates == pytest.approx([0.4, 0.8], abs=0.07)
+
+
+@pytest.mark.parametrize("neck", [{"fusion": "add"}, {"kind": "yolov3"}, {"asff": True}])
+def test_squares_are_blanked_where_a_neck_fuses_maps(neck: dict[str, Any]) -> None:
+    design = blueprint(detector(neck={"width": 8, **neck}))
+    network = build(design, Scale("proxy", 64, classes=3), seed=0)
+    fusions = [module for module in network.modules() if has_role(module, "fusion")]
+    given = torch.ones(8, 8, 8, 8), torch.ones(8, 8, 8, 8)
+    recipe = TrainingSettings(neck_drop_block=0.3, drop_block_size=2)
+    with regularised(network.train(), recipe):
+        assert hooks(network) == len(fusions) > 0
+        assert all(0.15 < gone < 0.45 for gone in _zeros(fusions, given))
+        network.eval()
+        assert not any(_zeros(fusions, given))
+    assert hooks(network) == 0
+
+
+def _zeros(fusions: list[nn.Module], given: tuple[torch.Tensor, ...]) -> list[float]:
+    """The share of zeros in what each gives."""
+    return [float((fusion(*given) == 0).float().mean()) for fusion in fusions]
 
 
 @pytest.fixture(autouse=True)

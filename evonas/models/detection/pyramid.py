@@ -42,6 +42,8 @@ class Fusion(nn.Module):
             normalised (BiFPN, arXiv 1911.09070, section 3.3).
     """
 
+    role = "fusion"
+
     def __init__(self, how: str, terms: int) -> None:
         super().__init__()
         self.combine = COMBINES[how]
