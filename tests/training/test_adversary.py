@@ -3,8 +3,12 @@ from typing import Any
 
 import pytest
 import torch
+from detectors import blueprint, detector
 from torch import nn
 
+from evonas.models import build
+from evonas.networks import Scale
+from evonas.networks.detector.heads import HEADS
 from evonas.networks.problem import Problem
 from evonas.settings import TrainingSettings
 from evonas.tasks import TASKS
@@ -67,6 +71,22 @@ def test_without_attacks_nothing_is_drawn_and_with_some_a_share_of_batches_is_at
     assert torch.equal(torch.get_rng_state(), before)
     changed = [attacked(network, self_adversarial=0.3) is not NORMALISED for _ in range(100)]
     assert 20 <= sum(changed) <= 40
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_detector_of_any_head_sees_less_in_attacked_images(head: str) -> None:
+    network = build(blueprint(detector(head={"kind": head})), Scale("proxy", 32, classes=4), 0)
+    problem = Problem("detection", 3, tuple("abcd"), MEAN, DEVIATION)
+    recipe = TrainingSettings(self_adversarial=1.0, self_adversarial_step=0.01)
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    targets = torch.zeros(2, 1, 6)
+    changed = Adversary(network.train(), problem, recipe, False).changed(images, targets)
+    with torch.no_grad():
+        before, after = (
+            TASKS["detection"].deception(network.eval()(seen), targets, recipe)
+            for seen in (images, changed)
+        )
+    assert after > before
 
 
 def test_a_detector_is_deceived_by_seeing_nothing() -> None:
