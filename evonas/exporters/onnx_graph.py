@@ -152,9 +152,14 @@ def _power(graph: Graph, given: Arguments, output: str) -> None:
     graph.node("Pow", reads, output)
 
 
-def _clip(graph: Graph, given: Arguments, output: str) -> None:
-    limits = [graph.constant(given[key]) for key in ("min_val", "max_val")]
-    graph.node("Clip", [graph.name(given["self"]), *limits], output)
+def _clip(low: str, high: str) -> Conversion:
+    """Between two arguments, of which either may not be set."""
+
+    def convert(graph: Graph, given: Arguments, output: str) -> None:
+        limits = ["" if given[key] is None else graph.constant(given[key]) for key in (low, high)]
+        graph.node("Clip", [graph.name(given["self"]), *limits], output)
+
+    return convert
 
 
 def _elu(graph: Graph, given: Arguments, output: str) -> None:
@@ -302,7 +307,9 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "_native_batch_norm_legit_no_training": _batch_norm,
     "native_group_norm": _group_norm,
     "relu": _simple("Relu"),
-    "hardtanh": _clip,
+    "hardtanh": _clip("min_val", "max_val"),
+    "clamp": _clip("min", "max"),
+    "exp": _simple("Exp"),
     "leaky_relu": _simple("LeakyRelu", alpha="negative_slope"),
     "_prelu_kernel": _prelu,
     "elu": _elu,

@@ -179,6 +179,10 @@ class Task(ABC):
         """
         return self.loss(outputs, targets, recipe)
 
+    def watched(self, outputs: Outputs, targets: "Tensor") -> "Mapping[str, Tensor]":
+        """What a log tells of a training batch beside its loss: how many of how many, (2,)."""
+        return {}
+
     def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
         """Why a network with such outputs cannot learn from one that gives `taught`, in words."""
         return "networks of this task do not learn from each other"

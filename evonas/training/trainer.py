@@ -42,6 +42,7 @@ from evonas.training.regularisation import Regularisation, regularised
 from evonas.training.scoring import evaluate
 from evonas.training.training_progress import Progress
 from evonas.training.transfer import frozen_to_eval
+from evonas.training.watching import Watching
 
 LOOK_EVERY = 100  # steps; a look at the loss makes a GPU wait
 
@@ -93,7 +94,10 @@ def train(
     batches = resident_batches(split, problem, recipe, device)
     image = torch.zeros(1, *split.images.shape[1:], device=device)
     heads = task_of(problem).auxiliary_outputs(problem)
+    watching = Watching(task_of(problem))
     loss_of = _loss(split, problem, recipe, is_balanced, device)
+    if recipe.log and log_folder and not recipe.cuda_graphs:
+        loss_of = watching.around(loss_of)
     with (
         regularised(network, recipe) as regularisation,
         attached(network, heads, recipe, image, seed, progress.state) as auxiliary,
@@ -119,7 +123,7 @@ def train(
         )
         while progress.epochs_done < last and not _is_over(recipe, progress):
             start = time.perf_counter()
-            row = training.epoch(progress, seed)
+            row = {**training.epoch(progress, seed), **watching.taken()}
             if validation is not None:
                 scores = evaluate(network, validation, problem, recipe, device)
                 main = task_of(problem).main

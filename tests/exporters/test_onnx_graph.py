@@ -2,12 +2,14 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import torch
+from detectors import blueprint, detector
 from torch import nn
 
 from evonas.exporters.agreement import outputs_of
@@ -18,6 +20,7 @@ from evonas.models.activations import ACTIVATIONS
 from evonas.models.network import build_layer
 from evonas.models.norms import NORMS
 from evonas.models.trace import trace
+from evonas.networks import Scale
 from evonas.networks.cells.operations import OPERATIONS
 from evonas.networks.plan import Layer
 from evonas.space import known_spaces, load_space
@@ -135,3 +138,12 @@ def test_a_trace_has_the_shapes_of_a_run_and_costs_no_memory() -> None:
     assert trace(network, (3, *shape)).outputs[0].shape == network(torch.zeros(3, *shape)).shape
     # Running this batch would take gigabytes.
     assert trace(network, (100_000, *shape)).outputs[0].shape[0] == 100_000
+
+
+@pytest.mark.parametrize(
+    "head", [{"kind": "yolov3", "grid_sensitivity": [1.2, 1.1]}, {"kind": "yolov2", "anchors": 2}]
+)
+def test_heads_with_anchors(head: dict[str, Any]) -> None:
+    """Their anchors are numbers of the file."""
+    made = deployed(build(blueprint(detector(head=head)), Scale("full", 32, classes=3), seed=0))
+    assert_written_rightly(made, (3, 32, 32), batch=1)

@@ -184,6 +184,12 @@ class Detection(Task):
 
         return unseen(outputs)
 
+    def watched(self, outputs: Outputs, targets: "Tensor") -> "Mapping[str, Tensor]":
+        """See `Task.watched`: boxes that the points which learn them see, of heads with anchors."""
+        from evonas.tasks.detection.head_outputs import watched
+
+        return watched(outputs, targets)
+
     def unteachable(self, outputs: Outputs, taught: Outputs) -> str | None:
         """See `Task.unteachable`: heads are alike, and look at the points of the same levels."""
         from evonas.tasks.detection.head_outputs import unlike

@@ -22,7 +22,7 @@ from evonas.tasks.detection.anchors import AnchorPoints
 from evonas.tasks.detection.imitation import branches_imitated
 from evonas.tasks.detection.labels import Labels, branches
 from evonas.tasks.detection.terms import Terms
-from evonas.tasks.detection.yolov2_loss import yolov2_terms
+from evonas.tasks.detection.yolov2_loss import running_recall, yolov2_terms
 from evonas.tasks.task import Outputs
 
 
@@ -37,6 +37,7 @@ class Head:
         imitated: How far outputs are from a teacher's with a head of this kind (see
             `Task.imitation_loss`); kinds are told apart by it.
         cells: Where points are, (points, 3): the middle of the cell of each and its side, in px.
+        watched: How many of the labels a training sees already (see `yolov2_loss.running_recall`).
         says_once: No two boxes are around one thing, so that nothing is to be suppressed.
         background: How many of the logits are of no class.
     """
@@ -45,6 +46,7 @@ class Head:
     terms: Callable[[Outputs, Labels, TrainingSettings], list[Terms]]
     imitated: Callable[[Outputs, Outputs, float, TrainingSettings], torch.Tensor]
     cells: Callable[[Outputs], torch.Tensor]
+    watched: Callable[[Outputs, Labels], torch.Tensor] | None = None
     says_once: bool = False
     background: int = 0
 
@@ -76,9 +78,12 @@ def _cells_of_anchors(outputs: Outputs) -> torch.Tensor:
 _ANCHOR_FREE = Head(_of_deployed_branch, anchor_free_terms, branches_imitated, _cells_of_branches)
 HEADS: Mapping[int, Head] = {
     len(TRAINED): _ANCHOR_FREE,
-    len(ANCHORED): Head(_of_anchors, anchored_terms, anchors_imitated, _cells_of_anchors),
+    len(ANCHORED): Head(
+        _of_anchors, anchored_terms, anchors_imitated, _cells_of_anchors, running_recall
+    ),
     len(ANCHORED) + 1: Head(
-        _of_exclusive_anchors, yolov2_terms, exclusive_anchors_imitated, _cells_of_anchors
+        *(_of_exclusive_anchors, yolov2_terms, exclusive_anchors_imitated),
+        *(_cells_of_anchors, running_recall),
     ),
     len(TRAINED + MANY): replace(_ANCHOR_FREE, says_once=True),
 }
@@ -87,6 +92,12 @@ HEADS: Mapping[int, Head] = {
 def head_of(outputs: Sized) -> Head:
     """The one that gives so many outputs in a training."""
     return HEADS[len(outputs)]
+
+
+def watched(outputs: Outputs, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What the head watches, under the name that a log has for it."""
+    own = head_of(outputs).watched
+    return {} if own is None else {"recall": own(outputs, Labels.of(targets))}
 
 
 def unlike(outputs: Outputs, taught: Outputs) -> str | None:

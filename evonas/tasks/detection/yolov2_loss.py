@@ -121,10 +121,13 @@ def _class_terms(
 
 
 @torch.no_grad()
-def running_recall(outputs: Outputs, labels: Labels) -> tuple[torch.Tensor, torch.Tensor]:
-    """How many boxes the points that learn them see, and of how many: IoU and objectness high."""
+def running_recall(outputs: Outputs, labels: Labels) -> torch.Tensor:
+    """How many boxes the points that learn them see, and of how many, (2,).
+
+    They see a box if the IoU is above .5 and the objectness above .3.
+    """
     points = AnchorPoints.of(outputs)
     pairs = learnt(labels, points)
     objectness = points.objectness[pairs.image, pairs.point].sigmoid()
     is_seen = (_agreed(points, labels, pairs) > MATCHED) & (objectness > SURE)
-    return is_seen.sum(), torch.as_tensor(len(labels))
+    return torch.stack([is_seen.sum(), is_seen.new_tensor(len(labels), dtype=torch.int64)])
