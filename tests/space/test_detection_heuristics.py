@@ -13,11 +13,15 @@ from evonas.tasks import TASKS
 
 # How boxes are read off, which the run says; a search would choose what flatters the measure.
 OF_READING = {"nms", "nms_iou", "confidence", "flip_test"}
+OF_DATA = {"anchors"}  # which fit the boxes of a training
 # What has no allele that leaves it out, as a training without it is none.
 NEEDED = {"batch_size", "optimizer", "lr0", "lrf", "momentum", "weight_decay", "schedule"}
 NEEDED |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
 NEEDED |= {"close_mosaic", "mixup_alpha", "cutmix_alpha", "drop_block_size", "progressive"}
 NEEDED |= {"batch_norm"}
+# What the losses of some heads weigh, active beside these alone.
+NEEDED |= {"obj", "ignore_iou", "anchor_iou", "object_scale", "noobject_scale", "coord_scale"}
+NEEDED |= {"class_scale", "root_sizes"}
 OFF = {"subdivisions": 1}  # the value that leaves a heuristic out, where it is not 0
 
 
@@ -39,10 +43,10 @@ def test_it_joins_the_space_of_detectors(joined: SearchSpace) -> None:
     assert len(joined.genes) == len(load_space("detector").genes) + len(part.genes)
 
 
-def test_every_setting_that_detectors_alone_have_is_searched() -> None:
-    genes = {str(gene.key_path[-1]) for gene in load_part("detection_heuristics").genes}
+def test_every_setting_that_detectors_alone_have_is_searched(joined: SearchSpace) -> None:
+    genes = {str(gene.key_path[-1]) for gene in joined.genes if gene.key_path[0] == "training"}
     detection, classification = TASKS["detection"], TASKS["classification"]
-    assert detection.settings - genes == OF_READING
+    assert detection.settings - genes == OF_READING | OF_DATA
     assert genes.isdisjoint(classification.settings - detection.settings)
 
 

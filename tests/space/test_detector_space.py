@@ -46,12 +46,23 @@ def test_a_design_deploys_some_ten_thousand_to_three_million_parameters() -> Non
     rng = np.random.default_rng(0)
     plans = [planned(list(SPACE.sample(rng)), "full").as_deployed() for _ in range(60)]
     sizes = [count(plan).parameters for plan in plans]
-    assert 40_000 < min(sizes) < 120_000
+    assert 40_000 < min(sizes) < 200_000
     assert 600_000 < max(sizes) < 3_000_000
+
+
+def test_what_one_loss_alone_reads_is_chosen_beside_its_head() -> None:
+    rng = np.random.default_rng(0)
+    for design in (SPACE.decode(SPACE.sample(rng)) for _ in range(40)):
+        kind = design.network["head"]["kind"]
+        assert ("obj" in design.training) == (kind == "yolov3")
+        assert ("object_scale" in design.training) == (kind == "yolov2")
+        assert not design.training or kind != "anchor_free"
 
 
 def test_detectors_are_for_detection_and_begin_with_one_branch() -> None:
     design = SPACE.decode([gene.default_number for gene in SPACE.genes])
     assert GRAMMARS[design.network["builder"]].task == "detection"
+    assert design.network["head"]["kind"] == "anchor_free"
     assert design.network["head"]["one_to_one"] is False
+    assert design.training == {}
     assert design.network["norm_eps"] == 0.001
