@@ -20,7 +20,7 @@ from evonas.exporters.onnx_network import OnnxNetwork
 from evonas.hardware.device import device_description
 from evonas.hardware.latency import Clock, Latency, reference_ms
 from evonas.models import Network, count, deployed, learning
-from evonas.reports.flip_test import flip_mark, told_flip
+from evonas.reports.flip_test import flip_mark
 from evonas.reports.format import duration, number
 from evonas.settings import CompressionSettings, LatencySettings
 from evonas.tasks import task_of
@@ -158,8 +158,8 @@ class Ladder:
         score = f"{task.measures[task.main].title} {form.scores[task.main]:.4f}"
         figures = f"{number(form.latency.ms)} ms, {number(form.size_mib)} MiB"
         took = "" if form.seconds is None else f", in {duration(form.seconds)}"
-        flip = told_flip(flip_mark(self.kit.recipe)) or ","
-        return f"{form.name}: {score}{flip} {figures}{took}"
+        flip = " with mirror images" if self.kit.recipe.flip_test else ""
+        return f"{form.name}: {score}{flip}, {figures}{took}"
 
     def _judged(self, name: str, made: Compressed, seconds: float | None) -> Form:
         contents = _contents(made, self._shape)

@@ -69,9 +69,10 @@ def _outputs(
     recipe: TrainingSettings,
     device: torch.device,
 ) -> Iterator[tuple[Outputs, torch.Tensor]]:
-    for start in range(0, len(split), BATCH):
-        images = torch.from_numpy(split.images[start : start + BATCH]).to(device)
-        targets = torch.from_numpy(split.targets[start : start + BATCH].copy()).to(device)
+    size = BATCH // 2 if recipe.flip_test else BATCH  # as many go through the network at a time
+    for start in range(0, len(split), size):
+        images = torch.from_numpy(split.images[start : start + size]).to(device)
+        targets = torch.from_numpy(split.targets[start : start + size].copy()).to(device)
         outputs = _seen(network, normalised(images, problem), problem, recipe)
         yield tuple(output.float() for output in outputs), targets
 
