@@ -27,22 +27,27 @@ def last_maps(network: nn.Module, image: torch.Tensor) -> Iterator[Maps]:
     Raises:
         BuildError: The network makes no maps.
     """
-    maps: Maps = []
+    maps, images = Maps(), Maps()
+
+    def begin(_: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        images[:] = given
 
     def note(seen: tuple[torch.Tensor, ...]) -> None:
-        maps[:] = seen
+        maps[:] = [each for each in seen if all(each is not image for image in images)]
 
+    handles = [network.register_forward_pre_hook(begin)]
     if is_detector(network):
         reader = network.get_submodule(PRIORS)
-        handle = reader.register_forward_pre_hook(lambda _, seen: note(seen))
+        handles.append(reader.register_forward_pre_hook(lambda _, seen: note(seen)))
     else:
         part = _last_part(network, image)
-        handle = part.register_forward_hook(lambda _, given, seen: note((seen,)))
+        handles.append(part.register_forward_hook(lambda _, given, seen: note((seen,))))
     try:
         passed(network, image)
         yield maps
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def _last_part(network: nn.Module, image: torch.Tensor) -> nn.Module:

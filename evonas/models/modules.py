@@ -50,6 +50,14 @@ from evonas.models.detection.anchored import (
     Settling,
     Values,
 )
+from evonas.models.detection.default_boxes import (
+    AtLeast,
+    BoxPoints,
+    ClassScores,
+    DefaultBoxes,
+    L2Norm,
+    OffsetBoxes,
+)
 from evonas.models.detection.prediction import Boxes, Points, Prediction, Priors, Scores
 from evonas.models.detection.pyramid import Fusion, Still, Upsample
 from evonas.models.detection.receptive_field_block import ReceptiveFieldBlock
@@ -92,8 +100,8 @@ LAYERS = (
 BRANCHES = (Concat, Row, Sum, WeightedSum)
 HEADS = (ClassifierHead,)
 DETECTION = (
-    *(AdaptiveFusion, Boxes, Fusion, Points, Prediction, Priors, ReceptiveFieldBlock, Scores),
-    *(Still, Upsample),
+    *(AdaptiveFusion, AtLeast, BoxPoints, Boxes, ClassScores, DefaultBoxes, Fusion, L2Norm),
+    *(OffsetBoxes, Points, Prediction, Priors, ReceptiveFieldBlock, Scores, Still, Upsample),
 )
 ANCHORED = (
     *(AnchorBoxes, AnchorPoints, AnchorPrediction, AnchorPriors, ObjectScores, Settling, Values),

@@ -40,6 +40,16 @@ def one_of_words(kind: str, *known: str) -> Rule:
     return one_of(dict.fromkeys(known), kind)
 
 
+def one_of_numbers(what: str, *known: int) -> Rule:
+    """One of these whole numbers."""
+
+    def problem(value: Any) -> str | None:
+        is_known = type(value) is int and value in known
+        return None if is_known else f"{value} is not {what}. Write {' or '.join(map(str, known))}."
+
+    return problem
+
+
 def whole(low: int, what: str, odd: bool = False, most: int = MOST_CHANNELS) -> Rule:
     """A whole number between bounds, ends included."""
 

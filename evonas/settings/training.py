@@ -65,7 +65,9 @@ class TrainingSettings(Group):
     point whose box overlaps more than `ignore_iou` with one that it does not learn is told nothing,
     and anchors that overlap more than `anchor_iou` with a box learn it beside the best (not set:
     the best alone); YOLOv2's weighs its parts by `object_scale`, `noobject_scale`, `coord_scale`
-    and `class_scale`, and regresses roots of sizes with `root_sizes`.
+    and `class_scale`, and regresses roots of sizes with `root_sizes`. Of SSD's head `location` is
+    the gain of offsets, and `hard_negatives` times as many default boxes of the background as of
+    things count.
 
     Regularisation: `dropout` before the classifier, `spatial_dropout` of whole maps and
     `drop_block` of squares behind blocks, `neck_drop_block` of squares where a detector's neck
@@ -168,6 +170,8 @@ class TrainingSettings(Group):
     coord_scale: NotNegative = 1.0
     class_scale: NotNegative = 1.0
     root_sizes: bool = False
+    location: NotNegative = 1.0
+    hard_negatives: NotNegative = 3.0
     nms: Literal["nms", "diou", "soft", "none"] = "nms"
     nms_iou: Annotated[float, Field(gt=0, le=1)] = 0.65
     confidence: Probability = 0.25

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError, SpaceError
-from evonas.networks import GRAMMARS, Scale, scaled
+from evonas.networks import GRAMMARS, Scale, planned, scaled
 from evonas.networks.rules import AnyNames, Rules, Ways
 from evonas.networks.stages.blocks import BLOCKS
 from evonas.networks.value_rules import MayBeMissing, Problem
@@ -14,7 +14,12 @@ from evonas.space.document import told_once
 from evonas.space.gene import Gene, KeyPath
 from evonas.space.search_space import SearchSpace
 
-LARGEST_MATTERS = ("stride", "levels")  # keys of whose alleles the largest may be too large
+LARGEST_MATTERS = (
+    "stride",
+    "levels",
+    "depth",
+    "valid",
+)  # keys of whose alleles the largest may be too large
 NEEDS_CELLS = ("cells", "nas_bench_201")  # builders whose scales say how many cells there are
 
 
@@ -67,7 +72,7 @@ def _scale_problems(space: SearchSpace, scale: Scale) -> Iterator[str]:
     for backbone in space.networks:
         numbers = [_largest(gene, backbone) for gene in space.genes]
         try:
-            scaled(space.decode(numbers).network, scale)
+            planned(scaled(space.decode(numbers).network, scale))
         except BuildError as error:
             is_own = scale.resolution_px == space.scales[scale.name].resolution_px
             own_place = space.place(("scales", scale.name, "resolution_px"))

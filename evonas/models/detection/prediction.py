@@ -9,21 +9,24 @@ from torch import nn
 
 
 class Prediction(nn.Conv2d):
-    """A 1x1 convolution that begins with the same output everywhere, nearly.
+    """A convolution that begins with the same output everywhere, nearly.
 
     (batch, in_channels, h, w) to (batch, out_channels, h, w).
 
     Args:
         first_bias: Its output before a training, with weights of deviation 0.01 (RetinaNet,
             arXiv 1708.02002, section 4.1).
+        kernel: Odd.
     """
 
     role = "prediction"
     first_deviation = 0.01
 
-    def __init__(self, in_channels: int, out_channels: int, first_bias: float) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, first_bias: float, kernel: int = 1
+    ) -> None:
         self.first_bias = first_bias
-        super().__init__(in_channels, out_channels, 1)
+        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
 
     def reset_parameters(self) -> None:
         """Weights as before a training."""

@@ -95,7 +95,7 @@ def _plan_stages(network: Network, chosen: Sequence[Tap]) -> Trunk:
             closed = Layer("NormActivation", {"channels": tap.channels, **how})
             parts.append(Part(f"closed_{number}", (closed,), (reads,)))
             reads = parts[-1].name
-        levels.append(Level(number, tap.stride, tap.channels, reads))
+        levels.append(Level(number, tap.stride, tap.channels, reads, tap.px))
     return parts, levels
 
 
@@ -122,7 +122,7 @@ def _plan_chain(network: Network, chosen: Sequence[Tap]) -> Trunk:
             parts.append((name, _piece(planned, start, end)))
             names[group, end - 1] = name
     levels = [
-        Level(number, tap.stride, tap.channels, names[tap.place])
+        Level(number, tap.stride, tap.channels, names[tap.place], tap.px)
         for number, tap in enumerate(chosen, 1)
     ]
     return list(in_a_row(parts)), levels

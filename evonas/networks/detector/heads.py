@@ -11,6 +11,7 @@ from typing import Any
 
 from evonas.networks.detector.anchored_heads import ANCHORED_HEADS
 from evonas.networks.detector.levels import Kind, Level, Outputs, block
+from evonas.networks.detector.ssd_head import SSD_HEAD
 from evonas.networks.plan import Layer, Part
 
 # What a head is meant to say where it does not.
@@ -25,6 +26,8 @@ HEAD_DEFAULTS: Mapping[str, Any] = {
     "anchor_sizes": [],
     "grid_sensitivity": 1.0,
     "settling": 200,
+    "boxes": 6,
+    "scales": [0.2, 0.9],
 }
 EVERY_HEAD = ()  # the keys that every kind takes
 SIDES = 4
@@ -117,4 +120,5 @@ HEADS: Mapping[str, Kind] = {
         _anchor_free,
     ),
     **ANCHORED_HEADS,
+    "ssd": SSD_HEAD,
 }

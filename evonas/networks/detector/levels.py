@@ -14,13 +14,15 @@ SPP_KERNELS = (5, 9, 13)  # of YOLOv3-spp
 class Level:
     """A map of one stride.
 
-    `number` counts from 1, the finest. `reads`: the part that gives the map.
+    `number` counts from 1, the finest. `reads`: the part that gives the map. `px`: its side, where
+    that is known.
     """
 
     number: int
     stride: int
     channels: int
     reads: str
+    px: int = 0
 
     def behind(self, part: Part, channels: int) -> "Level":
         """The same level where a part has made so many channels of it."""
@@ -60,11 +62,13 @@ class Kind:
         of_depth: The keys among them that change nothing at depth 0.
         plan: From the scaled section of the network and the levels that it is given to its parts
             and what it gives: levels of a neck, outputs of a head.
+        any_size: Of a neck that brings no level to the size of another: an input may have any side.
     """
 
     keys: tuple[str, ...]
     of_depth: tuple[str, ...]
     plan: Callable[[Mapping[str, Any], Sequence[Level]], tuple[list[Part], Any]]
+    any_size: bool = False
 
     def tidied(
         self, section: Mapping[str, Any], every: Sequence[str], defaults: Mapping[str, Any]

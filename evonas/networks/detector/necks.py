@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.networks.detector.darknet_necks import passthrough, yolov3, yolov3_tiny, yolov4
+from evonas.networks.detector.extras import EXTRAS
 from evonas.networks.detector.levels import Kind, Level, Planned, block, convolution, further
 from evonas.networks.detector.refinements import REFINEMENTS
 from evonas.networks.plan import Layer, Part
@@ -23,6 +24,8 @@ NECK_DEFAULTS: Mapping[str, Any] = {
     "compress": False,
     "rfb": False,
     **dict.fromkeys(REFINEMENTS, False),
+    "valid": 0,
+    "l2_norm": False,
 }
 EVERY_NECK = ("width", "spp", "rfb", *REFINEMENTS)  # the keys that every kind takes
 FUSIONS = ("add", "concat", "weighted")
@@ -34,7 +37,7 @@ def tidied(neck: Mapping[str, Any], levels: int) -> dict[str, Any]:
     tidy = NECKS[kind].tidied(neck, EVERY_NECK, NECK_DEFAULTS)
     full = {**NECK_DEFAULTS, **tidy}
     idle = {"spp"} if full["rfb"] else set()
-    idle |= {"asff"} if levels == 1 or kind == "passthrough" else set()
+    idle |= {"asff"} if levels == 1 or kind in OF_NO_PATH else set()
     # A sum takes as many channels as it has.
     idle |= {"compress"} if full["fusion"] != "concat" else set()
     return {key: value for key, value in tidy.items() if key not in idle}
@@ -115,14 +118,18 @@ def _mixed(
 
 _FUSED = ("fusion", "depth", "kernel", "depthwise", "compress")
 NECKS: Mapping[str, Kind] = {
-    "none": Kind((), (), _laterals),
+    "none": Kind((), (), _laterals, any_size=True),
     "fpn": Kind(_FUSED, ("kernel", "depthwise"), _top_down),
     "pan": Kind(_FUSED, (), _both_ways),
     "yolov3": Kind(("depth",), (), yolov3),
     "yolov3_tiny": Kind(("partial",), (), yolov3_tiny),
     "yolov4": Kind(("depth",), (), yolov4),
     "passthrough": Kind(("depth",), (), passthrough),
+    "extras": EXTRAS,
 }
+
+# Necks that give one level, or levels of sizes that are no multiples of each other.
+OF_NO_PATH = ("passthrough", "extras")
 
 # What a neck is where it has one level alone.
 OF_ONE_LEVEL: Mapping[str, str] = {"fpn": "none", "pan": "none", "yolov4": "yolov3"}

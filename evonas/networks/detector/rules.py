@@ -11,6 +11,7 @@ from evonas.networks.detector.heads import HEADS
 from evonas.networks.detector.levels import Kind
 from evonas.networks.detector.necks import FUSIONS, NECKS
 from evonas.networks.detector.refinements import REFINEMENTS
+from evonas.networks.detector.ssd_head import RATIOS
 from evonas.networks.names import ACTIVATIONS, NORMS
 from evonas.networks.rules import COMMON, DROP_PATH, Rules, Ways
 from evonas.networks.stages.rules import KERNEL
@@ -22,6 +23,7 @@ from evonas.networks.value_rules import (
     Problem,
     between,
     one_of,
+    one_of_numbers,
     one_of_words,
     true_or_false,
     whole,
@@ -112,6 +114,23 @@ def _idle_keys(
             )
 
 
+_number_of_boxes = one_of_numbers("a number of boxes in a cell", *RATIOS)
+
+
+def _boxes(value: Any) -> str | None:
+    """A number, or one for each level."""
+    values = value if isinstance(value, list) and value else [value]
+    return next((problem for each in values if (problem := _number_of_boxes(each))), None)
+
+
+def _scales(value: Any) -> str | None:
+    ends = value if isinstance(value, list) and len(value) == 2 else [0]
+    is_right = all(isinstance(end, int | float) and 0 < end <= 1 for end in ends)
+    if is_right and ends[0] <= ends[-1]:
+        return None
+    return f"{value} are no scales. Write two shares of the side in order, as in [0.2, 0.9]."
+
+
 def _backbone_keys(backbone: Mapping[str, Any]) -> dict[str, Any]:
     _, form = form_of(backbone)
     return {
@@ -159,6 +178,8 @@ KEYS: Mapping[str, Any] = {
     "backbone": Ways(_backbone_keys),
     "levels": whole(1, "a number of levels", most=MOST_LEVELS),
     "neck": {
+        "valid": MayBeMissing(whole(0, "a number of levels", most=MOST_DEPTH)),
+        "l2_norm": MayBeMissing(true_or_false),
         "kind": MayBeMissing(one_of(NECKS, "neck")),
         "width": whole(1, "a number of channels"),
         "fusion": MayBeMissing(one_of_words("fusion", *FUSIONS)),
@@ -174,6 +195,8 @@ KEYS: Mapping[str, Any] = {
         "anchor_sizes": MayBeMissing(_sizes),
         "grid_sensitivity": MayBeMissing(_sensitivities),
         "settling": MayBeMissing(whole(0, "a number of batches", most=MOST_SETTLING)),
+        "boxes": MayBeMissing(_boxes),
+        "scales": MayBeMissing(_scales),
     },
 }
 

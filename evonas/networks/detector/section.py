@@ -12,7 +12,8 @@ from evonas.errors import BuildError
 from evonas.networks.detector import necks
 from evonas.networks.detector.backbone_forms import SHARED, as_network, form_of, taps
 from evonas.networks.detector.heads import EVERY_HEAD, HEAD_DEFAULTS, HEADS
-from evonas.networks.detector.necks import NECK_DEFAULTS, OF_ONE_LEVEL
+from evonas.networks.detector.necks import NECK_DEFAULTS, NECKS, OF_ONE_LEVEL
+from evonas.networks.detector.plan import plan_levels
 from evonas.networks.grammar import (
     DEFAULTS,
     Grammar,
@@ -28,8 +29,8 @@ from evonas.networks.stages.section import active
 
 
 def strides(network: Mapping[str, Any]) -> tuple[int, ...]:
-    """See `networks.strides`: of the levels, the finest first."""
-    return tuple(tap.stride for tap in taps(network))[-network["levels"] :]
+    """See `networks.strides`: of the levels that the head is given, the finest first."""
+    return tuple(level.stride for level in plan_levels(network)[1])
 
 
 def _grammar(network: Mapping[str, Any]) -> Grammar:
@@ -99,7 +100,7 @@ def scaled(network: Mapping[str, Any], scale: Scale) -> dict[str, Any]:
 
     Raises:
         BuildError: The strides leave nothing of the input, are fewer than the levels, or the
-            input is no multiple of the largest.
+            input is no multiple of the largest where levels meet.
     """
     tidy, _ = tidied(network)
     neck, head = {**NECK_DEFAULTS, **tidy["neck"]}, {**HEAD_DEFAULTS, **tidy["head"]}
@@ -128,19 +129,29 @@ def shallower(network: Mapping[str, Any], shares: Sequence[float]) -> dict[str, 
 
 
 def _check_strides(network: Mapping[str, Any], scale: Scale) -> None:
-    found, levels = taps(network), network["levels"]
+    found, levels, side = taps(network), network["levels"], scale.resolution_px
     if len(found) < levels:
         raise BuildError(
             f"The backbone has maps of {len(found)} strides at {scale.resolution_px} px, and "
             f"levels asks for the last {levels}. Write less levels, or a smaller smallest_map_px."
         )
-    beyond = scale.resolution_px % found[-1].stride
+    neck = network["neck"]
+    if NECKS[neck["kind"]].any_size and not neck["asff"]:
+        return
+    beyond = side % found[-1].stride
     if beyond:
-        less = scale.resolution_px - beyond
+        less = side - beyond
         fitting = [f"{px}" for px in (less, less + found[-1].stride) if px]
         raise BuildError(
             f"An input of {scale.resolution_px} px is no multiple of the largest stride, "
             f"{found[-1].stride}. Write a resolution_px of {' or '.join(fitting)}."
+        )
+    cut = next((tap for tap in found[-levels:] if tap.px * tap.stride != side), None)
+    if cut is not None:
+        raise BuildError(
+            f"The backbone's map of stride {cut.stride} has {cut.px} px of an input of {side}, and "
+            f"levels meet in maps of {side // cut.stride} px. Write padding: same, or a padding "
+            "in pixels that keeps the size."
         )
 
 

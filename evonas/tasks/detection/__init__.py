@@ -88,6 +88,7 @@ class Detection(Task):
             *("assigner", "box_loss", "class_loss", "box", "cls", "dfl"),
             *("obj", "ignore_iou", "anchors", "anchor_iou", "root_sizes"),
             *("object_scale", "noobject_scale", "coord_scale", "class_scale"),
+            *("location", "hard_negatives"),
             *("nms", "nms_iou", "confidence", "flip_test", "neck_drop_block"),
         )
     )

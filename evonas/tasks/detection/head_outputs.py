@@ -11,6 +11,7 @@ import torch
 
 from evonas.networks.detector.anchored_heads import ANCHORED
 from evonas.networks.detector.heads import MANY, TRAINED
+from evonas.networks.detector.ssd_head import BACKGROUND, SSD
 from evonas.settings import TrainingSettings
 from evonas.tasks.detection.anchor_free_loss import anchor_free_terms
 from evonas.tasks.detection.anchored_loss import (
@@ -21,6 +22,7 @@ from evonas.tasks.detection.anchored_loss import (
 from evonas.tasks.detection.anchors import AnchorPoints
 from evonas.tasks.detection.imitation import branches_imitated
 from evonas.tasks.detection.labels import Labels, branches
+from evonas.tasks.detection.ssd_loss import ssd_imitated, ssd_terms
 from evonas.tasks.detection.terms import Terms
 from evonas.tasks.detection.yolov2_loss import running_recall, yolov2_terms
 from evonas.tasks.task import Outputs
@@ -75,8 +77,20 @@ def _cells_of_anchors(outputs: Outputs) -> torch.Tensor:
     return torch.cat([points.centres, points.strides[:, None]], 1)
 
 
+def _of_default_boxes(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
+    boxes, logits, _ = outputs
+    return boxes, logits.softmax(2)[:, :, BACKGROUND:]
+
+
+def _default_boxes(outputs: Outputs) -> torch.Tensor:
+    return outputs[-1][0, :, :3]
+
+
 _ANCHOR_FREE = Head(_of_deployed_branch, anchor_free_terms, branches_imitated, _cells_of_branches)
 HEADS: Mapping[int, Head] = {
+    len(SSD): Head(
+        _of_default_boxes, ssd_terms, ssd_imitated, _default_boxes, background=BACKGROUND
+    ),
     len(TRAINED): _ANCHOR_FREE,
     len(ANCHORED): Head(
         _of_anchors, anchored_terms, anchors_imitated, _cells_of_anchors, running_recall
