@@ -29,6 +29,22 @@ def detector(**changes: Any) -> dict[str, Any]:
     }
 
 
+def ssd(**changes: Any) -> dict[str, Any]:
+    """A small one: maps of 6, 3, 2 and 1 px of images of 48, behind layers of a chain."""
+    conv, pool = {"conv": 8, "kernel": 3}, {"max_pool": 2}
+    layers = [[conv, pool], [conv, pool], [conv, conv, pool], [{**conv, "stride": 2}, conv]]
+    return {
+        "builder": "detector",
+        "activation": "relu",
+        "norm": "none",
+        "backbone": {"layers": layers},
+        "levels": 2,
+        "neck": {"kind": "extras", "width": 16, "depth": 2, "l2_norm": True},
+        "head": {"kind": "ssd", "boxes": [4, 6, 6, 4]},
+        **changes,
+    }
+
+
 def plan(network: dict[str, Any], px: int = 32, **scale: Any) -> Plan:
     """At full scale, for three classes."""
     return plan_network(blueprint(network), Scale("full", px, classes=3, **scale))

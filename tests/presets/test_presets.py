@@ -138,6 +138,10 @@ COUNTS = {
     "resnet110_cifar": (1_730_714, 253_149_824),
     "resnext29_32x4d": (4_775_754, 774_055_936),
     "shake_shake_26_2x32d": (2_923_162, 426_689_792),
+    "ssd300_vgg16_voc": (
+        26_285_486,
+        31_373_537_792,
+    ),  # MACs ours; of 90 classes 34.858 G in torchvision
 }
 
 # Sum and length of the logits when every tensor is filled from a hash of its indices (`filled`)
@@ -224,6 +228,7 @@ def counted_at(name: str, **changes: object) -> tuple[int, int]:
 
 def test_other_inputs_and_classes_are_counted_too() -> None:
     assert counted_at("mobilenet_v2", classes=10)[0] == 2_236_682
+    assert counted_at("ssd300_vgg16_voc", classes=90) == (35_641_826, 34_858_153_472)
 
 
 def test_cells_of_other_numbers_are_the_other_published_networks() -> None:

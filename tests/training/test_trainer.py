@@ -126,6 +126,7 @@ ELSEWHERE |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
 ELSEWHERE |= {"obj", "ignore_iou", "anchors", "anchor_iou", "root_sizes"}
 ELSEWHERE |= {"object_scale", "noobject_scale", "coord_scale", "class_scale"}
 ELSEWHERE |= {"neck_drop_block", "nms", "nms_iou", "confidence"}
+ELSEWHERE |= {"location", "hard_negatives"}
 
 
 def test_every_setting_of_the_recipe_counts(digits: Dataset) -> None:
