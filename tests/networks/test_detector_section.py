@@ -97,7 +97,8 @@ def test_a_scaled_detector_says_everything() -> None:
     assert sized["neck"] == {
         **{"kind": "pan", "width": 8, "fusion": "concat", "depth": 1},
         **{"kernel": 3, "depthwise": False, "compress": False, "spp": False, "rfb": False},
-        **dict.fromkeys(("partial", *REFINEMENTS), False),
+        **dict.fromkeys(("partial", "l2_norm", *REFINEMENTS), False),
+        "valid": 0,
     }
     assert sized["head"]["one_to_one"] is False
     assert "head" not in sized["backbone"]

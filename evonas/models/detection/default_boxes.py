@@ -7,9 +7,6 @@ boxes are at least float32.
 import torch
 from torch import nn
 
-# What offsets are divided by, and their variances in the code of SSD: of centres and of sizes.
-CENTRE, SIZE = 0.1, 0.2
-
 
 class L2Norm(nn.Module):
     """Channels of each pixel at length 1, times a trained scale for each channel.
@@ -116,11 +113,13 @@ class OffsetBoxes(nn.Module):
     default box, sizes change by e^0.2, for an offset of 1.
     """
 
+    centre, size = 0.1, 0.2
+
     def forward(self, offsets: torch.Tensor, priors: torch.Tensor) -> torch.Tensor:
         """The box of each point."""
         raw = offsets.to(priors.dtype)
-        centres = priors[:, :, :2] + raw[:, :, :2] * CENTRE * priors[:, :, 2:]
-        half = (raw[:, :, 2:] * SIZE).exp() * priors[:, :, 2:] / 2
+        centres = priors[:, :, :2] + raw[:, :, :2] * self.centre * priors[:, :, 2:]
+        half = (raw[:, :, 2:] * self.size).exp() * priors[:, :, 2:] / 2
         return torch.cat([centres - half, centres + half], 2)
 
 

@@ -6,7 +6,7 @@ SSD, arXiv 1512.02325, section 2.2.
 import torch
 from torch.nn import functional
 
-from evonas.models.detection.default_boxes import CENTRE, SIZE
+from evonas.models.detection.default_boxes import OffsetBoxes
 from evonas.networks.detector.ssd_head import BACKGROUND
 from evonas.settings import TrainingSettings
 from evonas.tasks.detection.labels import Labels
@@ -94,7 +94,9 @@ def offsets(boxes: torch.Tensor, priors: torch.Tensor) -> torch.Tensor:
     """
     sizes = (boxes[:, 2:] - boxes[:, :2]).clamp(min=LEAST) / priors[:, 2:]
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2 - priors[:, :2]
-    return torch.cat([centres / priors[:, 2:] / CENTRE, sizes.log() / SIZE], 1)
+    return torch.cat(
+        [centres / priors[:, 2:] / OffsetBoxes.centre, sizes.log() / OffsetBoxes.size], 1
+    )
 
 
 def ssd_imitated(
