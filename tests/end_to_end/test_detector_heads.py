@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import SHAPES, typed
 from PIL import Image
 
@@ -66,3 +67,17 @@ def test_a_search_over_all_heads_gives_detectors_that_work(working_folder: Path)
         exported = result_of("export", "heads", "--to", head, *pick)
         assert exported["checks"]["onnx_max_abs_difference"] < 1e-3, head
         assert result_of("predict", head, "white.png", "--to", f"{head}-found")
+    assert_retrained_and_compressed(Path("yolov3"))
+
+
+def assert_retrained_and_compressed(folder: Path) -> None:
+    """Narrower, in 8 bits, and with the anchors of its training in its recipe."""
+    steps = ["compression.pruning.method=channels", "compression.quantisation.method=int8"]
+    words = ["training.epochs=1", "compression.pruning.epochs=0", *steps]
+    forms = result_of("retrain", str(folder), *words)["compression"]["forms"]
+    assert [form["form"] for form in forms] == ["fp32", "pruned", "int8"]
+    assert forms[0]["macs"] > forms[1]["macs"]
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text())
+    areas = [width * height for width, height in recipe["training"]["anchors"]]
+    assert len(areas) == 2 * 3  # levels and anchors of each
+    assert areas == sorted(areas)

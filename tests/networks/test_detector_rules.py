@@ -83,3 +83,22 @@ def test_a_scale_that_the_strides_do_not_divide_is_told() -> None:
     scales = {"proxy": {"resolution_px": 64}, "full": {"resolution_px": 72}}
     with pytest.raises(SpaceError, match=r"scales\.full\.resolution_px: An input of 72 px is no"):
         check_space(space_of(document_of({"scales": scales, "network": detector()}, "mine")))
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"anchors": 2, "anchor_sizes": [[10, 13]] * 4}, None),
+        ({"grid_sensitivity": [1.2, 1.1]}, None),
+        ({"grid_sensitivity": {"choice": [1.0, 1.1]}}, None),
+        ({"anchor_sizes": [[10, 0]]}, "head.anchor_sizes: [[10, 0]] is not a list of anchors."),
+        ({"anchor_sizes": 3}, "head.anchor_sizes: 3 is not a list of anchors."),
+        ({"grid_sensitivity": [1.2, 3]}, "head.grid_sensitivity: 3 is not a grid sensitivity."),
+        ({"anchors": 0}, "head.anchors: 0 is not a number of anchors."),
+        ({"settling": 9}, "head.settling: a head of kind yolov3 takes no settling. Leave it out"),
+        ({"bins": 8}, "head.bins: a head of kind yolov3 takes no bins."),
+    ],
+)
+def test_heads_with_anchors_have_keys_of_their_own(keys: dict[str, Any], told: str | None) -> None:
+    problems = checked(head={"kind": "yolov3", **keys})
+    assert [problem[: len(told or "")] for problem in problems] == ([told] if told else [])
