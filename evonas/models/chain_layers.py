@@ -83,10 +83,30 @@ class WeightedSum(nn.Module):
 
 
 class MaxPool(nn.MaxPool2d):
-    """The largest pixel of each window: (batch, channels, h, w) to (batch, channels, h', w')."""
+    """The largest pixel of each window: (batch, channels, h, w) to (batch, channels, h', w').
 
-    def __init__(self, kernel: int, stride: int, padding: int = 0, ceil: bool = False) -> None:
+    Args:
+        padding: In pixels; or `same` for windows of stride 1 that keep the map's size, even ones
+            with a pixel more at the right and below, as Darknet has them.
+    """
+
+    def __init__(
+        self,
+        kernel: int | tuple[int, int],
+        stride: int | tuple[int, int],
+        padding: int | tuple[int, int] | str = 0,
+        ceil: bool = False,
+    ) -> None:
+        self.first = (0, 0)  # row and column
+        if isinstance(padding, str):
+            height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+            padding, self.first = (height // 2, width // 2), (1 - height % 2, 1 - width % 2)
         super().__init__(kernel, stride, padding, ceil_mode=ceil)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """The largest pixels."""
+        largest = super().forward(maps)
+        return largest[:, :, self.first[0] :, self.first[1] :] if any(self.first) else largest
 
 
 class AvgPool(nn.AvgPool2d):

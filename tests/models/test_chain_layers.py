@@ -7,6 +7,7 @@ from torch import nn
 from evonas.models.chain_layers import (
     ChannelGroup,
     LocalResponseNorm,
+    MaxPool,
     PoolPyramid,
     Row,
     SpaceToDepth,
@@ -67,6 +68,14 @@ def test_space_to_depth_moves_the_pixels_of_a_square_into_channels() -> None:
     assert two[0, :4, 0, 0].tolist() == [0, 100, 1, 101]
     odd = SpaceToDepth(2)(given[:, :, :3, :3])
     assert odd[0, :, 1, 1].tolist() == [10, 0, 0, 0]
+
+
+def test_a_pool_of_even_sides_may_keep_the_size_with_a_pixel_at_the_right_and_below() -> None:
+    given = torch.tensor([[1.0, 5.0, 2.0], [3.0, 4.0, 0.0], [-1.0, -2.0, -3.0]])[None, None]
+    out = MaxPool(2, 1, "same")(given)[0, 0].tolist()
+    assert out == [[5, 5, 2], [4, 4, 0], [-1, -2, -3]]
+    assert MaxPool((2, 3), 1, "same")(given).shape == given.shape
+    assert torch.equal(MaxPool(3, 1, "same")(given), MaxPool(3, 1, 1)(given))
 
 
 def test_a_group_of_channels_is_counted_from_one() -> None:

@@ -43,6 +43,7 @@ def test_alexnet_ends_with_maps_of_6_px_and_inception_v3_with_8() -> None:
         ({"conv": 4, "kernel": 3, "dilation": 4, "padding": "valid"}, (4, 24, 24)),
         ({"max_pool": 2}, (3, 16, 16)),
         ({"max_pool": 3, "stride": 2}, (3, 15, 15)),
+        ({"max_pool": 2, "stride": 1, "padding": "same"}, (3, 32, 32)),
         ({"max_pool": 3, "stride": 2, "ceil": True}, (3, 16, 16)),
         ({"avg_pool": 3, "stride": 1, "padding": "same"}, (3, 32, 32)),
         ({"lp_pool": 2, "kernel": 4}, (3, 8, 8)),

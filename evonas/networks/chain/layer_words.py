@@ -104,10 +104,11 @@ def filled(layer: Layer, network: Layer) -> dict[str, Any]:
 
 def _with_extents(layer: dict[str, Any], word: str) -> dict[str, Any]:
     key = "kernel" if "kernel" in layer else word
-    kernel, dilation = sides(layer[key]), layer.get("dilation", 1)
-    stride, padding = layer["stride"], layer["padding"]
-    if padding in (SAME, VALID):
-        padding = [dilation * (side // 2) if padding == SAME else 0 for side in kernel]
+    kernel, stride = sides(layer[key]), layer["stride"]
+    padding = [0, 0] if layer["padding"] == VALID else layer["padding"]
+    is_even = any(side % 2 == 0 for side in kernel)
+    if padding == SAME and not (is_even and word == "max_pool"):
+        padding = [layer.get("dilation", 1) * (side // 2) for side in kernel]
     stride = kernel if stride == AS_KERNEL else sides(stride)
     extents = {key: kernel, "stride": stride, "padding": sides(padding)}
     return {**layer, **{name: _extent(both) for name, both in extents.items()}}
@@ -169,9 +170,18 @@ def _conv(layer: Layer, shape: Shape) -> Shape:
 
 def _pool(layer: Layer, shape: Shape) -> Shape:
     kernel = layer.get("kernel", layer[word_of(layer)])
+    if layer["padding"] == SAME:
+        return _kept(layer, shape)
     if any(2 * p > k for p, k in zip(sides(layer["padding"]), sides(kernel), strict=True)):
         raise BuildError(f"a padding of {layer['padding']} is more than half of its window.")
     return (shape[0], *_window(layer, kernel, shape))
+
+
+def _kept(layer: Layer, shape: Shape) -> Shape:
+    """A window of even sides has a pixel more at the right and below; others have pixels by now."""
+    if layer["stride"] != 1:
+        raise BuildError(f"a stride of {layer['stride']} keeps no size. Write a padding in pixels.")
+    return shape
 
 
 def _window(layer: Layer, kernel: Any, shape: Shape) -> list[int]:

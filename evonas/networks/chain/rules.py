@@ -239,8 +239,8 @@ def _key_problems(
 def _even_problems(
     layer: dict[str, Any], word: str, path: KeyPath, alleles: Alleles
 ) -> Iterator[Problem]:
-    """No map keeps its size under windows of even sides, whatever the padding."""
-    if word != "conv" and word not in chain.POOLS:
+    """No map keeps its size under windows of even sides, but with an uneven padding of poolings."""
+    if word not in ("conv", "avg_pool", "lp_pool"):
         return
     key = "kernel" if "kernel" in layer else word
     usual = chain.SAME if word == "conv" else chain.VALID
