@@ -309,7 +309,6 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "relu": _simple("Relu"),
     "hardtanh": _clip("min_val", "max_val"),
     "clamp": _clip("min", "max"),
-    "exp": _simple("Exp"),
     "leaky_relu": _simple("LeakyRelu", alpha="negative_slope"),
     "_prelu_kernel": _prelu,
     "elu": _elu,

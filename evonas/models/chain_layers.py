@@ -105,7 +105,7 @@ class MaxPool(nn.MaxPool2d):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """The largest pixels."""
-        largest = super().forward(maps)
+        largest: torch.Tensor = super().forward(maps)
         return largest[:, :, self.first[0] :, self.first[1] :] if any(self.first) else largest
 
 

@@ -142,6 +142,15 @@ COUNTS = {
         26_285_486,
         31_373_537_792,
     ),  # MACs ours; of 90 classes 34.858 G in torchvision
+    "yolov2_coco": (50_962_889, 14_732_084_224),
+    "yolov2_voc": (50_655_389, 14_680_167_424),
+    "yolov2_tiny_voc": (15_861_773, 3_485_520_896),  # by the arithmetic of its cfg in `test_yolo`
+    "yolov3_coco": (61_949_149, 19_486_412_800),
+    "yolov3_voc": (61_626_049, 32_713_987_072),
+    "yolov3_tiny": (8_852_366, 2_782_480_896),
+    "yolov3_spp": (62_998_749, 70_724_486_144),  # likewise
+    "yolov4_coco": (64_363_101, 30_052_385_792),
+    "yolov4_tiny": (6_056_606, 3_453_938_176),  # likewise
 }
 
 # Sum and length of the logits when every tensor is filled from a hash of its indices (`filled`)
