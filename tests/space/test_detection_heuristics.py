@@ -21,7 +21,7 @@ NEEDED |= {"close_mosaic", "mixup_alpha", "cutmix_alpha", "drop_block_size", "pr
 NEEDED |= {"batch_norm"}
 # What the losses of some heads weigh, active beside these alone.
 NEEDED |= {"obj", "ignore_iou", "anchor_iou", "object_scale", "noobject_scale", "coord_scale"}
-NEEDED |= {"class_scale", "root_sizes"}
+NEEDED |= {"class_scale", "root_sizes", "location", "hard_negatives"}
 OFF = {"subdivisions": 1}  # the value that leaves a heuristic out, where it is not 0
 
 

@@ -56,6 +56,7 @@ def test_what_one_loss_alone_reads_is_chosen_beside_its_head() -> None:
         kind = design.network["head"]["kind"]
         assert ("obj" in design.training) == (kind == "yolov3")
         assert ("object_scale" in design.training) == (kind == "yolov2")
+        assert ("location" in design.training) == (kind == "ssd")
         assert not design.training or kind != "anchor_free"
 
 
