@@ -6,7 +6,12 @@ import torch
 from torch import nn
 
 from evonas.models.activations import ACTIVATIONS
-from evonas.models.memory_order import map_means, trains_channels_last
+from evonas.models.memory_order import (
+    map_means,
+    strided_pointwise,
+    trains_channels_last,
+    writes_beyond_its_memory,
+)
 from evonas.models.norms import NORMS
 
 Extent = int | tuple[int, int]  # of both axes, or (height, width)
@@ -28,12 +33,33 @@ def make_convolution(
         kernel: Odd, or the map grows.
         padding: Pixels of zeros on each side; None makes h' = ceil(h / stride).
     """
+    height, width = both(kernel)
     if padding is None:
-        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
         padding = (dilation * (height // 2), dilation * (width // 2))
-    return nn.Conv2d(
+    shape = (out_channels, in_channels // groups, height, width)
+    is_at_risk = writes_beyond_its_memory(shape, both(stride), both(padding), groups)
+    kind = StridedPointwise if is_at_risk else nn.Conv2d
+    return kind(
         in_channels, out_channels, kernel, stride, padding, dilation, groups=groups, bias=bias
     )
+
+
+def both(extent: Extent) -> tuple[int, int]:
+    """Of height and width."""
+    return (extent, extent) if isinstance(extent, int) else extent
+
+
+class StridedPointwise(nn.Conv2d):
+    """A 1x1 convolution with a stride that few channels go into; in a training, by other means.
+
+    (batch, in_channels, h, w) to (batch, out_channels, ceil(h / stride), ceil(w / stride)).
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """The same as by a plain convolution."""
+        if not torch.is_grad_enabled():
+            return super().forward(maps)
+        return strided_pointwise(maps, self.weight, self.bias, self.stride)
 
 
 class ConvNormActivation(nn.Sequential):

@@ -1,11 +1,13 @@
 """Trainings hold maps channels last; elsewhere operations are plain. Both give the same numbers."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn import functional
 
-from evonas.models.layers import ChannelShuffle, GlobalPool, SqueezeExcite
+from evonas.models.layers import ChannelShuffle, GlobalPool, SqueezeExcite, make_convolution
 from evonas.models.memory_order import map_means, split_channels
 
 ORDERS = (torch.channels_last, torch.contiguous_format)
@@ -59,3 +61,22 @@ def test_gradients_lie_in_memory_as_the_maps_do(
     given = made(doubled)
     torch.autograd.backward(given, torch.ones_like(given))
     assert gradients[0].is_contiguous(memory_format=order)
+
+
+@pytest.mark.parametrize(("channels", "stride"), [(8, 2), (15, 2), (4, 3), (3, (2, 1))])
+def test_gradients_of_strided_pointwise_convolutions_are_right_whatever_the_order(
+    channels: int, stride: int | tuple[int, int]
+) -> None:
+    convolution = make_convolution(channels, 8, 1, stride)
+    images = torch.randn(8, channels, 96, 96)
+    gradients = []
+    for order in (torch.contiguous_format, torch.channels_last):
+        given = images.clone(memory_format=order).requires_grad_()
+        own = copy.deepcopy(convolution).to(memory_format=order)  # type: ignore[call-overload]
+        own(given).square().mean().backward()
+        gradients.append((given.grad, own.weight.grad))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+    with torch.no_grad():
+        plain = functional.conv2d(images, convolution.weight, stride=stride)
+    torch.testing.assert_close(convolution(images), plain)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from evonas.errors import BuildError
+from evonas.models.memory_order import strided_pointwise, writes_beyond_its_memory
 from evonas.models.trace import Step, trace
 
 Shape = tuple[int, int, int]  # (channels, height, width)
@@ -197,6 +198,11 @@ def _function(step: Step) -> Callable[..., Any]:
                 "Write compression.quantisation.method=none."
             )
         return SIZED[step.operation]
+    if step.operation == "convolution" and writes_beyond_its_memory(
+        step.arguments["weight"].shape,
+        *(step.arguments[name] for name in ("stride", "padding", "groups")),
+    ):
+        return _pointwise
     function: Any = step.function
     keywords = [each.name for each in function._schema.arguments if each.kwarg_only]
     places = len(keywords)
@@ -206,6 +212,12 @@ def _function(step: Step) -> Callable[..., Any]:
         return function(*given[: len(given) - places], **named)
 
     return call
+
+
+def _pointwise(
+    maps: torch.Tensor, weight: torch.Tensor, bias: Any, stride: Sequence[int], *_: Any
+) -> torch.Tensor:
+    return strided_pointwise(maps, weight, bias, stride)
 
 
 def _reshaped(given: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
