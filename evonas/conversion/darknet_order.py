@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from evonas.models import Network
 from evonas.models.cross_stage import CrossStage
+from evonas.presets.cfg_order import in_darknet_order
 
 Shape = tuple[int, ...]
 
@@ -60,11 +62,11 @@ class Section:
         yield kernel, self.shape
 
 
-def sections(network: nn.Module) -> list[Section]:
-    """The sections in the order of the cfg, which is that of the modules."""
+def sections(network: Network) -> list[Section]:
+    """The sections in the order of the cfg: part by part, in each as its modules stand."""
     found: list[Section] = []
     crossed: tuple[str, int] | None = None
-    for name, module in network.named_modules():
+    for name, module in _modules(network):
         if isinstance(module, CrossStage):
             found += _halves(found.pop(), module.around)
             crossed = (f"{name}.", module.around)
@@ -78,6 +80,11 @@ def sections(network: nn.Module) -> list[Section]:
         else:
             assert not [*module.parameters(recurse=False)], f"{name} has weights of no section"
     return found
+
+
+def _modules(network: Network) -> Iterator[tuple[str, nn.Module]]:
+    for part in in_darknet_order(network.plan):
+        yield from network.get_submodule(part.name).named_modules(prefix=part.name)
 
 
 def _halves(both: Section, around: int) -> tuple[Section, Section]:

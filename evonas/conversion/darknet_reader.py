@@ -11,6 +11,7 @@ from evonas.conversion.darknet_file import DarknetFile, read_file
 from evonas.conversion.darknet_order import Section, sections
 from evonas.errors import SettingsError
 from evonas.models import Network
+from evonas.models.detection.anchored import Settling
 from evonas.presets import Preset, preset
 
 # Published networks, and the cfg files of Darknet that are the same.
@@ -19,7 +20,17 @@ CFGS: Mapping[str, str] = {
     "darknet53": "darknet53.cfg",
     "cspdarknet53_mish": "csdarknet53-omega.cfg",
     "vgg16": "vgg-16.cfg",
+    "yolov2_coco": "yolov2.cfg",
+    "yolov2_voc": "yolov2-voc.cfg",
+    "yolov2_tiny_voc": "yolov2-tiny-voc.cfg",
+    "yolov3_coco": "yolov3.cfg",
+    "yolov3_voc": "yolov3-voc.cfg",
+    "yolov3_tiny": "yolov3-tiny.cfg",
+    "yolov3_spp": "yolov3-spp.cfg",
+    "yolov4_coco": "yolov4.cfg",
+    "yolov4_tiny": "yolov4-tiny.cfg",
 }
+BATCH = 64  # images of a step, in all of these
 
 
 def read_darknet(file: Path, chosen: Preset) -> Conversion:
@@ -42,8 +53,8 @@ def read_darknet(file: Path, chosen: Preset) -> Conversion:
     if not read:
         raise SettingsError(f"{file} {_misfit(chosen, order, count)} {_advice(count)}")
     return Conversion(
-        tensors=_tensors(given, order, read, network),
-        origin=f"Darknet {'.'.join(map(str, given.version))}",
+        tensors=_tensors(given, order, read, network) | _steps(given, order[read:], network),
+        origin=f"Darknet {'.'.join(map(str, given.version))}, {CFGS[chosen.name]}",
         images_seen=given.images_seen,
         layers=(read, len(order)),
         numbers=count,
@@ -73,6 +84,15 @@ def _tensors(
             found[f"{section.norm}.num_batches_tracked"] = torch.tensor(0)
     halved = _of(order[read:])
     return {name: tensor for name, tensor in found.items() if name not in halved}
+
+
+def _steps(
+    given: DarknetFile, unread: Sequence[Section], network: Network
+) -> dict[str, torch.Tensor]:
+    """What YOLOv2 counts: a network that was read whole goes on, and does not begin by settling."""
+    counters = [name for name, module in network.named_modules() if isinstance(module, Settling)]
+    steps = torch.tensor([0 if unread else given.images_seen // BATCH])
+    return {f"{name}.seen": steps for name in counters}
 
 
 def _of(order: Sequence[Section]) -> tuple[str, ...]:

@@ -34,8 +34,8 @@ def test_a_training_begins_with_what_was_written(backbone: Path, working_folder:
     call = typed("weights", str(backbone), "--preset", "darknet19", "--to", "made/b.safetensors")
     assert (call.returncode, call.stderr) == (0, "")
     assert call.stdout == (
-        f"{backbone} (Darknet 0.1.0, after 80,000,000 images): 19,831,776 numbers are 18 of 19 "
-        "layers of darknet19 with 1000 classes.\n"
+        f"{backbone} (Darknet 0.1.0, darknet19.cfg, after 80,000,000 images): 19,831,776 numbers "
+        "are 18 of 19 layers of darknet19 with 1000 classes.\n"
         "The file ends there. A training draws 2 tensors anew: head.0.0.bias, head.0.0.weight.\n"
         "108 tensors written to made/b.safetensors. Begin with them by "
         "training.weights=made/b.safetensors\n"
@@ -52,7 +52,7 @@ def test_json_says_what_was_read(backbone: Path, working_folder: Path) -> None:
     tensors = safetensors.torch.load_file("b.safetensors")
     assert told == {
         "file": str(backbone),
-        "origin": "Darknet 0.1.0",
+        "origin": "Darknet 0.1.0, darknet19.cfg",
         "images_seen": 80_000_000,
         "preset": "darknet19",
         "classes": 5,

@@ -11,13 +11,16 @@ import pytest
 import torch
 from cfgs import Cfg, Numbers, walked, write
 
+from evonas.blueprint import plan_network
 from evonas.conversion.conversion import with_classes, without_weights
 from evonas.conversion.darknet_file import read_file
 from evonas.conversion.darknet_order import sections
 from evonas.conversion.darknet_reader import CFGS, read_darknet
 from evonas.errors import SettingsError
-from evonas.models import build
+from evonas.models import Network
+from evonas.networks.plan import Plan
 from evonas.presets import Preset, preset
+from evonas.presets.cfg_order import in_darknet_order
 
 CLASSES = 7
 
@@ -28,15 +31,23 @@ class Example:
 
     cfg: Callable[..., Cfg]
     width: float
-    resolution_px: int
+    resolution_px: int = 64
 
 
 EXAMPLES = {
-    "darknet19": Example(cfgs.darknet19, 0.25, 64),
-    "darknet53": Example(cfgs.darknet53, 0.25, 64),
-    "cspdarknet53_mish": Example(cfgs.csdarknet53, 0.25, 64),
+    "darknet19": Example(cfgs.darknet19, 0.25),
+    "darknet53": Example(cfgs.darknet53, 0.25),
+    "cspdarknet53_mish": Example(cfgs.csdarknet53, 0.25),
     "vgg16": Example(cfgs.vgg16, 0.125, 32),
+    "yolov2_coco": Example(cfgs.yolov2, 0.25),
+    "yolov2_tiny_voc": Example(cfgs.yolov2_tiny, 0.5),
+    "yolov3_coco": Example(cfgs.yolov3, 0.25),
+    "yolov3_spp": Example(cfgs.yolov3_spp, 0.25),
+    "yolov3_tiny": Example(cfgs.yolov3_tiny, 0.5),
+    "yolov4_coco": Example(cfgs.yolov4, 0.25),
+    "yolov4_tiny": Example(cfgs.yolov4_tiny, 0.5),
 }
+OF_VOC = {"yolov2_voc": "yolov2_coco", "yolov3_voc": "yolov3_coco"}  # the same, other classes
 
 
 def small(name: str) -> Preset:
@@ -50,26 +61,36 @@ def images(chosen: Preset) -> torch.Tensor:
     return torch.rand(2, *chosen.scale.input_shape, generator=generator)
 
 
-def small_file(name: str, path: Path) -> tuple[Path, list[Numbers], torch.Tensor]:
+def small_file(name: str, path: Path) -> tuple[Path, list[Numbers], list[torch.Tensor]]:
     """A file of a small network, its numbers by layer, and what the network makes of images."""
     example = EXAMPLES[name]
     with torch.no_grad():
-        numbers, (output,) = walked(example.cfg(example.width, CLASSES), images(small(name)))
-    return write(path / "small.weights", numbers), numbers, output
+        numbers, outputs = walked(example.cfg(example.width, CLASSES), images(small(name)))
+    return write(path / "small.weights", numbers), numbers, outputs
 
 
 def test_each_network_that_can_be_read_is_under_test() -> None:
-    assert EXAMPLES.keys() == CFGS.keys()
+    assert EXAMPLES.keys() | OF_VOC.keys() == CFGS.keys()
+
+
+def raw(plan: Plan) -> Plan:
+    """What a cfg has in front of [yolo], or what a classifier gives."""
+    predicted = [p.name for p in in_darknet_order(plan) if p.name.startswith("predicted_")]
+    return plan.giving(*predicted) if predicted else plan
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_network_computes_what_darknet_computes(name: str, tmp_path: Path) -> None:
     file, _, expected = small_file(name, tmp_path)
-    network = build(small(name).blueprint, small(name).scale, seed=0).eval()
-    network.load_state_dict(read_darknet(file, small(name)).tensors)
+    plan = raw(plan_network(small(name).blueprint, small(name).scale))
+    network = Network(plan).eval()
+    tensors = read_darknet(file, small(name)).tensors
+    network.load_state_dict({key: tensors[key] for key in network.state_dict()})
     with torch.no_grad():
-        output = network(images(small(name)))
-    torch.testing.assert_close(output.flatten(1), expected.flatten(1), rtol=1e-4, atol=1e-4)
+        made = network(images(small(name)))
+    for maps, wanted in zip(made if isinstance(made, tuple) else [made], expected, strict=True):
+        maps, wanted = maps.flatten(1), wanted.flatten(1)
+        assert (maps - wanted).abs().max() < 1e-4 * wanted.abs().max()
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -184,3 +205,31 @@ def test_a_network_that_darknet_does_not_have_is_refused(tmp_path: Path) -> None
         "--preset mobilenet_v2: no cfg of Darknet is this network. Write one of those that are: "
         "darknet19, darknet53, "
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "rest"),
+    [
+        ("darknet19_448.conv.23", "yolov2_coco", "deep_2"),
+        ("darknet53.conv.74", "yolov3_coco", "top_down_3"),
+        ("yolov3-tiny.conv.15", "yolov3_tiny", "predicted_2"),
+        ("yolov4.conv.137", "yolov4_coco", "predicted_1"),
+        ("yolov4-tiny.conv.29", "yolov4_tiny", "predicted_2"),
+    ],
+)
+def test_where_files_end_with_which_trainings_of_darknet_begin(
+    file: str, name: str, rest: str
+) -> None:
+    cutoff = int(file.rpartition(".")[2])
+    first = [each for each in EXAMPLES[name].cfg()[:cutoff] if isinstance(each, cfgs.Conv)]
+    order = sections(without_weights(preset(name)))
+    assert order[len(first)].layer.split(".")[0] == rest
+    assert all(section.layer.split(".")[0] != rest for section in order[: len(first)])
+
+
+def test_a_network_that_was_read_whole_does_not_settle_again(tmp_path: Path) -> None:
+    file, numbers, _ = small_file("yolov2_tiny_voc", tmp_path)
+    whole = read_darknet(file, small("yolov2_tiny_voc")).tensors
+    assert whole["settling.seen"].tolist() == [cfgs.IMAGES_SEEN // 64]
+    part = read_darknet(write(file, numbers[:-1]), small("yolov2_tiny_voc")).tensors
+    assert part["settling.seen"].tolist() == [0]
