@@ -112,8 +112,8 @@ def test_settings_survive_their_own_file(config: Path) -> None:
 traning.epochs=3
     traning.epochs=3: a run has no key "traning". Did you mean "training"? Known: budget,
 training.epoch=3
-    training.epoch=3: training has no key "epoch". Did you mean "epochs"? Known: amp, assigner,
-    auxiliary, auxiliary_heads, batch_size,
+    training.epoch=3: training has no key "epoch". Did you mean "epochs"? Known: amp, anchor_iou,
+    anchors, assigner,
 seed=3
     seed=3: a run has no key "seed". Did you mean "run.seed"?
 constraints.macs.maxi=1
@@ -203,7 +203,7 @@ def test_one_group_can_be_validated_alone() -> None:
     wrong_value, unknown_key = sorted(problems)
     assert wrong_value == "recipe.yaml, lr0: input should be greater than 0, got -1."
     assert unknown_key.startswith(
-        'recipe.yaml: there is no key "epoch". Did you mean "epochs"? Known: amp, assigner, '
+        'recipe.yaml: there is no key "epoch". Did you mean "epochs"? Known: amp, anchor_iou, '
     )
 
 

@@ -231,9 +231,9 @@ class Detection(Task):
         logits = len(problem.classes) + heads.get(len(shapes), 0)
         points = shapes[0][1] if len(shapes[0]) > 1 else 0
         is_right = [*shapes[:2]] == [(1, points, 4), (1, points, logits)]
-        if is_right and len(shapes) in heads:
-            return None
-        return f"boxes (1, points, 4) and scores or logits (1, points, {logits})"
+        of_points = all(shape == (1,) or shape[1:2] == (points,) for shape in shapes[2:])
+        wanted = f"boxes (1, points, 4) and scores or logits (1, points, {logits})"
+        return None if is_right and of_points and len(shapes) in heads else wanted
 
     def scores(
         self, batches: Batches, problem: Problem, recipe: TrainingSettings
