@@ -325,6 +325,7 @@ CONVERSIONS: Mapping[str, Conversion] = {
     "sum": _reduced("ReduceSum"),
     "amax": _reduced("ReduceMax"),
     "abs": _simple("Abs"),
+    "exp": _simple("Exp"),
     "pow": _power,
     "_softmax": _simple("Softmax", axis="dim"),
     "cat": _cat,
