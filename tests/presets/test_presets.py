@@ -149,6 +149,7 @@ COUNTS = {
     "yolov3_voc": (61_626_049, 32_713_987_072),
     "yolov3_tiny": (8_852_366, 2_782_480_896),
     "yolov3_spp": (62_998_749, 70_724_486_144),  # likewise
+    "yolov3_asff": (66_853_814, 76_028_038_224),  # of what differs from yolov3_spp in `test_asff`
     "yolov4_coco": (64_363_101, 30_052_385_792),
     "yolov4_tiny": (6_056_606, 3_453_938_176),  # likewise
 }
