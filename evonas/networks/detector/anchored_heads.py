@@ -110,7 +110,9 @@ def first_anchors(head: Mapping[str, Any], strides: Sequence[int]) -> list[list[
 
 
 def _by_level(value: Any, levels: int) -> list[float]:
-    """One number for all levels, or a list of theirs, the finest first."""
+    """One number for all levels, a list of theirs, the finest first, or a published one's name."""
+    if isinstance(value, str):
+        return [GRIDS[value][min(level, len(GRIDS[value]) - 1)] for level in range(levels)]
     values = [float(each) for each in (value if isinstance(value, list | tuple) else [value])]
     if len(values) not in (1, levels):
         raise BuildError(
@@ -120,6 +122,8 @@ def _by_level(value: Any, levels: int) -> list[float]:
     return values * levels if len(values) == 1 else values
 
 
+# Grid sensitivities of published detectors, the finest level's first: yolov4.cfg, scale_x_y.
+GRIDS: Mapping[str, Sequence[float]] = {"yolov4": (1.2, 1.1, 1.05)}
 BLOCK_KEYS = ("depth", "kernel", "depthwise")
 ANCHOR_KEYS = ("anchors", "anchor_sizes")
 ANCHORED_HEADS: Mapping[str, Kind] = {

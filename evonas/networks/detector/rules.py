@@ -6,6 +6,7 @@ from typing import Any
 
 from evonas.networks.chain import rules as chain
 from evonas.networks.chain.layer_words import OF_FEATURES
+from evonas.networks.detector.anchored_heads import GRIDS
 from evonas.networks.detector.backbone_forms import form_of
 from evonas.networks.detector.heads import HEADS
 from evonas.networks.detector.levels import Kind
@@ -118,7 +119,9 @@ _number_of_boxes = one_of_numbers("a number of boxes in a cell", *RATIOS)
 
 
 def _boxes(value: Any) -> str | None:
-    """A number, or one for each level."""
+    """A number, one for each level, or the name of published ones."""
+    if isinstance(value, str):
+        return one_of(GRIDS, "grid sensitivity")(value)
     values = value if isinstance(value, list) and value else [value]
     return next((problem for each in values if (problem := _number_of_boxes(each))), None)
 
@@ -160,7 +163,9 @@ _sensitivity = between(1, 2, "a grid sensitivity")
 
 
 def _sensitivities(value: Any) -> str | None:
-    """A number, or one for each level."""
+    """A number, one for each level, or the name of published ones."""
+    if isinstance(value, str):
+        return one_of(GRIDS, "grid sensitivity")(value)
     values = value if isinstance(value, list) and value else [value]
     return next((problem for each in values if (problem := _sensitivity(each))), None)
 

@@ -156,8 +156,16 @@ def _check_strides(network: Mapping[str, Any], scale: Scale) -> None:
 
 
 def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str, Any]:
-    """With the defaults that the space writes out, and stages as the space has them."""
+    """With the defaults that the space writes out, and stages as the space has them.
+
+    Published anchors are left out unless the space has some: a training finds those of its boxes.
+    """
     shared = {"activation": network["activation"], "norm": network.get("norm", DEFAULTS["norm"])}
+    head = {
+        key: value
+        for key, value in network["head"].items()
+        if key != "anchor_sizes" or key in template["head"]
+    }
     grammar = _grammar(network)
     if grammar is not _grammar(template):
         raise ValueError("network.backbone: no place for one that is written in another way")
@@ -166,7 +174,7 @@ def aligned(network: Mapping[str, Any], template: Mapping[str, Any]) -> dict[str
         **with_defaults(network, template),
         "backbone": filled(backbone, template["backbone"], shared),
         "neck": _filled(network["neck"], template["neck"], NECK_DEFAULTS),
-        "head": _filled(network["head"], template["head"], HEAD_DEFAULTS),
+        "head": _filled(head, template["head"], HEAD_DEFAULTS),
     }
 
 
