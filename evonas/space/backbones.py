@@ -53,13 +53,13 @@ def _published(name: str) -> Mapping[str, Any]:
     network = found.blueprint.network
     if network["builder"] == "detector":
         shared = {key: network[key] for key in SHARED if key in network}
-        return {**shared, **scaled(network, found.scale)["backbone"]}
+        return {**shared, **network["backbone"]}
     form = FORMS.get(network["builder"])
     if form is None:
         raise SpaceError(
             f"{name} is a network of {network['builder']}, and a backbone is one of "
             f"{' or of a '.join(FORMS)}, as mobilenet_v2 or vgg16 is."
         )
-    # Chains are published in the widths that they are written in.
+    # Chains and detectors are published in the widths that they are written in.
     sized = scaled(network, found.scale) if network["builder"] == "stages" else network
     return {key: sized[key] for key in (*SHARED, *form.keys) if key in sized}

@@ -33,6 +33,7 @@ SPACES = (
     "nas_bench_macro",
     "nasnet_cells",
     "residual_stages",
+    "yolo_family",
 )
 JOINED = {  # what is no space by itself
     "compression": "nano+compression",

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evonas.errors import BuildError
-from evonas.networks.detector.levels import Kind, Level, Outputs, block
+from evonas.networks.detector.levels import Kind, Level, Outputs, block, by_level
 from evonas.networks.plan import Layer, Part
 
 ANCHORED = ("boxes", "logits", "objectness", "offsets", "priors")
@@ -47,7 +47,9 @@ def _anchored(
     anchors = first_anchors(head, strides)
     reads = tuple(level.reads for level in levels)
     predictions = [_prediction(network, level, len(anchors[0]), widening) for level in levels]
-    sensitivity = {"grid_sensitivity": _by_level(head["grid_sensitivity"], len(levels))}
+    key = "grid_sensitivity"
+    sensitivities = by_level(key, head[key], len(levels), GRIDS)
+    sensitivity = {key: [float(each) for each in sensitivities]}
     scores = Layer("ObjectScores", {"exclusive": exclusive})
     priors = Layer("AnchorPriors", {"strides": strides, "anchors": anchors})
     points = Layer("AnchorPoints", {"anchors": len(anchors[0])})
@@ -107,19 +109,6 @@ def first_anchors(head: Mapping[str, Any], strides: Sequence[int]) -> list[list[
         )
     places = range(0, len(sizes), number)
     return [[[*map(float, size)] for size in sizes[place : place + number]] for place in places]
-
-
-def _by_level(value: Any, levels: int) -> list[float]:
-    """One number for all levels, a list of theirs, the finest first, or a published one's name."""
-    if isinstance(value, str):
-        return [GRIDS[value][min(level, len(GRIDS[value]) - 1)] for level in range(levels)]
-    values = [float(each) for each in (value if isinstance(value, list | tuple) else [value])]
-    if len(values) not in (1, levels):
-        raise BuildError(
-            f"head.grid_sensitivity has {len(values)} numbers, and there are {levels} levels. "
-            "Write a number for each, the finest first, or one for all."
-        )
-    return values * levels if len(values) == 1 else values
 
 
 # Grid sensitivities of published detectors, the finest level's first: yolov4.cfg, scale_x_y.

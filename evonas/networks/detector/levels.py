@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from evonas.errors import BuildError
 from evonas.networks.plan import Layer, Part
 from evonas.networks.stages.plan import norm_argument
 
@@ -120,3 +121,26 @@ def pooled(network: Mapping[str, Any], given: int, made: int) -> list[Layer]:
     """Maxima at several kernels beside the maps themselves, all mixed (yolov3-spp.cfg)."""
     pools = Layer("PoolPyramid", {"kernels": list(SPP_KERNELS)})
     return [pools, convolution(network, given * (1 + len(SPP_KERNELS)), made)]
+
+
+def by_level(
+    key: str, value: Any, levels: int, published: Mapping[str, Sequence[float]]
+) -> list[Any]:
+    """A number of a head for each level, the finest first.
+
+    Args:
+        value: A number for all levels, a list of theirs, or a name of `published` ones, of which
+            the last holds for further levels.
+
+    Raises:
+        BuildError: The list has another length.
+    """
+    if isinstance(value, str):
+        return [published[value][min(level, len(published[value]) - 1)] for level in range(levels)]
+    values = [*value] if isinstance(value, list | tuple) else [value] * levels
+    if len(values) != levels:
+        raise BuildError(
+            f"head.{key} has {len(values)} numbers, and there are {levels} levels. Write one for "
+            "each, the finest first, or one for all."
+        )
+    return values

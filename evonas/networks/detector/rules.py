@@ -12,7 +12,7 @@ from evonas.networks.detector.heads import HEADS
 from evonas.networks.detector.levels import Kind
 from evonas.networks.detector.necks import FUSIONS, NECKS
 from evonas.networks.detector.refinements import REFINEMENTS
-from evonas.networks.detector.ssd_head import RATIOS
+from evonas.networks.detector.ssd_head import NUMBERS_OF_BOXES, RATIOS
 from evonas.networks.names import ACTIVATIONS, NORMS
 from evonas.networks.rules import COMMON, DROP_PATH, Rules, Ways
 from evonas.networks.stages.rules import KERNEL
@@ -121,7 +121,7 @@ _number_of_boxes = one_of_numbers("a number of boxes in a cell", *RATIOS)
 def _boxes(value: Any) -> str | None:
     """A number, one for each level, or the name of published ones."""
     if isinstance(value, str):
-        return one_of(GRIDS, "grid sensitivity")(value)
+        return one_of(NUMBERS_OF_BOXES, "number of boxes")(value)
     values = value if isinstance(value, list) and value else [value]
     return next((problem for each in values if (problem := _number_of_boxes(each))), None)
 

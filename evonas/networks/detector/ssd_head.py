@@ -4,19 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evonas.errors import BuildError
-from evonas.networks.detector.levels import Kind, Level, Outputs
+from evonas.networks.detector.levels import Kind, Level, Outputs, by_level
 from evonas.networks.plan import IMAGES, Layer, Part
 
 SSD = ("boxes", "logits", "priors")
 BACKGROUND = 1  # logits in front of those of the classes
+NUMBERS_OF_BOXES: Mapping[str, Sequence[int]] = {"ssd300": (4, 6, 6, 6, 4, 4)}  # of a cell
 # Width by height of the boxes of a cell, beside a second, larger square.
 RATIOS: Mapping[int, Sequence[float]] = {4: (1, 2, 1 / 2), 6: (1, 2, 1 / 2, 3, 1 / 3)}
 
 
 def _ssd(network: Mapping[str, Any], levels: Sequence[Level]) -> tuple[list[Part], Outputs]:
     """A 3x3 convolution to classes, and one to offsets, at each level (section 2.1)."""
-    boxes = _by_level(network["head"]["boxes"], len(levels))
+    boxes = by_level("boxes", network["head"]["boxes"], len(levels), NUMBERS_OF_BOXES)
     sizes = default_sizes(network["head"]["scales"], boxes)
     reads = tuple(level.reads for level in levels)
     values = {"class": network["classes"] + BACKGROUND, "box": 4}
@@ -62,17 +62,6 @@ def default_sizes(scales: Sequence[float], boxes: Sequence[int]) -> list[list[li
         shapes = [square, (larger, larger), *others]
         sizes.append([[round(scale * side, 6) for side in shape] for shape in shapes])
     return sizes
-
-
-def _by_level(boxes: Any, levels: int) -> list[int]:
-    """A number for all levels, or a list of theirs, the finest first."""
-    counts = [*boxes] if isinstance(boxes, list | tuple) else [boxes] * levels
-    if len(counts) != levels:
-        raise BuildError(
-            f"head.boxes has {len(counts)} numbers, and there are {levels} levels. Write one for "
-            "each, the finest first, or one for all."
-        )
-    return counts
 
 
 SSD_HEAD = Kind(("boxes", "scales"), (), _ssd)
