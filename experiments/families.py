@@ -1,10 +1,12 @@
 """Which families of networks the front of a search is made of, with their measured latencies.
 
 One search each over `conv_zoo` and `residual_stages` (or over `--spaces`), for accuracy and
-latency on images of a folder. A design belongs to the family that most of its layers are of: their
-operation; and for residual ones what is added to a plain ResNet: `resnest` (split attention),
-`resnext` (groups), `se_resnet`, `preact_resnet`, `wide_resnet`. `shares` counts the members of the
-front, `shares_of_all` all designs that were trained.
+latency on images of a folder, or of detectors for map50_95 and latency on images with boxes, or on
+`data=shapes` without `--data`. A design belongs to the family that most of its layers are of: their
+operation; a detector to that of its neck and head; and for residual ones what is added to a plain
+ResNet: `resnest` (split attention), `resnext` (groups), `se_resnet`, `preact_resnet`,
+`wide_resnet`. `shares` counts the members of the front, `shares_of_all` all designs that were
+trained.
 """
 
 from collections import Counter
@@ -18,16 +20,18 @@ from record import parser, report
 from evonas.driver import search
 from evonas.networks.stages.section import ends_open
 from evonas.runs import Run
+from evonas.space import load_space
 
 SPACES = ("conv_zoo", "residual_stages")
 RESIDUAL = ("residual", "bottleneck")
+OF_NECK = {"passthrough": ("yolov2", "yolov2"), "extras": ("ssd", "ssd")}  # and its usual head
 PLAIN_MID_RATIO = {"residual": 1.0, "bottleneck": 0.25}
 
 
 def main() -> None:
     words = parser(__doc__)
-    words.add_argument("--data", required=True, type=Path, help="a folder of classes of images")
-    words.add_argument("--subset", type=int, default=4000, help="images (%(default)s)")
+    words.add_argument("--data", type=Path, help="a folder of images by classes, or with boxes")
+    words.add_argument("--subset", type=int, default=4000, help="images at most (%(default)s)")
     words.add_argument("--spaces", nargs="+", default=SPACES)
     words.add_argument("--evaluations", type=int, default=48, help="(%(default)s)")
     words.add_argument("settings", nargs="*", help="settings of the searches, KEY=VALUE")
@@ -37,13 +41,15 @@ def main() -> None:
 
 def searched(space: str, given: Any) -> dict[str, Any]:
     """What came of a search over one space."""
+    finds_boxes = load_space(space).template["network"]["builder"] == "detector"
+    reader, score = ("detection", "map50_95") if finds_boxes else ("folder", "accuracy")
+    data = [f"data={reader}", f"data.path={given.data}"] if given.data else ["data=shapes"]
     run = search(
         [
             f"space={space}",
-            "data=folder",
-            f"data.path={given.data}",
+            *data,
             f"data.subset={given.subset}",
-            "objectives=accuracy,latency_ms",
+            f"objectives={score},latency_ms",
             f"budget.evaluations={given.evaluations}",
             f"run.folder={mkdtemp()}",
             f"run.name={space}",
@@ -63,10 +69,21 @@ def searched(space: str, given: Any) -> dict[str, Any]:
 
 
 def family(run: Run, chromosome: Any) -> str:
-    """The family that most layers of a design are of."""
-    stages = run.space.decode(chromosome).network["stages"]
+    """The family that most layers of a design are of, or that of a detector."""
+    network = run.space.decode(chromosome).network
+    if network["builder"] == "detector":
+        return family_of_detector(network)
+    stages = network["stages"]
     layers = [name for stage in stages for name in [family_of(stage)] * stage["layers"]]
     return Counter(layers).most_common(1)[0][0]
+
+
+def family_of_detector(network: Mapping[str, Any]) -> str:
+    """The published detector that has its neck, and that of its head, if it is another."""
+    neck, head = network["neck"], network["head"].get("kind", "yolov3")
+    name, usual = OF_NECK.get(neck["kind"], (neck["kind"], "yolov3"))
+    fused = "+asff" if neck.get("asff") else ""
+    return f"{name}{fused}" + ("" if head == usual else f" with head of {head}")
 
 
 def family_of(stage: Mapping[str, Any]) -> str:
