@@ -51,13 +51,15 @@ OF_YOLOV4: Mapping[str, Any] = {
     "label_smoothing": 0.01,
     **{"scale": 0.25, "fliplr": 0.5, "hsv_h": 0.015, "hsv_s": 0.4, "hsv_v": 0.2},
 }
+# Fewer of its coarse levels: at 128 px four of them have no room.
+OF_SSD = {"neck": {"kind": "extras", "width": 512, "depth": 2, "l2_norm": True}}
 USUAL = {"neck": {"kind": "pan", "width": 256, "depth": 1}, "head": {"depth": 1}}
 RUNGS: Mapping[str, tuple[str, Mapping[str, Any], Mapping[str, Any]]] = {
     "YOLOv3": ("yolov3_voc", {}, PLAIN),
     "YOLOv3 + heuristics": ("yolov3_voc", {}, HEURISTICS),
     "YOLOv3 + heuristics + ASFF": ("yolov3_asff", {}, HEURISTICS),
-    "YOLOv4": ("yolov4_coco", {}, OF_YOLOV4),
-    "SSD": ("ssd300_vgg16_voc", {}, HEURISTICS),
+    "YOLOv4": ("yolov4_coco", {}, {**OF_YOLOV4, "anchor_iou": 0.213}),
+    "SSD": ("ssd300_vgg16_voc", OF_SSD, HEURISTICS),
     "anchor-free": ("yolov3_voc", USUAL, HEURISTICS),
 }
 
@@ -134,7 +136,9 @@ def trained(job: Job) -> dict[str, Any]:
 def _trained(job: Job, epochs: int) -> torch.nn.Module:
     network, recipe = build(job.design, job.scale, job.seed), job.recipe(epochs)
     begin(network, recipe, job.seed, None)
-    train(network, job.dataset.train, job.dataset.problem, recipe, job.seed)
+    data = job.dataset
+    TASKS["detection"].adapt(network, data.train.targets, recipe)  # anchors
+    train(network, data.train, data.problem, recipe, job.seed)
     return network
 
 
