@@ -184,10 +184,10 @@ BACKBONE = dotted(GENE_AT[:-1])
 
 def _named(values: dict[str, Any], name: str) -> dict[str, Any]:
     """The values of a design with the name of its published backbone, if it has one."""
-    if not name:
-        return values
     section, key, word = GENE_AT
     network = values[section]
+    if not name or key not in network:
+        return values
     return {**values, section: {**network, key: {**network[key], word: name}}}
 
 

@@ -7,7 +7,7 @@ from detectors import plan, ssd
 
 from evonas.errors import BuildError, SpaceError
 from evonas.networks import meaning, short
-from evonas.networks.detector.ssd_head import default_sizes
+from evonas.networks.detector.ssd_head import NUMBERS_OF_BOXES, default_sizes
 from evonas.networks.plan import IMAGES
 from evonas.presets import preset
 from evonas.space.check import check_space
@@ -54,8 +54,8 @@ def test_it_has_a_prediction_for_each_level_and_no_distances() -> None:
 
 
 def test_ssd300_is_published_with_8732_boxes() -> None:
-    found = preset("ssd300_vgg16_voc")
-    sizes = default_sizes((0.2, 0.9), found.blueprint.network["head"]["boxes"])
+    boxes = preset("ssd300_vgg16_voc").blueprint.network["head"]["boxes"]
+    sizes = default_sizes((0.2, 0.9), NUMBERS_OF_BOXES[boxes])
     sides = (38, 19, 10, 5, 3, 1)
     assert sum(f**2 * len(level) for f, level in zip(sides, sizes, strict=True)) == 8732
 
