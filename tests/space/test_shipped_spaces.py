@@ -180,6 +180,11 @@ MEMBERS = {
         *("preact_resnet50", "se_resnet50"),
         *("resnest14d", "resnest26d", "resnest50d", "resnest101e"),
     ),
+    "yolo_family": (
+        *("yolov2_coco", "yolov2_voc", "yolov2_tiny_voc", "yolov3_coco", "yolov3_voc"),
+        *("yolov3_tiny", "yolov3_spp", "yolov3_asff", "yolov4_coco", "yolov4_tiny"),
+        "ssd300_vgg16_voc",
+    ),
 }
 
 
