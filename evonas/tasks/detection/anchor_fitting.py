@@ -1,5 +1,6 @@
 """Anchors of the user's boxes: k-means by shape."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ITERATIONS = 300  # many times what it takes until nothing changes
+MOST = 20_000  # boxes that are looked at: of more, each n-th
 DECIMALS = 2  # of px
 USUAL = 9  # anchors: three for each of three levels
 
@@ -26,6 +28,7 @@ def fitted_anchors(sizes: Sizes, number: int) -> Sizes:
     in the order of areas, so that the same boxes give the same anchors. Of fewer shapes than
     anchors some are the same; there has to be a box.
     """
+    sizes = sizes[:: math.ceil(len(sizes) / MOST)]
     shapes = _by_area(np.unique(sizes, axis=0))
     places = ((np.arange(number) + 0.5) * len(shapes) / number).astype(int)
     anchors, before = shapes[places], np.full(len(sizes), -1)
