@@ -212,7 +212,7 @@ PARTS: Mapping[str, Part] = {
         "\n\ndef novel(network, levels):\n    return _attended(network, levels)\n",
         {
             "REFINEMENTS networks/detector/refinements.py": '"novel": lambda *given: novel(*given)',
-            "docs/networks.md": ("| `sam` |", "| `novel` | false | new |\n| `sam` |"),
+            "docs/networks.md": ("| `sam` |", "| `novel`, a word | false | new |\n| `sam` |"),
         },
     ),
     "head": Part(
