@@ -24,7 +24,7 @@ SEARCH = ["executor=inline", "training.epochs=1", f"full.resolution_px={SIDE}", 
 SMALLER: Mapping[str, list[str]] = {
     "doctor": SEARCH,
     "search": [*SEARCH, "budget.evaluations=2", "display=plain"],
-    "export": ["--pick", "1"],  # has no one-to-one branch: something is suppressed
+    "export": ["--pick", "0"],  # has no one-to-one branch: something is suppressed
     # So little a training is sure of nothing: everything that it says is drawn.
     "retrain": ["training.epochs=2", "training.confidence=0.001"],
 }

@@ -178,7 +178,9 @@ def test_the_source_of_every_operation_rebuilds_it() -> None:
 def kinds(made: nn.Module) -> list[str]:
     """In order, a letter each: convolution, norm, activation, pooling."""
     letters = {nn.Conv2d: "c", nn.BatchNorm2d: "n", nn.ReLU: "a", nn.MaxPool2d: "p"}
-    return [letters[type(m)] for m in made.modules() if type(m) in letters]
+    return [
+        letter for m in made.modules() for kind, letter in letters.items() if isinstance(m, kind)
+    ]
 
 
 def convolutions(made: nn.Module) -> Iterator[nn.Conv2d]:

@@ -36,7 +36,14 @@ OF_THE_RUN |= {
 OF_DETECTORS = {"mosaic", "close_mosaic", "crop", "expand", "interpolate", "multi_scale"}
 OF_DETECTORS |= {"assigner", "box_loss", "class_loss", "box", "cls", "dfl"}
 OF_DETECTORS |= {"nms", "nms_iou", "confidence", "clip_gradients"}
-OF_DETECTORS |= {"subdivisions", "batch_norm", "self_adversarial"}
+OF_DETECTORS |= {"subdivisions", "batch_norm", "self_adversarial", "neck_drop_block"}
+OF_DETECTORS |= {"anchors", "anchor_iou", "ignore_iou", "obj", "location", "hard_negatives"}
+OF_DETECTORS |= {"object_scale", "noobject_scale", "coord_scale", "class_scale", "root_sizes"}
+
+
+CLASSIFIERS = [
+    name for name in known_spaces() if load_space(name).template["network"]["builder"] != "detector"
+]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +75,7 @@ def test_every_setting_of_the_recipe_is_searched_or_belongs_to_the_run(part: Sea
     assert genes | OF_THE_RUN | OF_DETECTORS | {"lr0"} == set(TrainingSettings.model_fields)
 
 
-@pytest.mark.parametrize("name", [name for name in known_spaces() if name != "detector"])
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_it_joins_every_space_of_classifiers(name: str, part: SearchSpace) -> None:
     space = load_space(f"{name}+image_heuristics")
     check_space(space)

@@ -73,9 +73,9 @@ def test_without_attacks_nothing_is_drawn_and_with_some_a_share_of_batches_is_at
     assert 20 <= sum(changed) <= 40
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_a_detector_of_any_head_sees_less_in_attacked_images(head: str) -> None:
-    network = build(blueprint(detector(head={"kind": head})), Scale("proxy", 32, classes=4), 0)
+@pytest.mark.parametrize("head", [*({"kind": head} for head in HEADS), {"one_to_one": True}])
+def test_a_detector_of_any_head_sees_less_in_attacked_images(head: dict[str, object]) -> None:
+    network = build(blueprint(detector(head=head)), Scale("proxy", 32, classes=4), 0)
     problem = Problem("detection", 3, tuple("abcd"), MEAN, DEVIATION)
     recipe = TrainingSettings(self_adversarial=1.0, self_adversarial_step=0.01)
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))

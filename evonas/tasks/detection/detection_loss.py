@@ -25,7 +25,8 @@ def detection_loss(
 
 def unseen(outputs: Outputs) -> torch.Tensor:
     """The log of the probability that no point sees anything: 0 at most."""
-    _, scores = head_of(outputs).decoded(outputs)
+    head = head_of(outputs)
+    _, scores = (head.reaching or head.decoded)(outputs)
     return torch.log1p(-scores.clamp(max=SURE)).sum()
 
 

@@ -40,6 +40,7 @@ class Head:
             `Task.imitation_loss`); kinds are told apart by it.
         cells: Where points are, (points, 3): the middle of the cell of each and its side, in px.
         watched: How many of the labels a training sees already (see `yolov2_loss.running_recall`).
+        reaching: As `decoded`, of the branch whose gradients reach the images, if that is another.
         says_once: No two boxes are around one thing, so that nothing is to be suppressed.
         background: How many of the logits are of no class.
     """
@@ -49,12 +50,19 @@ class Head:
     imitated: Callable[[Outputs, Outputs, float, TrainingSettings], torch.Tensor]
     cells: Callable[[Outputs], torch.Tensor]
     watched: Callable[[Outputs, Labels], torch.Tensor] | None = None
+    reaching: Callable[[Outputs], tuple[torch.Tensor, torch.Tensor]] | None = None
     says_once: bool = False
     background: int = 0
 
 
 def _of_deployed_branch(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
     branch, _ = branches(outputs)
+    return branch.boxes, branch.logits.sigmoid()
+
+
+def _of_other_branch(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor]:
+    _, branch = branches(outputs)
+    assert branch is not None, "only heads with two branches are read so"
     return branch.boxes, branch.logits.sigmoid()
 
 
@@ -99,7 +107,7 @@ HEADS: Mapping[int, Head] = {
         *(_of_exclusive_anchors, yolov2_terms, exclusive_anchors_imitated),
         *(_cells_of_anchors, running_recall),
     ),
-    len(TRAINED + MANY): replace(_ANCHOR_FREE, says_once=True),
+    len(TRAINED + MANY): replace(_ANCHOR_FREE, reaching=_of_other_branch, says_once=True),
 }
 
 
