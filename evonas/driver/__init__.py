@@ -17,6 +17,7 @@ from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
 from evonas.driver.recipe_check import transfer_lines
+from evonas.driver.user_callbacks import Callbacks, OnGeneration, OnTrial
 from evonas.errors import FileError, RunError, WorkFailed
 from evonas.evaluation.measures import LATENCIES
 from evonas.evaluation.objectives import taken_measures
@@ -44,7 +45,11 @@ from evonas.space.document import document_of, read_space, read_space_file
 
 @interrupts.handled()
 def search(
-    settings: Iterable[str] | Mapping[str, Any] = (), evaluate: UserFunction | None = None
+    settings: Iterable[str] | Mapping[str, Any] = (),
+    evaluate: UserFunction | None = None,
+    *,
+    on_trial: OnTrial | None = None,
+    on_generation: OnGeneration | None = None,
 ) -> Run:
     """Starts a run and works on it until it is over.
 
@@ -52,6 +57,10 @@ def search(
         settings: Words (`["space=nano", "budget.evaluations=16"]`) or nested plain values.
         evaluate: A function from a Blueprint to a number or a mapping of measures, in place of
             a training; objectives are then `name:max` or `name:min`.
+        on_trial: Called with each trial and its outcome, once they are on record.
+        on_generation: Called with the number of each generation, from 0, and the run so far,
+            once as many designs are finished. What either of them raises ends the search as a
+            signal does: it is raised here, and `resume` goes on.
 
     Raises:
         EvonasError: Something is wrong with the settings, the space or the data.
@@ -71,7 +80,8 @@ def search(
         interrupts.say(_how_to_go_on(folder))
     with _telling_how_to_go_on(folder), RunLock(folder):
         ledger = Ledger.open(folder / DATABASE)
-        return _work(set_up(checked, folder, checked.facts), ledger)
+        callbacks = Callbacks(on_trial, on_generation, _how_to_go_on(folder))
+        return _work(set_up(checked, folder, checked.facts), ledger, callbacks)
 
 
 @interrupts.handled()
@@ -79,6 +89,9 @@ def optimise(
     fitness: Callable[[Any], Any],
     space: str | Path | Mapping[str, Any],
     objectives: str | Sequence[str] = "fitness:max",
+    *,
+    on_trial: OnTrial | None = None,
+    on_generation: OnGeneration | None = None,
     **settings: Any,
 ) -> Run:
     """Searches the designs that a function finds best; writes nothing to the disk.
@@ -90,6 +103,7 @@ def optimise(
             alone it gets these, as nested plain values, of any other the Blueprint.
         space: A name or path, or a mapping as in a space file.
         objectives: Each `name:max` or `name:min`; a plain number is the first.
+        on_trial, on_generation: As of `search`.
         settings: Groups as in a settings file: `budget={"evaluations": 200}, run={"seed": 7}`.
 
     Raises:
@@ -107,7 +121,8 @@ def optimise(
     only_values = not {"network", "training", "compression"} & set(document.values)
     checked = check(words, _OfValues(fitness) if only_values else fitness, document)
     ledger = Ledger.create(IN_MEMORY, checked.facts)
-    return _work(set_up(checked, IN_MEMORY, checked.facts), ledger)
+    callbacks = Callbacks(on_trial, on_generation)
+    return _work(set_up(checked, IN_MEMORY, checked.facts), ledger, callbacks)
 
 
 @dataclass(frozen=True)
@@ -126,11 +141,19 @@ def _by_function(words: Words) -> None:
 
 
 @interrupts.handled()
-def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | None = None) -> Run:
+def resume(
+    folder: Path,
+    given: Iterable[str] = (),
+    evaluate: UserFunction | None = None,
+    *,
+    on_trial: OnTrial | None = None,
+    on_generation: OnGeneration | None = None,
+) -> Run:
     """Goes on with a run where it stopped, or beyond its old budget.
 
     Args:
         given: Words that change the budget, the executor or the display, or say where data lie.
+        on_trial, on_generation: As of `search`; called of what finishes from now on.
 
     Raises:
         EvonasError: The run cannot go on, or a word would change what it searches.
@@ -146,7 +169,8 @@ def resume(folder: Path, given: Iterable[str] = (), evaluate: UserFunction | Non
         if given:
             write_config(folder, settings, given)
         ledger.write_meta({"settings": settings.to_dict(), "ended": None})
-        return _work(set_up(checked, folder, run.facts), ledger)
+        callbacks = Callbacks(on_trial, on_generation, _how_to_go_on(folder))
+        return _work(set_up(checked, folder, run.facts), ledger, callbacks)
 
 
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
@@ -206,10 +230,11 @@ def _is_same(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) ->
     return key_of(before) == key_of({name: now.get(name) for name in before})
 
 
-def _work(setup: Setup, ledger: Ledger) -> Run:
+def _work(setup: Setup, ledger: Ledger, callbacks: Callbacks) -> Run:
     settings, name = setup.settings, setup.folder.name
     try:
-        records = read_run(setup.folder, ledger, setup.space).records
+        run = read_run(setup.folder, ledger, setup.space)
+        callbacks.begin(run, setup.evolver)
         executor = EXECUTORS[settings.executor.name](
             setup.evaluator, settings.executor, settings.executor.workers or usable_cores()
         )
@@ -221,7 +246,7 @@ def _work(setup: Setup, ledger: Ledger) -> Run:
             if executor.clock is not None:  # all times of the run are then simulated ones
                 ledger.clock = ledger.stopwatch = display.clock = executor.clock
                 executor.go_on(*ledger.times())
-            ended = Search(setup, records, ledger, executor, display).run()
+            ended = Search(setup, run.records, ledger, executor, display, callbacks).run()
         ledger.write_meta({"ended": ended})
         return read_run(setup.folder, ledger, setup.space)
     finally:

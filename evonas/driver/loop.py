@@ -17,6 +17,7 @@ from evonas.driver.schedules import SCHEDULES
 from evonas.driver.siblings import Siblings
 from evonas.driver.stopping import Stopping
 from evonas.driver.teachers import Teachers
+from evonas.driver.user_callbacks import Callbacks
 from evonas.errors import BuildError
 from evonas.executors import Executor
 from evonas.reports.progress import Display
@@ -32,9 +33,16 @@ class Search:
     """One driver at work on one run."""
 
     def __init__(
-        self, setup: Setup, records: Records, ledger: Ledger, executor: Executor, display: Display
+        self,
+        setup: Setup,
+        records: Records,
+        ledger: Ledger,
+        executor: Executor,
+        display: Display,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.setup = setup
+        self.callbacks = callbacks
         self.settings = setup.settings
         self.evaluator = setup.evaluator
         self.records = records
@@ -220,6 +228,8 @@ class Search:
             self.ledger.write_meta({"reference_point": self.records.volume.reference_point})
         self._keep_weights()
         self.display.finished(outcome, self.records)
+        if self.callbacks is not None:
+            self.callbacks.finished(outcome)
         again = sorted([*self.waiting, *self.waiting_siblings], key=lambda trial: trial.number)
         self.waiting, self.waiting_siblings = [], []
         for trial in again:
