@@ -62,6 +62,7 @@ def _written(folder: Path, space: str, scale: Scale, recipe: Recipe) -> Path:
     blueprint: Blueprint = known.decode([1.0] * len(known.genes))
     section = scaled_network(blueprint, scale)
     facts: dict[str, Any] = {"measures": {}, "scales": {}, "genes": {}, "section": section}
+    facts["size"] = scale.to_dict()
     network = build(blueprint, scale, seed=3)
     model = Model(recipe, blueprint.to_dict(), facts, network)
     write_model(folder, model, lambda network, onnx: {"ms": 1.0, "pairs": 1})

@@ -42,6 +42,7 @@ def export(
     to: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")
     ],
+    words: Words = None,
     pick: Annotated[str, typer.Option(metavar="knee|best|NUMBER", help="Which design.")] = "knee",
     where: Annotated[
         str | None,
@@ -59,14 +60,17 @@ def export(
     """Write a design of a run as a model folder.
 
     The folder holds plain torch source, weights, ONNX, recipe, check and card; of a detector, ONNX
-    with non-maximum suppression inside as well.
+    with non-maximum suppression inside as well. Words make the design larger or smaller than the
+    search had it: full.width=1.4, full.resolution_px=224, full.phi=1, of cells full.filters=32
+    full.repeats=6.
     """
     from evonas.delivery.export import export as exported
     from evonas.reports.models import print_export
     from evonas.runs import find_run, load_run
 
     if_stopped("Nothing was written. Export again by:")
-    say(exported(load_run(find_run(run)), to, pick, where, scale), json, print_export)
+    made = exported(load_run(find_run(run)), to, pick, where, scale, words or [])
+    say(made, json, print_export)
 
 
 def retrain(
@@ -74,8 +78,9 @@ def retrain(
 ) -> None:
     """Train an exported model by its own recipe.
 
-    Words may change data.*, training.* and compression.*, for example training.epochs=100. This
-    runs model.py of the folder, if it is the file that evonas wrote.
+    Words may change data.*, training.* and compression.*, for example training.epochs=100, and
+    the size of the network, as in full.width=1.4. This runs model.py of the folder, if it is the
+    file that evonas wrote.
     """
     from evonas.delivery.retrain import retrain as retrained
     from evonas.reports.epochs import EpochLines

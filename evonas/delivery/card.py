@@ -13,10 +13,11 @@ from evonas.exporters.file_names import (
     RECIPE,
     SOURCE,
 )
-from evonas.model_folder.model_folder import CHECKSUMS
-from evonas.model_folder.recipe_file import Recipe
+from evonas.model_folder.model_folder import CHECKSUMS, COUNTS
+from evonas.model_folder.recipe_file import OriginSettings, Recipe
 from evonas.reports.epochs import told_epochs
 from evonas.reports.flip_test import FLIP_TEST_MS, told_flip
+from evonas.reports.sizes import told_sizes
 from evonas.tasks import task_of, test_scores
 
 USE = """## Use
@@ -73,7 +74,7 @@ def card(
     origin = recipe.origin
     names, call = task_of(recipe.problem).usage(recipe.training)
     lines = [
-        f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale",
+        f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale{_size(origin)}",
         "",
         *_training_lines(recipe, training),
         *_flip_lines(recipe),
@@ -85,7 +86,7 @@ def card(
         "",
         "| measure | value | scale | taken |",
         "| --- | --- | --- | --- |",
-        *_measure_lines(facts, checks["latency"]),
+        *_measure_lines(facts, checks),
         "",
         USE.format(
             names=names,
@@ -168,10 +169,19 @@ def _flip_lines(recipe: Recipe) -> list[str]:
     ]
 
 
-def _measure_lines(facts: Mapping[str, Any], latency: Mapping[str, Any]) -> list[str]:
+def _size(origin: OriginSettings) -> str:
+    return f", enlarged: {told_sizes(origin.enlarged)}" if origin.enlarged else ""
+
+
+def _measure_lines(facts: Mapping[str, Any], checks: Mapping[str, Any]) -> list[str]:
+    latency = checks["latency"]
     lines = [
         f"| {name} | {value:.6g} | {facts['scales'].get(name, '')} | in the search |"
         for name, value in facts["measures"].items()
+    ]
+    lines += [
+        f"| {name} | {value:,} | this model | counted |"
+        for name, value in checks.get(COUNTS, {}).items()
     ]
     lines.append(
         f"| latency_ms | {latency['ms']:.4g} | this model | on export, {latency['pairs']} pairs |"

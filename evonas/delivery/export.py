@@ -9,6 +9,15 @@ import torch
 from evonas.blueprint import Blueprint, scaled_network
 from evonas.compression.compress import made_after
 from evonas.data.cache import load_data
+from evonas.delivery.enlarge import (
+    GROUP,
+    SIZE,
+    Given,
+    changes,
+    check_size,
+    export_size,
+    of_the_search,
+)
 from evonas.delivery.final_compression import SECTION, TAUGHT_BY, on_record, step_kit
 from evonas.delivery.form_checks import some_images
 from evonas.delivery.ladder import Ladder
@@ -18,12 +27,12 @@ from evonas.delivery.model_writer import (
     write_model,
 )
 from evonas.delivery.pick import picked
-from evonas.errors import ExportError
+from evonas.errors import ExportError, SettingsError
 from evonas.evaluation.kit import compression_of, recipe_of
 from evonas.evaluation.measures import measure_scales
 from evonas.exporters.weights import put_weights, read_weights
 from evonas.hardware.latency import measured_latency
-from evonas.model_folder.model_folder import COMPRESSION
+from evonas.model_folder.model_folder import COMPRESSION, COUNTS
 from evonas.model_folder.recipe_file import CLASSIFICATION, InputSettings, OriginSettings, Recipe
 from evonas.model_folder.replacement import new_folder
 from evonas.models import Network, build
@@ -31,12 +40,18 @@ from evonas.runs.run import Run
 from evonas.runs.run_folder import weights_file
 from evonas.settings import CompressionSettings
 from evonas.space import Scale
+from evonas.space.run_scales import run_scales
 from evonas.tasks import task_of
 from evonas.trial import Outcome, Trial
 
 
 def export(
-    run: Run, to: str | Path, pick: str = "knee", where: str | None = None, scale: str = "full"
+    run: Run,
+    to: str | Path,
+    pick: str = "knee",
+    where: str | None = None,
+    scale: str = "full",
+    settings: Given = (),
 ) -> dict[str, Any]:
     """Writes a design of a run as a model folder, all of it or nothing.
 
@@ -48,14 +63,19 @@ def export(
         pick: `knee`, `best` (of the first objective) or a trial's number.
         where: Limits such as `accuracy.min=0.97,latency_ms.max=2`; only designs within count.
         scale: `full` (fresh weights) or `proxy` (the trained ones).
+        settings: Another size than that of the search, as words (`["full.width=1.4"]`) or nested
+            plain values.
 
     Returns:
         `number` of the trial, `folder`, `files`, `checks` (largest differences of the forms from
-        the network), `measures` of the search, `latency` of this model on this device, and
-        `compression`, how its forms compare, if it is compressed.
+        the network), `measures` of the search, `enlarged`, what its size is if that is not the
+        search's, `counts` and `latency` of this model on this device, and `compression`, how its
+        forms compare, if it is compressed.
 
     Raises:
         ExportError: No such design, no weights, a folder in use, or forms that disagree.
+        SettingsError: A word is wrong, or a size changes nothing.
+        BuildError: The design cannot be built at that size.
     """
     to = new_folder(to)
     if not run.space.has_network:
@@ -66,7 +86,7 @@ def export(
     if scale not in ("full", "proxy"):
         raise ExportError(f'There is no scale called "{scale}". Known: full, proxy.')
     trial, outcome = picked(run, pick, where)
-    chosen = run.scales[1] if scale == "full" else run.scales[0]
+    chosen = _scale(run, trial, scale, settings)
     blueprint, network = _network(run, trial, outcome, chosen)
     latency = run.settings.latency
     model = _model(run, trial, outcome, chosen, blueprint, network)
@@ -86,10 +106,33 @@ def export(
         "files": model_files(to),
         "checks": {key: checks[key] for key in keys if key in checks},
         "measures": dict(outcome.measures),
-        "scales": measure_scales(run.settings, outcome.measures),
+        "scales": model.facts["scales"],
+        "enlarged": model.recipe.origin.enlarged,
         "latency": checks["latency"],
-        **{key: checks[key] for key in (COMPRESSION,) if key in checks},
+        **{key: checks[key] for key in (COUNTS, COMPRESSION) if key in checks},
     }
+
+
+def _scale(run: Run, trial: Trial, name: str, settings: Given) -> Scale:
+    """The scale at which the design is built.
+
+    Raises:
+        SettingsError: A word is wrong, or a size changes nothing.
+        BuildError: The design cannot be built at that size.
+    """
+    full = export_size(run.settings.full, settings)
+    proxy, old = run.scales
+    if name == "proxy":
+        if full != run.settings.full:
+            raise SettingsError(
+                "--scale proxy exports the weights of the search's training, which fit the size "
+                "of that alone. Leave it out, or full.*."
+            )
+        return proxy
+    given = run.settings.model_copy(update={GROUP: full})
+    _, new = run_scales(run.space, given, run.facts["data"])
+    check_size(trial.blueprint, old, new, full)
+    return new
 
 
 def _network(run: Run, trial: Trial, outcome: Outcome, scale: Scale) -> tuple[Blueprint, Network]:
@@ -129,15 +172,17 @@ def _model(
     blueprint: Blueprint,
     network: Network,
 ) -> Model:
+    recipe = _recipe(run, trial, scale)
+    scales = measure_scales(run.settings, outcome.measures)
     facts = {
         "measures": dict(outcome.measures),
-        "scales": measure_scales(run.settings, outcome.measures),
+        "scales": of_the_search(scales) if recipe.origin.enlarged else scales,
         "genes": run.space.alleles(trial.chromosome),
         SECTION: scaled_network(blueprint, scale),
+        SIZE: scale.to_dict(),
     }
     teacher = outcome.details.get(TAUGHT_BY)
     facts |= {} if teacher is None else {TAUGHT_BY: teacher}
-    recipe = _recipe(run, trial, scale)
     task = task_of(recipe.problem)
     training = task.fitted(recipe.training, network.plan.outputs)
     if scale.name == "proxy" and run.settings.evaluator.trains:
@@ -189,5 +234,10 @@ def _recipe(run: Run, trial: Trial, scale: Scale) -> Recipe:
         training=training,
         compression=_retrainable(compression_of(settings.compression, trial.blueprint)),
         seed=trial.seed,
-        origin=OriginSettings(run=run.name, trial=trial.number, scale=scale.name),
+        origin=OriginSettings(
+            run=run.name,
+            trial=trial.number,
+            scale=scale.name,
+            enlarged=changes(run.scales[1], scale) if scale.name == "full" else {},
+        ),
     )

@@ -1,5 +1,6 @@
 """The training of an exported model, which goes on after a stop and may keep its best epoch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from evonas.data.cache import data_key
 from evonas.data.dataset import Dataset, Split
 from evonas.delivery.final_compression import step_kit
 from evonas.errors import ExportError, TrialFailure
-from evonas.exporters.file_names import BLUEPRINT, FACTS, LAST, SOURCE
+from evonas.exporters.file_names import BLUEPRINT, LAST, SOURCE
 from evonas.exporters.weights import put_weights, tensors_of, weights_of
 from evonas.files import write_atomically
 from evonas.key import checksum, key_of
@@ -42,8 +43,8 @@ BEST = "best.safetensors"  # weights, while the training lasts
 class FinalTraining:
     """One retraining; its checkpoint lies in the model folder until `clear`.
 
-    `steps` of compression may act on it. `kept`: files for the model folder that came of it, by
-    name.
+    `steps` of compression may act on it, on the network that `facts` describe. `kept`: files for
+    the model folder that came of it, by name.
     """
 
     folder: ModelFolder
@@ -52,6 +53,7 @@ class FinalTraining:
     device: torch.device
     display: Epochs
     steps: CompressionSettings
+    facts: Mapping[str, Any]
     kept: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -105,8 +107,7 @@ class FinalTraining:
         """What the steps of compression add to the training."""
         if not changes_training(self.steps):
             return []
-        facts = self.folder.mapping(FACTS)
-        return attachments(step_kit(self.recipe, self.steps, facts, self.images, bfloat16))
+        return attachments(step_kit(self.recipe, self.steps, self.facts, self.images, bfloat16))
 
     def best_epoch(self, progress: Progress) -> dict[str, Any]:
         """Which epoch the weights are of, and how it did on the validation images."""
@@ -169,6 +170,7 @@ class FinalTraining:
                 recipe.input.resolution_px,
                 recipe.seed,
                 *([changes, teacher.key if teacher else ""] if changes else []),
+                *([recipe.origin.enlarged] if recipe.origin.enlarged else []),
             ]
         )
 

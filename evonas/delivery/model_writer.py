@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from evonas.delivery.card import card
+from evonas.delivery.counts import counts
+from evonas.delivery.final_compression import SECTION
 from evonas.delivery.form_checks import form_checks, ladder_checks, packed_checks
 from evonas.delivery.ladder import Ladder
 from evonas.delivery.suppressed_model import suppressed_model
@@ -103,6 +105,7 @@ def write_model(
             **ladder_checks(model.ladder, model.recipe, model.images),
             **packed_checks(network, contents, model.recipe, model.images),
             "latency": _latency(model, latency, contents),
+            **counts(network, model.facts.get(SECTION)),
             INTERFACE: model.recipe.interface,
             CHECKSUMS: {name: checksum(content) for name, content in contents.items()},
         }

@@ -1,7 +1,7 @@
 """An exported model trained with its own recipe, and only then shown the test images."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,13 @@ import torch
 from torch import nn
 
 from evonas.compression.compress import made_after, planned
+from evonas.compression.step import Section
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
+from evonas.delivery.enlarge import GROUP, Given, enlarged, wanted_size
 from evonas.delivery.final_compression import (
+    SECTION,
     on_record,
     outstanding,
     step_kit,
@@ -30,9 +33,11 @@ from evonas.hardware.device import usable_cores
 from evonas.model_folder.model_folder import COMPRESSION, ModelFolder
 from evonas.model_folder.recipe_file import Recipe
 from evonas.model_folder.replacement import held
-from evonas.models import learning, network_macs
+from evonas.models import Network, learning, network_macs
+from evonas.networks import planned as plan_of
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
+from evonas.reports.sizes import told_sizes
 from evonas.settings import (
     CompressionSettings,
     DataSettings,
@@ -69,7 +74,8 @@ def retrain(
 
     Args:
         folder: A model folder.
-        settings: Of data and training, as words (`["training.epochs=100"]`) or nested plain values.
+        settings: Of data and training, as words (`["training.epochs=100"]`) or nested plain values;
+            also another size, as in `["full.width=1.4"]`: then the weights begin afresh.
         trust: Files of the folder may differ from what evonas wrote. It runs model.py.
         display: Told how the training goes; by default nothing is printed.
 
@@ -80,23 +86,26 @@ def retrain(
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or the training
             diverged.
-        SettingsError: A word is wrong, or changes something other than data and training.
+        SettingsError: A word is wrong, or changes something else than these, or nothing.
         DataError: The data set is missing, damaged, or has other classes than the model.
     """
     opened = ModelFolder.open(Path(folder), NEEDED, trust)
+    words = settings if isinstance(settings, Mapping) else [*settings]
     with held(opened.path):
-        return _retrained(opened, settings, display or Epochs())
+        return _retrained(opened, words, display or Epochs())
 
 
-def _retrained(
-    folder: ModelFolder, settings: Iterable[str] | Mapping[str, Any], display: Epochs
-) -> dict[str, Any]:
-    recipe = changed_recipe(folder.recipe, settings)
+def _retrained(folder: ModelFolder, settings: Given, display: Epochs) -> dict[str, Any]:
+    recipe = changed_recipe(folder.recipe, settings, takes=(*CHANGEABLE, GROUP))
+    size = wanted_size(settings)
     data_settings = recipe.data
     assert data_settings is not None, "changed_recipe insists on a data set"
     blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
+    if size is not None:
+        recipe, facts = enlarged(folder, recipe, size)
+        display.line(f"The network gets another size: {told_sizes(recipe.origin.enlarged)}.")
     steps = outstanding(recipe.compression, facts)
-    network = _to_train(folder, steps)
+    network = _to_train(folder, steps, None if size is None else facts[SECTION])
     if folder.has_edited_recipe:
         display.line(
             f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now."
@@ -108,7 +117,7 @@ def _retrained(
     start = time.monotonic()
     torch.set_num_threads(threads_for(network, recipe.input.shape))
     _begin(recipe, blueprint, network, data, display)
-    training = FinalTraining(folder, recipe, data, training_device(), display, steps)
+    training = FinalTraining(folder, recipe, data, training_device(), display, steps, facts)
     progress = training.run(network)
     adapted = task_of(recipe.problem).adapted(recipe.training, network)
     recipe = recipe.model_copy(update={"training": adapted})
@@ -126,7 +135,7 @@ def _retrained(
         "curve": progress.curve,
     }
     also = {**training.kept, **examples(ladder.last, recipe, data)}
-    source = None if made_after(steps) else folder.read(SOURCE)
+    source = None if made_after(steps) or size is not None else folder.read(SOURCE)
     facts = on_record(facts, ladder.last.compressed.section, steps)
     images = some_images(data.validation, data.problem)
     checks = write_model(
@@ -140,12 +149,20 @@ def _retrained(
     return {**result, **found, "folder": str(folder.path), "files": files}
 
 
-def _to_train(folder: ModelFolder, steps: CompressionSettings) -> nn.Module:
+def _to_train(
+    folder: ModelFolder, steps: CompressionSettings, section: Section | None
+) -> nn.Module:
     """The network of model.py, ready to learn; where steps are to be taken, as evonas builds it.
+
+    Args:
+        section: Of the network, where that is to be another one than model.py.
 
     Raises:
         BuildError: A step does not fit this network.
     """
+    if section is not None:
+        planned(section, steps)
+        return Network(plan_of(section))
     if not steps.meant():
         network = learning(folder.source().network)
         _check_roles(network, folder)
@@ -166,12 +183,16 @@ def _check_roles(network: nn.Module, folder: ModelFolder) -> None:
 
 
 def changed_recipe(
-    recipe: Recipe, given: Iterable[str] | Mapping[str, Any], what: str = "a retraining"
+    recipe: Recipe,
+    given: Given,
+    what: str = "a retraining",
+    takes: Sequence[str] = CHANGEABLE,
 ) -> Recipe:
     """The recipe with words laid over its data, training and compression.
 
     Args:
         what: What takes them, for messages.
+        takes: Groups of settings that words may be of.
 
     Raises:
         SettingsError: With all problems.
@@ -184,8 +205,8 @@ def changed_recipe(
     words = Words(given, defaults=old)
     settings, problems = words.read()
     for keys, origin in words.origins.items():
-        if keys[0] not in CHANGEABLE and origin:
-            *most, last = (f"{key}.*" for key in CHANGEABLE)
+        if keys[0] not in takes and origin:
+            *most, last = (f"{key}.*" for key in takes)
             problems.append(f"{origin}: {what} takes {', '.join(most)} and {last} only.")
     if recipe.data is None and "data" not in words.values:
         problems.append("This model has no data set yet. Give data=folder data.path=DIR.")

@@ -11,18 +11,37 @@ from evonas.exporters.file_names import BLUEPRINT, FACTS
 from evonas.settings import Group, validate
 
 
+class Size(Group):
+    """A scale, as `Scale.to_dict` gives it."""
+
+    name: str
+    resolution_px: int
+    width: float
+    depth: float
+    smallest_map_px: int
+    input_channels: int
+    classes: int
+    filters: int
+    repeats: tuple[int, ...]
+    stem: str
+    stem_channels: int
+    far_input: bool
+
+
 class Facts(Group):
     """search.json: measures of the search by name, the scale of each, and alleles by gene.
 
     `section` is the scaled network section that model.py is built from, `compressed` what steps of
-    compression made of the trained network, as plain values of their settings. Folders of earlier
-    versions have neither. `taught_by`: the trial, or the model folder, that it learnt from.
+    compression made of the trained network, as plain values of their settings; `size` is the scale
+    of that section. Folders of earlier versions have none of them. `taught_by`: the trial, or the
+    model folder, that it learnt from.
     """
 
     measures: dict[str, FiniteFloat]
     scales: dict[str, str]
     genes: dict[str, Any]
     section: dict[str, Any] | None = None
+    size: Size | None = None
     compressed: dict[str, dict[str, Any]] = Field(default_factory=dict)
     taught_by: int | str | None = None
 

@@ -32,6 +32,7 @@ from evonas.networks import planned
 
 CHECKSUMS = "sha256"  # in check.json: by file
 COMPRESSION = "compression"  # in check.json: how the forms of a compressed model compare
+COUNTS = "counts"  # in check.json: parameters and multiply-adds of what is deployed
 INTERFACE = "interface"  # in check.json: `Recipe.interface`
 
 

@@ -1,8 +1,10 @@
 """recipe.yaml: all that a retraining needs beside the images."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
+from pydantic import Field
 
 from evonas.errors import ExportError
 from evonas.key import key_of
@@ -29,11 +31,15 @@ class InputSettings(Group):
 
 
 class OriginSettings(Group):
-    """Where the design comes from."""
+    """Where the design comes from.
+
+    `enlarged`: what its size is since (see `Scale`), where that is not the size of the search.
+    """
 
     run: str
     trial: int
     scale: str
+    enlarged: dict[str, Any] = Field(default_factory=dict)
 
 
 class Recipe(Group):
@@ -83,4 +89,6 @@ def recipe_text(recipe: Recipe) -> str:
     values["compression"] = recipe.compression.meant()
     if not values["compression"]:
         del values["compression"]
+    if not values["origin"]["enlarged"]:
+        del values["origin"]["enlarged"]
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -82,6 +82,11 @@ class Scale:
         """Plain values, in the order of the fields."""
         return {**asdict(self), "repeats": list(self.repeats)}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Scale":
+        """The inverse of `to_dict`."""
+        return cls(**{**values, "repeats": tuple(values["repeats"])})
+
 
 def round8(channels: float) -> int:
     """The nearest multiple of 8 that loses at most a tenth (MobileNetV2's reference code).

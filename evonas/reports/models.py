@@ -17,6 +17,7 @@ from evonas.reports.escape import printable
 from evonas.reports.flip_test import told_flip
 from evonas.reports.format import duration, measure, number
 from evonas.reports.forms_table import PACKED_ARE_SMALL, forms_table, measured_on
+from evonas.reports.sizes import told_sizes
 from evonas.space import Scale
 from evonas.tasks import test_scores
 
@@ -145,6 +146,8 @@ def print_export(result: dict[str, Any], console: Console) -> None:
         f"at {result['scale']} scale, with {weights}.",
         soft_wrap=True,
     )
+    if result["enlarged"]:
+        print_size(result, console)
     for name, value in result["measures"].items():
         scale = result["scales"][name]
         console.print(f"  {name} {measure(name, value)}{f' ({scale})' if scale else ''}")
@@ -161,6 +164,17 @@ def print_export(result: dict[str, Any], console: Console) -> None:
     if "compression" in result:
         print_forms(result["compression"], console)
     console.print(f"\nNext: evonas retrain {result['folder']}", soft_wrap=True)
+
+
+def print_size(result: dict[str, Any], console: Console) -> None:
+    """How large an enlarged network is."""
+    counts = result["counts"]
+    console.print(
+        f"  It is not as large as in the search: {told_sizes(result['enlarged'])}. So it has "
+        f"{counts['parameters']:,} parameters and takes {counts['macs']:,} multiply-adds and "
+        f"{measure('latency_ms', result['latency']['ms'])}.",
+        soft_wrap=True,
+    )
 
 
 def print_retrain(result: dict[str, Any], console: Console) -> None:

@@ -112,16 +112,20 @@ class MeasureSettings(Group):
 
 
 class FullSettings(Group):
-    """What is deployed: the first five override the space, the rest the training recipe.
+    """What is deployed: `epochs` and `translate` override the training recipe, the rest the space.
 
-    `phi` is EfficientNet's compound coefficient, on top of what the others say. A retraining is
-    long enough to profit from moved images; a search's short training is not.
+    `filters`, `repeats` and what follows them are of networks of cells (see `Scale`). `phi` is
+    EfficientNet's compound coefficient, on top of what the others say. A retraining is long enough
+    to profit from moved images; a search's short training is not.
     """
 
     resolution_px: Side | None = None
     width: Factor | None = None
     filters: Annotated[int, Field(ge=1, le=2**14)] | None = None
     repeats: Few | None = None
+    stem: Literal["cifar", "imagenet"] | None = None
+    stem_channels: Annotated[int, Field(ge=0, le=2**14)] | None = None
+    far_input: bool | None = None
     phi: Annotated[float, Field(ge=-20, le=20)] = 0.0
     epochs: Annotated[int, Field(ge=1, le=10**6)] = 30
     translate: Annotated[float, Field(ge=0, lt=1)] = 0.1

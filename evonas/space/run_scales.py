@@ -5,8 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from evonas.networks.scale import STACKS, Scale
-from evonas.settings import Settings
+from evonas.settings import FullSettings, Settings
 from evonas.space.search_space import SearchSpace
+
+# Of a scale, as keys of `full.*`, which has `phi` on top of them.
+SIZES = ("resolution_px", "width", "filters", "repeats", "stem", "stem_channels", "far_input")
 
 
 def run_scales(
@@ -16,16 +19,17 @@ def run_scales(
     given: dict[str, Any] = {}
     if data:
         given = {"input_channels": data["channels"], "classes": len(data["classes"])}
-    full = settings.full
-    wanted: dict[str, Any] = {
-        "resolution_px": full.resolution_px,
-        "width": full.width,
-        "filters": full.filters,
-        "repeats": None if full.repeats is None else (full.repeats,) * STACKS,
-    }
-    chosen = {key: value for key, value in wanted.items() if value is not None}
-    largest = replace(space.scales["full"], **given, **chosen)
     return (
         replace(space.scales["proxy"], **given),
-        largest.compound(full.phi) if full.phi else largest,
+        resized(replace(space.scales["full"], **given), settings.full),
     )
+
+
+def resized(scale: Scale, full: FullSettings) -> Scale:
+    """The scale with what the settings say of its size."""
+    wanted = {key: getattr(full, key) for key in SIZES}
+    if full.repeats is not None:
+        wanted["repeats"] = (full.repeats,) * STACKS
+    chosen = {key: value for key, value in wanted.items() if value is not None}
+    larger = replace(scale, **chosen)
+    return larger.compound(full.phi) if full.phi else larger
