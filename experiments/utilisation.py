@@ -180,7 +180,7 @@ def searched(setup: Checked, is_in_turn: bool = False) -> Found:
     parts: Setup = set_up(setup, IN_MEMORY, setup.facts)
     settings = setup.settings
     if is_in_turn:
-        evolver = ToldInTurn(settings.evolver, parts.space, settings.run.seed, setup.start)
+        evolver = ToldInTurn(settings.evolver, parts.space, settings.run.seed, setup.start.designs)
         parts = replace(parts, evolver=evolver)
     executor = WatchedExecutor(parts.evaluator, settings.executor, settings.executor.workers or 1)
     ledger = Ledger.create(IN_MEMORY, setup.facts)

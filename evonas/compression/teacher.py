@@ -12,7 +12,7 @@ from evonas.exporters.file_names import SOURCE, TRAINING, WEIGHTS
 from evonas.key import checksum, key_of
 from evonas.model_folder.model_folder import ModelFolder
 from evonas.models import learning
-from evonas.networks.problem import Problem
+from evonas.networks.problem import Problem, told_classes
 from evonas.presets import presets
 from evonas.settings import CompressionSettings
 from evonas.tasks.task import Outputs, outputs_of
@@ -144,15 +144,7 @@ def _misfit(own: Problem, problem: Problem) -> str | None:
         return f"the model takes {own.channels} channel(s), and the images have {problem.channels}."
     if own.classes != problem.classes:
         return (
-            f"the model knows {_named(own.classes)}, and the data have {_named(problem.classes)}. "
-            "Give a model that was trained for the same classes."
+            f"the model knows {told_classes(own.classes)}, and the data have "
+            f"{told_classes(problem.classes)}. Give a model that was trained for the same classes."
         )
     return None
-
-
-SHOWN = 10  # classes in a message
-
-
-def _named(classes: tuple[str, ...]) -> str:
-    more = ", ..." if len(classes) > SHOWN else ""
-    return f"{len(classes)} classes ({', '.join(classes[:SHOWN])}{more})"

@@ -5,6 +5,7 @@ from typing import Any
 
 from evonas.delivery.compression_lines import form_lines, step_lines, teacher_lines
 from evonas.exporters.file_names import (
+    BASE,
     CHECK,
     EXAMPLES,
     ONNX_INT8,
@@ -15,6 +16,7 @@ from evonas.exporters.file_names import (
 )
 from evonas.model_folder.model_folder import CHECKSUMS, COUNTS
 from evonas.model_folder.recipe_file import OriginSettings, Recipe
+from evonas.networks.problem import told_classes
 from evonas.reports.epochs import told_epochs
 from evonas.reports.flip_test import FLIP_TEST_MS, told_flip
 from evonas.reports.sizes import told_sizes
@@ -76,7 +78,7 @@ def card(
     lines = [
         f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale{_size(origin)}",
         "",
-        *_training_lines(recipe, training),
+        *_training_lines(recipe, facts, training),
         *_flip_lines(recipe),
         *teacher_lines(facts, origin.run),
         "",
@@ -132,7 +134,9 @@ def _cell(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[str]:
+def _training_lines(
+    recipe: Recipe, facts: Mapping[str, Any], training: Mapping[str, Any] | None
+) -> list[str]:
     data = recipe.data.name if recipe.data else "no data set"
     if training is not None:
         main, *others = test_scores(training)
@@ -141,7 +145,8 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
             f"**Test {main}**{also} on {training['test_images']} "
             f"images of {training['data']} that neither search nor training saw"
             f"{told_flip(training) or ','} after "
-            f"{told_epochs(training)} on {training['images']} images."
+            f"{told_epochs(training)} on {training['images']} images.",
+            *_transfer_lines(facts),
         ]
     if recipe.origin.scale == "full":
         return [
@@ -155,6 +160,14 @@ def _training_lines(recipe: Recipe, training: Mapping[str, Any] | None) -> list[
         f"The {task.measures[task.main].title} below is "
         "on validation images that the search chose by, so it flatters: retrain for a test figure."
     ]
+
+
+def _transfer_lines(facts: Mapping[str, Any]) -> list[str]:
+    """What the weights knew before, if the training began with some of other classes."""
+    known = facts.get("transferred_from")
+    if not known:
+        return []
+    return [f"It began with weights that knew {told_classes(known)} (`{BASE}`)."]
 
 
 def _flip_lines(recipe: Recipe) -> list[str]:

@@ -11,10 +11,12 @@ from evonas.compression.compress import changes_training, made_after, planned
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.delivery.final_compression import COMPRESSED, on_record, step_kit
+from evonas.delivery.final_training import learnt_from
 from evonas.delivery.form_checks import some_images
 from evonas.delivery.ladder import Ladder
 from evonas.delivery.model_writer import Model, model_files, write_model
-from evonas.delivery.retrain import changed_recipe, check_fit, threads_for
+from evonas.delivery.other_classes import as_written
+from evonas.delivery.retrain import changed_recipe, check_classes, check_fit, threads_for
 from evonas.delivery.tested import examples, tested
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, TRAINING, WEIGHTS
@@ -71,6 +73,7 @@ def compress(
     assert recipe.data is not None, "changed_recipe insists on a data set"
     data = load_data(recipe.data, recipe.input.resolution_px)
     check_fit(recipe, data)
+    check_classes(recipe, data)
     ladder = _climbed(opened, recipe, network, data, display or Epochs())
     checks = write_model(place, _model(opened, recipe, data, ladder))
     return {**checks[COMPRESSION], "folder": str(place), "files": model_files(place)}
@@ -125,8 +128,7 @@ def _climbed(
 ) -> Ladder:
     """The forms of the model, judged on images that it was not trained on."""
     is_retrained = (folder.path / TRAINING).is_file()
-    keeps_last = is_retrained and recipe.training.keep == "last"
-    images = data.development if keeps_last else data.train
+    images = learnt_from(recipe, data) if is_retrained else data.train
     part, judged = ("test", data.test) if is_retrained else ("validation", data.validation)
     torch.set_num_threads(threads_for(network, recipe.input.shape))
     kit = step_kit(recipe, recipe.compression, folder.mapping(FACTS), images)
@@ -142,12 +144,13 @@ def _model(folder: ModelFolder, recipe: Recipe, data: Dataset, ladder: Ladder) -
     facts = on_record(folder.mapping(FACTS), last.compressed.section, recipe.compression)
     done = CompressionSettings.model_validate(facts[COMPRESSED])
     recipe = recipe.model_copy(update={"compression": done})
-    training, also = None, {}
+    training = None
+    written, also = as_written(folder, recipe)
     if (folder.path / TRAINING).is_file():
         training = {**folder.mapping(TRAINING), **tested(last, recipe, data)}
-        also = examples(last, recipe, data)
+        also |= examples(last, recipe, data)
     return Model(
-        recipe,
+        written,
         folder.mapping(BLUEPRINT),
         facts,
         last.network,

@@ -41,19 +41,24 @@ def on_record(
     return {**facts, SECTION: dict(section), COMPRESSED: compressed}
 
 
-def to_be_compressed(folder: ModelFolder) -> Network:
-    """The network of a folder with fresh weights, as steps of compression need it.
+def rebuilt(folder: ModelFolder, section: Section | None = None) -> Network:
+    """The network of a folder with fresh weights, as evonas builds it.
+
+    Steps of compression and other classes need it so.
+
+    Args:
+        section: What it is built from in place of the folder's own.
 
     Raises:
         ExportError: The folder does not say what it is built from, or model.py is another network.
     """
     if not folder.is_as_written(SOURCE):
         raise ExportError(
-            f"{folder.path / SOURCE} is not as evonas wrote it, and compression works on the "
-            "network that evonas wrote. Put the old file back, or write "
-            "compression.pruning.method=none and so on."
+            f"{folder.path / SOURCE} is not as evonas wrote it, and compression and other classes "
+            "work on the network that evonas wrote. Put the old file back, or write "
+            "compression.pruning.method=none and so on, and give data of the model's classes."
         )
-    return folder.built()
+    return folder.built(section)
 
 
 def training_device() -> torch.device:

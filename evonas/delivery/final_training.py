@@ -39,6 +39,18 @@ CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"  # weights, while the training lasts
 
 
+def holds_out(recipe: Recipe) -> bool:
+    """True if validation images keep the best epoch, end the training or lower its rate."""
+    training = recipe.training
+    is_watched = training.patience is not None or training.plateau is not None
+    return training.keep == "best" or is_watched
+
+
+def learnt_from(recipe: Recipe, data: Dataset) -> Split:
+    """The images that a retraining learns from: all but the test ones, and those held out."""
+    return data.train if holds_out(recipe) else data.development
+
+
 @dataclass
 class FinalTraining:
     """One retraining; its checkpoint lies in the model folder until `clear`.
@@ -64,7 +76,7 @@ class FinalTraining:
     @cached_property
     def images(self) -> Split:
         """What the network learns from."""
-        return self.data.train if self.keeps_best else self.data.development
+        return learnt_from(self.recipe, self.data)
 
     def run(self, network: nn.Module) -> Progress:
         """Trains in place, from the checkpoint on if there is one of the same training.
@@ -87,7 +99,7 @@ class FinalTraining:
                     self.device,
                     progress,
                     lambda progress: self._after_epoch(network, progress),
-                    validation=self.data.validation if self.keeps_best else None,
+                    validation=self.data.validation if holds_out(self.recipe) else None,
                     is_balanced=recipe.data is not None and recipe.data.class_weights == "balanced",
                     bfloat16=bfloat16,
                     log_folder=self.folder.path,
@@ -100,8 +112,18 @@ class FinalTraining:
                 f"Lower the learning rate, which is {peak_rate(recipe.training):g}: "
                 f"training.lr0={peak_rate(recipe.training) / 3:.2g}."
             ) from None
+        self._tell_if_stopped(progress)
         self._take_best(network)
         return progress
+
+    def _tell_if_stopped(self, progress: Progress) -> None:
+        epochs = self.recipe.training.epochs
+        if progress.epochs_done < epochs:
+            self.display.line(
+                f"Ended after epoch {progress.epochs_done} of {epochs}: the loss of the validation "
+                f"images was lowest {self.recipe.training.patience} epochs before "
+                "(training.patience)."
+            )
 
     def _attachments(self, bfloat16: bool) -> list[Attachment]:
         """What the steps of compression add to the training."""

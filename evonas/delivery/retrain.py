@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import torch
 from torch import nn
 
 from evonas.compression.compress import made_after, planned
-from evonas.compression.step import Section
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
 from evonas.data.readers import DATA_SETS
@@ -18,14 +18,15 @@ from evonas.delivery.final_compression import (
     SECTION,
     on_record,
     outstanding,
+    rebuilt,
     step_kit,
-    to_be_compressed,
     training_device,
 )
 from evonas.delivery.final_training import FinalTraining
 from evonas.delivery.form_checks import some_images
 from evonas.delivery.ladder import Ladder
 from evonas.delivery.model_writer import Model, model_files, write_model
+from evonas.delivery.other_classes import Beginning, as_written, beginning
 from evonas.delivery.tested import examples, tested
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
@@ -33,11 +34,10 @@ from evonas.hardware.device import usable_cores
 from evonas.model_folder.model_folder import COMPRESSION, ModelFolder
 from evonas.model_folder.recipe_file import Recipe
 from evonas.model_folder.replacement import held
-from evonas.models import Network, learning, network_macs
-from evonas.networks import planned as plan_of
+from evonas.models import learning, network_macs
+from evonas.networks.problem import told_classes
 from evonas.registry import pick
 from evonas.reports.epochs import Epochs
-from evonas.reports.sizes import told_sizes
 from evonas.settings import (
     CompressionSettings,
     DataSettings,
@@ -67,6 +67,12 @@ def retrain(
 
     With `training.keep=best` it learns from the training images alone, and the weights are those of
     the epoch that did best on the validation images; last.safetensors holds those of the last one.
+    With `training.patience` or `training.plateau` it learns from the training images alone as well,
+    and goes by the loss of the validation images.
+
+    On data of other classes than the model knows, its last layer is replaced, and the training
+    begins with its other weights, which base.safetensors keeps, unless `training.weights` says
+    otherwise.
 
     Goes on from the checkpoint of a retraining that was stopped, if network, recipe and data are
     the same. When it is done, all files in the folder are replaced, all together; until then they
@@ -87,7 +93,7 @@ def retrain(
         ExportError: The folder is no model folder, is not as evonas wrote it, or the training
             diverged.
         SettingsError: A word is wrong, or changes something else than these, or nothing.
-        DataError: The data set is missing, damaged, or has other classes than the model.
+        DataError: The data set is missing or damaged.
     """
     opened = ModelFolder.open(Path(folder), NEEDED, trust)
     words = settings if isinstance(settings, Mapping) else [*settings]
@@ -97,26 +103,20 @@ def retrain(
 
 def _retrained(folder: ModelFolder, settings: Given, display: Epochs) -> dict[str, Any]:
     recipe = changed_recipe(folder.recipe, settings, takes=(*CHANGEABLE, GROUP))
-    size = wanted_size(settings)
-    data_settings = recipe.data
-    assert data_settings is not None, "changed_recipe insists on a data set"
-    blueprint, facts = folder.mapping(BLUEPRINT), folder.mapping(FACTS)
-    if size is not None:
-        recipe, facts = enlarged(folder, recipe, size)
-        display.line(f"The network gets another size: {told_sizes(recipe.origin.enlarged)}.")
+    blueprint = folder.mapping(BLUEPRINT)
+    begun, data = _begun(folder, recipe, settings)
+    recipe, facts = _with_input(begun.recipe, data), begun.facts
     steps = outstanding(recipe.compression, facts)
-    network = _to_train(folder, steps, None if size is None else facts[SECTION])
+    network = _to_train(folder, begun, steps)
     if folder.has_edited_recipe:
         display.line(
             f"{folder.path / RECIPE} was edited since evonas wrote it: it counts as it is now."
         )
-    pick(DATA_SETS, data_settings.name, "data set")
-    data = load_data(data_settings, recipe.input.resolution_px)
-    check_fit(recipe, data)
-    recipe = _with_input(recipe, data)
+    for line in begun.lines:
+        display.line(line)
     start = time.monotonic()
     torch.set_num_threads(threads_for(network, recipe.input.shape))
-    _begin(recipe, blueprint, network, data, display)
+    _begin(replace(begun, recipe=recipe), blueprint, network, data, display)
     training = FinalTraining(folder, recipe, data, training_device(), display, steps, facts)
     progress = training.run(network)
     adapted = task_of(recipe.problem).adapted(recipe.training, network)
@@ -128,19 +128,20 @@ def _retrained(folder: ModelFolder, settings: Given, display: Epochs) -> dict[st
         **tested(ladder.last, recipe, data),
         "images": len(training.images),
         **training.best_epoch(progress),
-        "data": data_settings.name,
+        "data": recipe.data.name if recipe.data else None,
         "epochs": progress.epochs_done,
         "bfloat16": progress.bfloat16,
         "seconds": time.monotonic() - start,
         "curve": progress.curve,
     }
-    also = {**training.kept, **examples(ladder.last, recipe, data)}
-    source = None if made_after(steps) or size is not None else folder.read(SOURCE)
+    written, base = as_written(folder, recipe, begun.fresh)
+    also = {**training.kept, **examples(ladder.last, recipe, data), **base}
+    source = None if made_after(steps) or begun.is_new else folder.read(SOURCE)
     facts = on_record(facts, ladder.last.compressed.section, steps)
     images = some_images(data.validation, data.problem)
     checks = write_model(
         folder.path,
-        Model(recipe, blueprint, facts, ladder.last.network, result, source, also, ladder, images),
+        Model(written, blueprint, facts, ladder.last.network, result, source, also, ladder, images),
     )
     training.clear()
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
@@ -149,26 +150,33 @@ def _retrained(folder: ModelFolder, settings: Given, display: Epochs) -> dict[st
     return {**result, **found, "folder": str(folder.path), "files": files}
 
 
-def _to_train(
-    folder: ModelFolder, steps: CompressionSettings, section: Section | None
-) -> nn.Module:
-    """The network of model.py, ready to learn; where steps are to be taken, as evonas builds it.
+def _begun(folder: ModelFolder, recipe: Recipe, settings: Given) -> tuple[Beginning, Dataset]:
+    """What the training begins with, and the images."""
+    size, facts = wanted_size(settings), folder.mapping(FACTS)
+    if size is not None:
+        recipe, facts = enlarged(folder, recipe, size)
+    assert recipe.data is not None, "changed_recipe insists on a data set"
+    pick(DATA_SETS, recipe.data.name, "data set")
+    data = load_data(recipe.data, recipe.input.resolution_px)
+    check_fit(recipe, data)
+    said, classes = Words(settings).said, data.problem.classes
+    return beginning(folder, recipe, facts, classes, said, is_resized=size is not None), data
 
-    Args:
-        section: Of the network, where that is to be another one than model.py.
+
+def _to_train(folder: ModelFolder, begun: Beginning, steps: CompressionSettings) -> nn.Module:
+    """The network of model.py, or another one, ready to learn.
+
+    Where steps are to be taken or it is another one, it is as evonas builds it.
 
     Raises:
         BuildError: A step does not fit this network.
     """
-    if section is not None:
-        planned(section, steps)
-        return Network(plan_of(section))
-    if not steps.meant():
+    if not (steps.meant() or begun.is_new):
         network = learning(folder.source().network)
         _check_roles(network, folder)
         return network
-    network = to_be_compressed(folder)
-    planned(folder.section(), steps)
+    network = rebuilt(folder, begun.facts.get(SECTION))
+    planned(begun.facts[SECTION], steps)
     return network
 
 
@@ -235,12 +243,22 @@ def check_fit(recipe: Recipe, data: Dataset) -> None:
             f"The model is for {recipe.task}, and data={recipe.data.name} is for "
             f"{data.problem.task}. Give data that the model was made for."
         )
-    channels, classes = data.problem.channels, len(data.problem.classes)
-    if channels != recipe.input.channels or classes != len(recipe.classes):
+    channels = data.problem.channels
+    if channels != recipe.input.channels:
         raise SettingsError(
-            f"The model takes {recipe.input.channels} channel(s) and knows {len(recipe.classes)} "
-            f"classes, the data has {channels} and {classes}. Search and export "
-            "with this data, or give the data that the model was made for."
+            f"The model takes {recipe.input.channels} channel(s), and the images have {channels}. "
+            "Search and export with this data, or give the data that the model was made for."
+        )
+
+
+def check_classes(recipe: Recipe, data: Dataset) -> None:
+    """Raises a SettingsError if the data have another number of classes than the model."""
+    classes = data.problem.classes
+    if len(classes) != len(recipe.classes):
+        raise SettingsError(
+            f"The model knows {told_classes(recipe.classes)}, and the data have "
+            f"{told_classes(classes)}. Give data that the model was made for, or let it learn "
+            "these classes first: evonas retrain DIR data=..."
         )
 
 
@@ -253,15 +271,16 @@ def _with_input(recipe: Recipe, data: Dataset) -> Recipe:
 
 
 def _begin(
-    recipe: Recipe,
+    begun: Beginning,
     blueprint: Mapping[str, Any],
     network: nn.Module,
     data: Dataset,
     display: Epochs,
 ) -> None:
     """Fresh weights as recipe and blueprint have them, and those of a file over them."""
+    recipe = begun.recipe
     designed = blueprint.get("network", {}).get("initialisation")
-    taken = begin(network, recipe.training, recipe.seed, designed)
+    taken = begin(network, recipe.training, recipe.seed, designed, begun.fresh)
     task_of(recipe.problem).adapt(network, data.train.targets, recipe.training)
     if recipe.training.weights is not None:
         display.line(f"{recipe.training.weights}: {taken}.")

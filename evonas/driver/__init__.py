@@ -17,6 +17,7 @@ from evonas.driver.changes import resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
 from evonas.driver.recipe_check import transfer_lines
+from evonas.driver.start import Start
 from evonas.driver.user_callbacks import Callbacks, OnGeneration, OnTrial
 from evonas.errors import FileError, RunError, WorkFailed
 from evonas.evaluation.measures import LATENCIES
@@ -185,7 +186,8 @@ def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) 
             "there, or start a new run here."
         )
     document = read_space_file(run.folder / SPACE, run.space.name)
-    checked = check(Words(settings.to_dict()), evaluate, document)
+    start = Start.from_dict(run.facts["start"]) if "start" in run.facts else None
+    checked = check(Words(settings.to_dict()), evaluate, document, start)
     if not _is_same(run.facts["data"], checked.facts["data"]):
         raise RunError(
             f"Run {run.name} was made with other images than {settings.data.path or 'there are'}. "
@@ -241,7 +243,10 @@ def _work(setup: Setup, ledger: Ledger, callbacks: Callbacks) -> Run:
         with make_display(name, settings, ledger.sessions()) as display:
             for line in data_lines(settings.data, setup.data) if setup.data else ():
                 display.line(line)
-            for line in transfer_lines(settings, setup.space):
+            for line in (
+                *setup.facts.get("start", {}).get("told", ()),
+                *transfer_lines(settings, setup.space),
+            ):
                 display.line(line)
             if executor.clock is not None:  # all times of the run are then simulated ones
                 ledger.clock = ledger.stopwatch = display.clock = executor.clock

@@ -22,7 +22,7 @@ from evonas.driver.limits import check_limits
 from evonas.driver.proxy_filter import check_filter
 from evonas.driver.recipe_check import check_recipe_settings, check_transfer
 from evonas.driver.rungs import check_rung_genes, check_rungs
-from evonas.driver.start import start_chromosomes
+from evonas.driver.start import Start, start_of
 from evonas.driver.task_check import check_kind, check_task, learnt_by
 from evonas.driver.teacher_check import checked_teacher
 from evonas.errors import EvonasError, SettingsError, SpaceError
@@ -48,7 +48,6 @@ from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
 from evonas.space.training_section import check_recipe
 from evonas.tasks import TASKS, completed
-from evonas.trial import Chromosome
 
 LEAST_WORKERS = 64  # that any machine may be asked for
 CHECKS = (check_evaluator, check_rungs, check_filter, check_screen, check_recipe_settings)
@@ -77,7 +76,7 @@ class Checked:
     objectives: tuple[Objective, ...]
     function: UserFunction | None
     lookup: Lookup | None
-    start: tuple[Chromosome, ...]
+    start: Start
     facts: dict[str, Any]
     data: Dataset | None
 
@@ -98,12 +97,16 @@ class _Problems:
 
 
 def check(
-    words: Words, function: UserFunction | None = None, document: SpaceDocument | None = None
+    words: Words,
+    function: UserFunction | None = None,
+    document: SpaceDocument | None = None,
+    start: Start | None = None,
 ) -> Checked:
     """Settings with every name looked up, the space checked and the data read.
 
     Args:
         document: The space to take in place of that which the settings name.
+        start: The first designs, where they are known already.
 
     Raises:
         SettingsError: With all problems of words, names, space and data at once.
@@ -127,7 +130,8 @@ def check(
         lookup = problems.attempt(lambda: open_lookup(table, space, settings, objectives))
     problems.messages += check_operators(settings.evolver, len(objectives) or 1, space)
     problems.messages += _without_generations(settings)
-    start = problems.attempt(lambda: start_chromosomes(settings, space)) if space else ()
+    if start is None and space is not None:
+        start = problems.attempt(lambda: start_of(settings, space))
     known_data = problems.attempt(lambda: pick(DATA_SETS, settings.data.name, "data set"))
     if problems.messages:
         if space is not None and space.has_network and known_data is not None:
@@ -142,6 +146,8 @@ def check(
     facts = _facts(settings, space, data)
     facts |= {"table": table.key} if table else {}
     facts |= {"teacher": teacher} if teacher else {}
+    start = start or Start()
+    facts |= {"start": start.to_dict()} if start.designs else {}
     return Checked(settings, space, document, objectives, function, lookup, start, facts, data)
 
 
@@ -203,7 +209,7 @@ def set_up(checked: Checked, folder: Path, facts: Mapping[str, Any]) -> Setup:
     """The parts of a search over a run's folder; `facts` are those of its ledger."""
     settings, space = checked.settings, checked.space
     make = evolver_class(settings.evolver)
-    evolver = make(settings.evolver, space, settings.run.seed, checked.start)
+    evolver = make(settings.evolver, space, settings.run.seed, checked.start.designs)
     evaluator = _evaluator(checked, folder, facts)
     return Setup(settings, space, evaluator, evolver, folder, facts, checked.data)
 

@@ -5,11 +5,12 @@ WEIGHTS, ONNX, CHECK, CARD = "weights.safetensors", "model.onnx", "check.json", 
 FACTS = "search.json"  # measures of the search, with their scales, and genes
 TRAINING = "training.json"  # what came of a retraining, once there was one
 LAST = "last.safetensors"  # of a retraining that kept its best epoch
+BASE = "base.safetensors"  # weights of other classes that the training began with
 EXAMPLES = "examples.png"  # test images of a retraining with what was found
 ONNX_NMS = "model_nms.onnx"  # of a detector, with suppression inside
 ONNX_INT8 = "model.int8.onnx"  # what is deployed, if it computes in 8 bits
 PACKED = "packed.safetensors"  # weights in few bits, which model.py unpacks
 FILES = (
     *(BLUEPRINT, RECIPE, SOURCE, FACTS, WEIGHTS, ONNX, CHECK, CARD),
-    *(TRAINING, LAST, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED),
+    *(TRAINING, LAST, BASE, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED),
 )

@@ -35,6 +35,7 @@ class Facts(Group):
     compression made of the trained network, as plain values of their settings; `size` is the scale
     of that section. Folders of earlier versions have none of them. `taught_by`: the trial, or the
     model folder, that it learnt from.
+    `transferred_from`: the classes that the weights knew with which its training began.
     """
 
     measures: dict[str, FiniteFloat]
@@ -44,6 +45,7 @@ class Facts(Group):
     size: Size | None = None
     compressed: dict[str, dict[str, Any]] = Field(default_factory=dict)
     taught_by: int | str | None = None
+    transferred_from: tuple[str, ...] = ()
 
 
 class Design(Group):

@@ -128,18 +128,22 @@ class ModelFolder:
         if section is None:
             raise ExportError(
                 f"{self.path / FACTS} is of an earlier evonas and does not say what the network is "
-                "built from, which compression has to know. Export the design again."
+                "built from, which compression and other classes have to know. Export the design "
+                "again."
             )
         return section
 
-    def built(self) -> Network:
+    def built(self, section: Mapping[str, Any] | None = None) -> Network:
         """The network that model.py is, built by evonas: runs no file. Its weights are fresh.
+
+        Args:
+            section: What it is built from in place of the folder's own.
 
         Raises:
             ExportError: As above.
         """
         try:
-            return Network(planned(self.section()))
+            return Network(planned(self.section() if section is None else section))
         except (LookupError, TypeError, ValueError, RuntimeError, EvonasError) as problem:
             raise ExportError(
                 f"{self.path / FACTS}: its section does not describe a network "

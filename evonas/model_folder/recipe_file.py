@@ -9,7 +9,14 @@ from pydantic import Field
 from evonas.errors import ExportError
 from evonas.key import key_of
 from evonas.networks.problem import Problem
-from evonas.settings import CompressionSettings, DataSettings, Group, TrainingSettings, validate
+from evonas.settings import (
+    CompressionSettings,
+    DataSettings,
+    Group,
+    TrainingSettings,
+    in_folder,
+    validate,
+)
 from evonas.tasks import completed, task_of
 from evonas.yaml_file import read_yaml
 
@@ -69,14 +76,15 @@ class Recipe(Group):
 
 
 def parsed_recipe(file: Path) -> Recipe:
-    """The recipe in a file.
+    """The recipe in a file; relative paths in it start from the file's folder.
 
     Raises:
         ExportError: It is missing, or no YAML.
         SettingsError: It has mistakes.
     """
     values, _ = read_yaml(file, ExportError)
-    recipe: Recipe = validate(Recipe, values, str(file))
+    folder = file.parent.absolute()
+    recipe: Recipe = validate(Recipe, in_folder(values, folder), str(file))
     training = completed(recipe.training, task_of(recipe.problem))
     return recipe.model_copy(update={"training": training})
 

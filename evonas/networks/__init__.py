@@ -79,6 +79,15 @@ def shallower(scaled_network: Network, shares: Sequence[float]) -> dict[str, Any
     return _grammar(scaled_network).shallower(scaled_network, shares)
 
 
+def with_classes(scaled_network: Network, classes: int) -> dict[str, Any]:
+    """A section that `scaled` gave, for so many classes; all else is as it was.
+
+    Raises:
+        BuildError: It does not end with a layer that has a number for each class.
+    """
+    return _grammar(scaled_network).with_classes(scaled_network, classes)
+
+
 def short(network: Network) -> dict[str, Any]:
     """The section without keys that say what holds anyway: equal if the same was chosen."""
     return _grammar(network).short(network) if network else {}
@@ -139,5 +148,6 @@ __all__ = [
     "short",
     "strides",
     "tidied",
+    "with_classes",
     "words",
 ]

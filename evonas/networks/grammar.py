@@ -21,14 +21,19 @@ def no_fewer_blocks(network: Mapping[str, Any], shares: Sequence[float]) -> dict
     )
 
 
+def counting(network: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """For networks that are planned by the number of classes that the section says."""
+    return {**network, "classes": classes}
+
+
 @dataclass(frozen=True)
 class Grammar:
     """What a network section may say (`rules`), and functions of it.
 
-    See the functions of the same names in `networks`; `plan`, `narrowed` and `shallower` take what
-    `scaled` gives. `task` is what its networks can learn, a name in `tasks.TASKS`. `strides`: of
-    the maps that its networks predict from, of a scaled section; nothing where they see an image
-    as a whole.
+    See the functions of the same names in `networks`; `plan`, `narrowed`, `shallower` and
+    `with_classes` take what `scaled` gives. `task` is what its networks can learn, a name in
+    `tasks.TASKS`. `strides`: of the maps that its networks predict from, of a scaled section;
+    nothing where they see an image as a whole.
     """
 
     rules: Rules
@@ -42,6 +47,7 @@ class Grammar:
     plan: Callable[[Mapping[str, Any]], Plan]
     narrowed: Callable[[Mapping[str, Any], Sequence[float]], dict[str, Any]]
     shallower: Callable[[Mapping[str, Any], Sequence[float]], dict[str, Any]] = no_fewer_blocks
+    with_classes: Callable[[Mapping[str, Any], int], dict[str, Any]] = counting
     task: str = "classification"
     strides: Callable[[Mapping[str, Any]], tuple[int, ...]] = lambda network: ()
 

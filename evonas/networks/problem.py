@@ -1,6 +1,9 @@
 """What a data set asks of a network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+SHOWN = 10  # classes in a message
 
 
 @dataclass(frozen=True)
@@ -16,3 +19,13 @@ class Problem:
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+
+
+def told_classes(classes: Sequence[str]) -> str:
+    """Classes in words, for messages.
+
+    >>> told_classes(["cat", "dog"])
+    '2 classes (cat, dog)'
+    """
+    more = ", ..." if len(classes) > SHOWN else ""
+    return f"{len(classes)} classes ({', '.join(classes[:SHOWN])}{more})"

@@ -26,7 +26,7 @@ from evonas.space.load import load_space_file
 from evonas.yaml_file import read_yaml, write_yaml
 
 MISSES = 2000  # so many numbers in a row without a row: there are no more
-SPARE = {"reference_point", "bfloat16", "ended"}  # facts that a resume finds out again
+SPARE = {"reference_point", "bfloat16", "ended", "start"}  # facts that a resume finds out again
 REBUILT = {"settings", "space", "schema_version", "checksums"}
 # Columns that rows of every version have and that are read here; others may be missing.
 KNOWN = {

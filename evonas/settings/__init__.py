@@ -7,7 +7,7 @@ from evonas.settings.compression import (
     StepSettings,
     tidied_compression,
 )
-from evonas.settings.fields import Group, Limits
+from evonas.settings.fields import Group, Limits, in_folder
 from evonas.settings.run_settings import (
     CHANGEABLE_ON_RESUME,
     BudgetSettings,
@@ -54,6 +54,7 @@ __all__ = [
     "SyntheticSettings",
     "TrainingSettings",
     "Words",
+    "in_folder",
     "parse_limits",
     "tidied_compression",
     "validate",

@@ -48,6 +48,13 @@ class FileWord(str):
         return made
 
 
+def in_folder(value: Any, folder: Path) -> Any:
+    """The values of a settings file, where each word knows the file's folder."""
+    if isinstance(value, dict):
+        return {key: in_folder(inner, folder) for key, inner in value.items()}
+    return FileWord(value, folder) if isinstance(value, str) else value
+
+
 def _absolute(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -65,6 +72,20 @@ def _absolute_parts(value: Any) -> Any:
     )
 
 
+def _absolute_items(value: Any) -> Any:
+    """A list of names, those that are paths absolute."""
+    start = _start(value) if isinstance(value, str) else Path()
+    items = split_commas(value)
+    if not isinstance(items, list | tuple):
+        return items
+    return [
+        os.path.abspath(start / os.path.expanduser(item))
+        if isinstance(item, str) and "/" in item and ":" not in item
+        else item
+        for item in items
+    ]
+
+
 def _start(value: str) -> Path:
     return value.folder if isinstance(value, FileWord) else Path()
 
@@ -78,6 +99,9 @@ def is_space_path(part: str) -> bool:
 SPACE_PART = re.compile(r"[^+]*/.*?\.yaml(?=\+|$)|[^+]+")
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split_commas)]
+
+# Names of networks and runs, and folders.
+DesignNames = Annotated[tuple[str, ...], BeforeValidator(_absolute_items)]
 
 # What is read stays where it is when a run is resumed, or a model retrained, from another folder.
 DataPath = Annotated[Path, BeforeValidator(_absolute)]

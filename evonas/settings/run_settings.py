@@ -10,6 +10,7 @@ from evonas.settings.compression import CompressionSettings
 from evonas.settings.fields import (
     Count,
     DataPath,
+    DesignNames,
     Factor,
     Few,
     Group,
@@ -146,8 +147,9 @@ class EvolverSettings(Group):
     the parents are bad. `mutation_by_replacement` draws a number anew, else a real number moves
     from where it is by up to a tenth of its range. With `block_crossover` a stage or
     block is inherited whole. `nsga3_divisions` of each objective's axis make the reference
-    points, not set: as many as the population can serve. `start` names published networks that
-    are the first designs. `sample` is of `aging` alone: how many it draws for a tournament.
+    points, not set: as many as the population can serve. `start` names the first
+    designs: published networks, `run:NAME` for the front of another run, and model folders.
+    `sample` is of `aging` alone: how many it draws for a tournament.
     """
 
     name: str = "pygad"
@@ -185,7 +187,7 @@ class EvolverSettings(Group):
     sample: Count = 5
     keep_elitism: Annotated[int, Field(ge=0)] = 1
     keep_parents: Annotated[int, Field(ge=-1)] = -1
-    start: Names = ()
+    start: DesignNames = ()
 
 
 class BudgetSettings(Group):

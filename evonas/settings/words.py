@@ -1,9 +1,10 @@
 """Words and files that set settings: `KEY=VALUE`.
 
 Defaults give way to `config=FILE.yaml`, and that to words. `group=name` is short for
-`group.name=name` (`data=folder`). A relative path starts from the folder of the file that it
-stands in, or from the working directory if it is typed. Only shapes and types are checked here;
-names are looked up by those who own the tables.
+`group.name=name` (`data=folder`); `KEY=null` sets nothing, whatever a default or a file says.
+A relative path starts from the folder of the file that it stands in, or from the working directory
+if it is typed. Only shapes and types are checked here; names are looked up by those who own the
+tables.
 """
 
 import reprlib
@@ -15,11 +16,12 @@ from pydantic import ValidationError
 
 from evonas.errors import SettingsError
 from evonas.registry import did_you_mean
-from evonas.settings.fields import FileWord, Group, Limits
+from evonas.settings.fields import Group, Limits, in_folder
 from evonas.settings.run_settings import Settings
 from evonas.yaml_file import read_yaml
 
 Nested = dict[str, Any]
+NOT_SET = "null"  # as in YAML
 
 
 class Words:
@@ -47,7 +49,8 @@ class Words:
                 self._read_file(Path(value).expanduser())
         for key, value in own:
             if key and key != "config":
-                self._set(tuple(key.split(".")), value, f"{key}={value}")
+                keys = tuple(key.split("."))
+                self._set(keys, None if value == NOT_SET else value, f"{key}={value}")
 
     def _split(self, word: str) -> tuple[str, str]:
         key, equals, value = word.partition("=")
@@ -68,7 +71,7 @@ class Words:
         def origin(keys: tuple[str, ...]) -> str:
             return f"{path.name}, {'.'.join(keys)} (line {by_name[keys]})"
 
-        self._merge(_in_folder(values, path.parent.absolute()), (), origin)
+        self._merge(in_folder(values, path.parent.absolute()), (), origin)
 
     def _merge(self, values: Mapping[str, Any], keys: tuple[str, ...], origin: Any) -> None:
         for key, value in values.items():
@@ -98,6 +101,11 @@ class Words:
         holder[keys[-1]] = value
         self.origins[keys] = origin
 
+    @property
+    def said(self) -> frozenset[tuple[str, ...]]:
+        """The keys that have a value which is no default."""
+        return frozenset(keys for keys, origin in self.origins.items() if origin)
+
     def read(self) -> tuple[Settings, list[str]]:
         """The settings, defaults where a word is wrong, and all that is wrong with the words."""
         values = self.values
@@ -121,13 +129,6 @@ class Words:
         if error["type"] == "extra_forbidden":
             return f"{origin}: {_unknown_key(keys)}"
         return f"{origin}: {_complaint(error)}."
-
-
-def _in_folder(value: Any, folder: Path) -> Any:
-    """The values of a settings file, where each word knows the file's folder."""
-    if isinstance(value, dict):
-        return {key: _in_folder(inner, folder) for key, inner in value.items()}
-    return FileWord(value, folder) if isinstance(value, str) else value
 
 
 def validate(group: type[Group], values: Mapping[str, Any], where: str) -> Any:

@@ -1,5 +1,7 @@
 """How a training begins and which numbers it computes in, for a trial and a retraining alike."""
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
@@ -14,18 +16,23 @@ from evonas.training.transfer import Transfer, prepare
 
 
 def begin(
-    network: nn.Module, recipe: TrainingSettings, seed: int, designed: str | None
+    network: nn.Module,
+    recipe: TrainingSettings,
+    seed: int,
+    designed: str | None,
+    fresh: Collection[str] = (),
 ) -> Transfer:
     """Puts in fresh weights, and over them those of the recipe's file: what it had for them.
 
     Args:
         designed: The scheme of initialisation that the design names; the recipe's goes first.
+        fresh: Tensors that the file does not set.
 
     Raises:
         SettingsError: The file cannot be used, or nothing is left to be trained.
     """
     initialise(network, seed, recipe.initialisation or designed)
-    return prepare(network, recipe, seed)
+    return prepare(network, recipe, seed, fresh)
 
 
 def gains_from_bfloat16(

@@ -1,6 +1,6 @@
 """What a training begins with: weights, which of them are trained, and how fast."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,9 @@ def _named(what: str, names: tuple[str, ...]) -> str:
     return f"; {len(names)} {what}: {', '.join(names[:SHOWN])}{more}"
 
 
-def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Transfer:
+def prepare(
+    network: nn.Module, recipe: TrainingSettings, seed: int = 0, fresh: Collection[str] = ()
+) -> Transfer:
     """Makes a fresh network begin as the recipe says.
 
     What is added to a shortcut is multiplied by `residual_init`, what blocks without one activate
@@ -69,11 +71,14 @@ def prepare(network: nn.Module, recipe: TrainingSettings, seed: int = 0) -> Tran
 
     Call `frozen_to_eval` after each `network.train()`.
 
+    Args:
+        fresh: Tensors that stay as they are, whatever the file has for them.
+
     Raises:
         SettingsError: The file cannot be used, or nothing is left to be trained.
     """
     file = recipe.weights
-    found, taken = (Transfer(), {}) if file is None else _fitting(network, file)
+    found, taken = (Transfer(), {}) if file is None else _fitting(network, file, fresh)
     depth = _depth(network)
     _soften(network, 1 + depth * (recipe.residual_init - 1))
     _straighten(network, depth * recipe.shift_init)
@@ -131,13 +136,15 @@ def _open_gates(network: nn.Module, bias: float) -> None:
             layer.get_parameter("weight").mul_(GATE_WEIGHTS)
 
 
-def _fitting(network: nn.Module, file: Path) -> tuple[Transfer, dict[str, torch.Tensor]]:
+def _fitting(
+    network: nn.Module, file: Path, fresh: Collection[str]
+) -> tuple[Transfer, dict[str, torch.Tensor]]:
     """The tensors of a safetensors file whose names and shapes agree with the network's.
 
     Raises:
         SettingsError: The file is missing or damaged, or no weights in it fit.
     """
-    given = _read(file)
+    given = {name: tensor for name, tensor in _read(file).items() if name not in fresh}
     own = network.state_dict()
     taken = [n for n, t in own.items() if n in given and given[n].shape == t.shape]
     if not any(own[name].dim() for name in taken):
@@ -146,9 +153,9 @@ def _fitting(network: nn.Module, file: Path) -> tuple[Transfer, dict[str, torch.
             f"{_some(given)}, and the network has {_some(own)}. Give the weights of a network "
             "with the same blocks and widths."
         )
-    fresh = [name for name in own if name not in taken]
+    left = [name for name in own if name not in taken]
     unused = [name for name in given if name not in taken]
-    found = Transfer(tuple(taken), tuple(fresh), tuple(unused))
+    found = Transfer(tuple(taken), tuple(left), tuple(unused))
     return found, {name: given[name] for name in taken}
 
 

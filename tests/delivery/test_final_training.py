@@ -127,3 +127,16 @@ def test_patience_may_end_a_retraining_before_its_epochs(model: Path) -> None:
     words = [*WORDS, "training.epochs=40", "training.patience=1", "training.lr0=1e-12"]
     result = retrain(model, words)
     assert result["epochs"] == len(result["curve"]) < 40
+
+
+@pytest.mark.slow
+def test_patience_goes_by_images_that_are_held_out(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = retrain(model, [*WORDS, "training.epochs=1"])["images"]
+    words = [*WORDS, "training.epochs=30", "training.patience=2", "training.schedule=constant"]
+    result = retrain(model, [*words, "training.lr0=3"], display=EpochLines())
+    assert result["epochs"] < 30
+    told = f"Ended after epoch {result['epochs']} of 30: the loss of the validation images"
+    assert told in capsys.readouterr().err
+    assert result["images"] < images

@@ -9,7 +9,7 @@ from test_loop import toy
 
 from evonas.blueprint import Blueprint
 from evonas.driver import resume, search
-from evonas.driver.start import start_chromosomes
+from evonas.driver.start import start_of
 from evonas.presets import preset
 from evonas.runs import Run, load_run
 from evonas.settings import Words
@@ -46,7 +46,7 @@ def told(run: Run) -> list[tuple[str, str]]:
 
 def started(*words: str) -> tuple[Chromosome, ...]:
     settings = Words(list(words)).read()[0]
-    return start_chromosomes(settings, load_space(settings.space))
+    return start_of(settings, load_space(settings.space)).designs
 
 
 @pytest.mark.parametrize("schedule", ["async", "generational"])
@@ -166,10 +166,10 @@ def test_a_search_of_the_recipe_alone_begins_with_that_of_the_settings(tmp_path:
     words = [f"space={fixed}+{tmp_path}/recipe.yaml", "training.weight_decay=0.01"]
     settings = Words(words).read()[0]
     space = load_space(settings.space)
-    (chromosome,) = start_chromosomes(settings, space)
+    (chromosome,) = start_of(settings, space).designs
     recipe = space.decode(chromosome).training
     assert recipe["weight_decay"] == 0.01
     assert recipe["momentum"] == 0.8, "the default"
     assert recipe["epochs"] == settings.training.epochs
     assert recipe["schedule"] == "one_cycle"
-    assert start_chromosomes(settings, load_space("nano")) == started() == ()
+    assert start_of(settings, load_space("nano")).designs == started() == ()

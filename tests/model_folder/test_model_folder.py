@@ -16,6 +16,7 @@ from torch import nn
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import (
+    BASE,
     BLUEPRINT,
     EXAMPLES,
     FACTS,
@@ -40,7 +41,7 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
-WRITTEN = {*FILES} - {TRAINING, LAST, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED}  # by an export
+WRITTEN = {*FILES} - {TRAINING, LAST, BASE, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED}  # by an export
 
 
 def model(seed: int) -> Model:

@@ -3,7 +3,7 @@
 from evonas.networks.chain.narrow import narrowed
 from evonas.networks.chain.plan import plan_chain
 from evonas.networks.chain.rules import KEYS, chain_across
-from evonas.networks.chain.section import aligned, meaning, scaled, short, words
+from evonas.networks.chain.section import aligned, meaning, scaled, short, with_classes, words
 from evonas.networks.grammar import Grammar, as_it_is
 from evonas.networks.rules import COMMON, Rules
 
@@ -19,4 +19,5 @@ CHAIN = Grammar(
     words,
     plan_chain,
     narrowed,
+    with_classes=with_classes,
 )

@@ -180,6 +180,19 @@ def _regrouped(layer: Layer, channels: int) -> dict[str, Any]:
     return {"conv": channels, "groups": channels}
 
 
+def with_classes(network: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """See `networks.with_classes`: the head's last layer with channels gives the logits."""
+    head = list(network["head"])
+    last = max((i for i, layer in enumerate(head) if {"conv", "linear"} & {*layer}), default=None)
+    if last is None:
+        raise BuildError(
+            "head: no convolution or linear layer of it gives the logits, so it cannot be one of "
+            f"{classes} classes. End it with {{linear: classes}}."
+        )
+    head[last] = {**head[last], chain.word_of(head[last]): classes}
+    return {**network, "head": head, "classes": classes}
+
+
 def meaning(network: Mapping[str, Any]) -> Any:
     """Layer by layer, however they are grouped."""
     rows = _row([*network["layers"], *network["head"]])
