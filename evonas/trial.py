@@ -17,7 +17,8 @@ class Trial:
 
     `seed` depends on the run's seed and the number alone, so results do not depend on the
     worker. `rung` is how long it is trained, 0 the shortest; a promotion `continues` the trial of
-    the same design one rung below, and has its seed.
+    the same design one rung below, and has its seed. A trial that `confirms` another one trains its
+    design again, from a seed of its own number.
     """
 
     number: int
@@ -28,6 +29,7 @@ class Trial:
     operator: str = "random"
     rung: int = 0
     continues: int | None = None
+    confirms: int | None = None
 
 
 @dataclass(frozen=True)

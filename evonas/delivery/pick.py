@@ -23,7 +23,7 @@ def picked(run: Run, pick: str, where: str | None = None) -> tuple[Trial, Outcom
         raise ExportError(f'"{pick}" picks nothing. Write knee, best or a trial\'s number.')
     limits = parse_limits(where, "--where")
     records = run.records
-    numbers = [n for n in records.feasible if not violations(records.outcomes[n].measures, limits)]
+    numbers = [n for n in records.candidates if not violations(records.measures(n), limits)]
     if not numbers:
         within = f" within {where}" if where else ""
         raise ExportError(f"Run {run.name} has no complete design{within}.")

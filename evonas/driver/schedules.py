@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 
 from evonas.driver.rungs import ExtrapolatedHistory
 from evonas.evolution import Evolver, Proposal
@@ -45,7 +46,8 @@ class GenerationalSchedule(Schedule):
     """Whole generations, each from all generations before it, ordered by number.
 
     So nothing depends on which worker was faster. A generation cut short by a kill or by the
-    budget is proposed again when it is needed, and comes out the same.
+    budget is proposed again when it is needed, and comes out the same. The evolver counts designs,
+    and so knows nothing of confirmations.
     """
 
     def __init__(self, evolver: Evolver, records: Records) -> None:
@@ -54,15 +56,18 @@ class GenerationalSchedule(Schedule):
         self._first = -1
 
     def next(self) -> Next | None:
-        number = self.records.next_number
-        generation = self.evolver.generation(number)
+        number, histories = self.records.next_number, self.records.histories
+        place = histories.begun
+        generation = self.evolver.generation(place)
         first = generation.start
         if first != self._first:
-            if self.records.first_unfinished < first:
+            if histories.finished_in_order < first:
                 return None
-            self._generation = self.evolver.propose(self.records.history_before(first), generation)
+            self._generation = self.evolver.propose(histories.by_number(first), generation)
             self._first = first
-        return number, self._generation[number - first], first
+        proposal = self._generation[place - first]
+        parents = tuple(histories.number_of(parent, number) for parent in proposal.parents)
+        return number, replace(proposal, parents=parents), histories.number_of(first, number)
 
 
 SCHEDULES: Mapping[str, type[Schedule]] = {

@@ -177,19 +177,25 @@ class Ledger:
                 version = self._version()  # another process may have been faster
                 are_checked = version >= schema.CHECKED_SINCE
                 if are_checked:
-                    self.meta()  # or what is damaged would get a checksum
+                    self._check()  # or what is damaged would get a checksum
                 while version in schema.MIGRATIONS:
                     for statement in filter(str.strip, schema.MIGRATIONS[version].split(";")):
                         db.execute(statement)
                     version += 1
-                if not are_checked:
-                    _add_checksums(db)
+                _add_checksums(db)
                 self._put_facts({"schema_version": version})
         if version != schema.SCHEMA_VERSION:
             raise RunError(
                 f"{self.path} has schema version {version}, this evonas reads "
                 f"{schema.SCHEMA_VERSION}."
             )
+
+    def _check(self) -> None:
+        """Raises Damaged unless all facts and rows are as they were written."""
+        self.meta()
+        for table in schema.KEYS:
+            for _ in self._rows(table):
+                pass
 
     def write_meta(self, values: Mapping[str, Any]) -> None:
         """Adds or replaces facts, all or none."""

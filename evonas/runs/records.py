@@ -10,9 +10,11 @@ from evonas.evaluation.constraints import excess, violations
 from evonas.evaluation.measures import is_trained
 from evonas.evaluation.objectives import Objective
 from evonas.runs.archive import Archive
+from evonas.runs.confirmed import Confirmed, confirmed_of
+from evonas.runs.histories import Histories
 from evonas.runs.hypervolume import Fitness, Hypervolume
 from evonas.settings import Limits
-from evonas.trial import Chromosome, Finished, History, Outcome, Prefix, Trial
+from evonas.trial import Chromosome, Finished, History, Outcome, Trial
 
 TOP_KEPT = 10  # weights kept beside those of the front: the best of the first objective
 REFERENCE_TRIALS = 12  # complete trials that fix the reference point
@@ -34,15 +36,14 @@ class Records:
         self.outcomes: dict[int, Outcome] = {}  # in the order they finished
         self.seen: dict[int, int] = {}
         self.next_number = 0  # of the next proposal
-        self.begun = 0  # designs: trials that are no promotions
         self.evaluations = 0  # finished trials that count against the budget: no promotions
         self.promotions = 0  # finished ones
         self.promoted: dict[int, int] = {}  # trials, and those that continue them
+        self.confirmations: dict[int, list[int]] = {}  # trials, and those that confirm them
+        self.confirmed: dict[int, Confirmed] = {}  # trials of which such a one has finished
         self.pruned: dict[int, list[int]] = {}  # feasible so far, by rung, as they finished
         self.feasible: list[int] = []  # complete, no constraint broken; in the order they finished
-        self._finished: list[Finished] = []  # both lists only grow, and are never replaced
-        self._by_number: list[Finished] = []  # up to the first number that is not finished
-        self._feasible_by_number: list[int] = []  # of the above
+        self.histories = Histories()
         self._past: dict[int, Finished] = {}
         self._places: dict[int, int] = {}  # of the finished, in the order they finished
         self._unfinished: dict[int, Trial] = {}
@@ -57,9 +58,10 @@ class Records:
         self.trials[trial.number] = trial
         self.seen[trial.number] = seen
         self._designs.add(trial.chromosome)
-        if trial.continues is None:
-            self.begun += 1
-        else:
+        self.histories.add_trial(trial)
+        if trial.confirms is not None:
+            self.confirmations.setdefault(trial.confirms, []).append(trial.number)
+        if trial.continues is not None:
             self.promoted[trial.continues] = trial.number
             self._count(trial.continues, -1)
         self._unfinished[trial.number] = trial
@@ -71,8 +73,8 @@ class Records:
         assert number not in self.outcomes, "a trial has one outcome"
         self.outcomes[number] = outcome
         self._past[number] = past = self._seen(outcome)
-        self._places[number] = len(self._finished)
-        self._finished.append(past)
+        self._places[number] = len(self._places)
+        self.histories.add(past)
         if not outcome.is_free:
             self.evaluations += past.continues is None
             self.promotions += past.continues is not None
@@ -81,12 +83,15 @@ class Records:
         del self._unfinished[number]
         if not self._unfinished:
             self._unfinished.clear()  # or it would stay as large as it once was
-        if past.fitness is not None:
+        confirms = self.trials[number].confirms
+        if confirms is not None:
+            finished = (self.outcomes.get(own) for own in self.confirmations[confirms])
+            self.confirmed[confirms] = confirmed_of(confirms, [own for own in finished if own])
+        elif past.fitness is not None:
             if outcome.status == "complete":
                 self._add_feasible(number, past.fitness)
             else:
                 self.pruned.setdefault(past.rung, []).append(number)
-        self._extend_by_number()
 
     def _seen(self, outcome: Outcome) -> Finished:
         """The outcome as an evolver sees it."""
@@ -117,11 +122,10 @@ class Records:
         if self._archive.add(number, fitness):
             self.volume.entered(fitness, self.evaluations)
 
-    def _extend_by_number(self) -> None:
-        while (number := len(self._by_number)) in self._past:
-            self._by_number.append(self._past[number])
-            if self._past[number].fitness is not None and self.outcomes[number].status != "pruned":
-                self._feasible_by_number.append(number)
+    @property
+    def begun(self) -> int:
+        """How many designs were proposed: trials that are neither promotions nor confirmations."""
+        return self.histories.begun
 
     @property
     def designs(self) -> int:
@@ -133,19 +137,17 @@ class Records:
         """Trials without an outcome, by number."""
         return [trial for _, trial in sorted(self._unfinished.items())]
 
-    @property
-    def first_unfinished(self) -> int:
-        """The first number without an outcome, be it proposed or not."""
-        return len(self._by_number)
-
     def fitness(self, outcome: Outcome) -> Fitness | None:
         """Larger-is-better values of a complete, feasible trial, or a short one; else None."""
         limits = self._early if outcome.status == "pruned" else self.constraints
-        if outcome.status not in ("complete", "pruned") or violations(outcome.measures, limits):
+        if outcome.status not in ("complete", "pruned"):
             return None
-        if any(objective.name not in outcome.measures for objective in self.objectives):
+        return self._rated(outcome.measures, limits)
+
+    def _rated(self, measures: Mapping[str, float], limits: Mapping[str, Limits]) -> Fitness | None:
+        if violations(measures, limits) or any(o.name not in measures for o in self.objectives):
             return None
-        return tuple(o.fitness(outcome.measures[o.name]) for o in self.objectives)
+        return tuple(o.fitness(measures[o.name]) for o in self.objectives)
 
     def had_finished_before(self, number: int, other: int) -> bool:
         """True if the other trial had finished when this one was proposed."""
@@ -171,38 +173,67 @@ class Records:
 
     def since(self, event: int) -> Iterator[Outcome]:
         """The outcomes from this event on, in the order they finished; the first event is 0."""
-        for finished in self._finished[event:]:
-            yield self.outcomes[finished.number]
+        for number in self.histories.order[event:]:
+            yield self.outcomes[number]
 
     def history(self, events: int | None = None) -> History:
         """What an evolver sees after so many finished events (all if None), in their order.
 
         Trials proposed by now and not finished then are in flight. All histories share one list.
         """
-        finished = Prefix(self._finished)
-        in_flight = self._unfinished
-        if events is not None and events < len(finished):
-            finished = Prefix(self._finished, events)
-            done = {past.number for past in finished}
-            in_flight = {n: trial for n, trial in self.trials.items() if n not in done}
-        return History(finished, {n: trial.chromosome for n, trial in in_flight.items()})
+        return self.histories.by_finish(events)
 
-    def history_before(self, number: int) -> History:
-        """What a generation that starts at `number` sees: all trials before it, by number.
-
-        All such histories share one list.
-        """
-        assert number <= self.first_unfinished, "a generation waits for all before it"
-        return History(Prefix(self._by_number, number))
+    def measures(self, number: int) -> Mapping[str, float]:
+        """What a finished trial's design gives: means where it is confirmed, else as observed."""
+        observed = self.outcomes[number].measures
+        confirmed = self.confirmed.get(number)
+        return observed if confirmed is None else {**observed, **confirmed.means}
 
     def fitness_matrix(self, numbers: Sequence[int]) -> pareto.Fitness:
-        """(trials, objectives) of larger-is-better values; all of them feasible."""
+        """(trials, objectives) of larger-is-better values of `measures`; all have been feasible."""
+        matrix = self.observed_matrix(numbers)
+        for row, number in enumerate(numbers):
+            if number in self.confirmed:
+                matrix[row] = self._rated(self.measures(number), {})
+        return matrix
+
+    def observed_matrix(self, numbers: Sequence[int]) -> pareto.Fitness:
+        """The same as the search observed them."""
         rows = [self._past[number].fitness for number in numbers]
         return np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
 
     @property
+    def candidates(self) -> list[int]:
+        """The trials among which winners are: the feasible ones, or of these the confirmed.
+
+        A design of which a training failed comes after all others: it is a candidate only if each
+        of them had a failure. One of which all failed, or that breaks a constraint in the mean,
+        is none; if that leaves nobody, those are that were not trained again.
+        """
+        if not self.confirmed:
+            return self.feasible
+        stand = [
+            own
+            for number, own in self.confirmed.items()
+            if own.count and self._rated(self.measures(number), self.constraints)
+        ]
+        sound = [own.number for own in stand if not own.failed]
+        left = [number for number in self.feasible if number not in self.confirmed]
+        return sound or [own.number for own in stand] or left
+
+    @property
     def front(self) -> list[int]:
-        """Numbers of the non-dominated trials, best in the first objective first."""
+        """Numbers of the non-dominated candidates, best in the first objective first."""
+        if not self.confirmed:
+            return self.observed_front
+        numbers = self.candidates
+        fitness = self.fitness_matrix(numbers)
+        members = pareto.front(fitness)
+        return [numbers[m] for m in members[(-fitness[members, 0]).argsort(kind="stable")]]
+
+    @property
+    def observed_front(self) -> list[int]:
+        """The front of all designs as the search observed them."""
         return self._archive.numbers
 
     @property
@@ -212,7 +243,7 @@ class Records:
 
     def worth_keeping(self) -> set[int]:
         """Trials whose weights stay: of the front and of the best, or those they took over."""
-        kept = {*self.front, *(number for _, _, number in self._top)}
+        kept = {*self.front, *self.observed_front, *(number for _, _, number in self._top)}
         return kept | {self.trained_by(number) for number in kept}
 
     @property
@@ -227,11 +258,15 @@ class Records:
         It is the worst value of each objective among the first complete trials, unless given:
         the first to finish, or by number, so that it does not depend on which worker was faster.
         """
-        numbers = self._feasible_by_number if by_number else self.feasible
-        missing = [o for o in self.objectives if o.name not in given]
-        if self.volume.reference_point is not None or (missing and len(numbers) < REFERENCE_TRIALS):
+        if self.volume.reference_point is not None:
             return False
-        worst = self.fitness_matrix(numbers[:REFERENCE_TRIALS]).min(0, initial=np.inf)
+        numbers, first_unfinished = self.feasible, self.histories.first_unfinished
+        if by_number:
+            numbers = sorted(number for number in numbers if number < first_unfinished)
+        missing = [o for o in self.objectives if o.name not in given]
+        if missing and len(numbers) < REFERENCE_TRIALS:
+            return False
+        worst = self.observed_matrix(numbers[:REFERENCE_TRIALS]).min(0, initial=np.inf)
         self.volume.reference_point = tuple(
             float(given.get(o.name, o.fitness(float(value))))  # fitness is its own inverse
             for o, value in zip(self.objectives, worst, strict=True)

@@ -34,6 +34,7 @@ KNOWN = {
     "outcomes": ("event", "number", "scales", "finished_at"),
     "sessions": ("session", "workers", "ready_at", "last_event_at"),
 }
+ADDED = {"trials": {"rung": 0, "continues": None, "confirms": None}}  # what these say if missing
 Row = Mapping[str, Any]
 
 
@@ -151,7 +152,7 @@ def _rows(db: sqlite3.Connection, table: str) -> Iterator[Row]:
     for row in _scan(db, table, KEYS[table]):
         values = dict(zip(row.keys(), row, strict=True))
         if known <= values.keys() and ("checksum" not in values or is_sound(row)):
-            yield values
+            yield {**ADDED.get(table, {}), **values}
 
 
 def _scan(db: sqlite3.Connection, table: str, key: str) -> Iterator[sqlite3.Row]:
@@ -222,8 +223,9 @@ def _fill(
         trial = trial_of(row)  # type: ignore[arg-type]
         parents = tuple(parent for parent in trial.parents if parent in trials)
         continues = trial.continues if trial.continues in trials else None
+        confirms = trial.confirms if trial.confirms in trials else None
         seen = bisect_right(events, row["seen"])
-        whole = replace(trial, parents=parents, continues=continues)
+        whole = replace(trial, parents=parents, continues=continues, confirms=confirms)
         kept_trials.append(trial_row(whole, seen, row["proposed_at"]))
     kept_outcomes = []
     for event, row in enumerate(outcomes, 1):

@@ -27,6 +27,7 @@ def trial_row(trial: Trial, seen: int, proposed_at: float) -> tuple[Any, ...]:
         float(proposed_at),
         trial.rung,
         trial.continues,
+        trial.confirms,
     )
     return (*values, checksum(values))
 
@@ -73,6 +74,7 @@ def trial_of(row: sqlite3.Row) -> Trial:
         operator=row["operator"],
         rung=row["rung"],
         continues=row["continues"],
+        confirms=row["confirms"],
     )
 
 

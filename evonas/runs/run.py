@@ -95,6 +95,7 @@ class Run:
                     "operator": trial.operator,
                     "rung": trial.rung,
                     "continues": trial.continues,
+                    "confirms": trial.confirms,
                     "parents": " ".join(map(str, trial.parents)),
                     "seconds": outcome.seconds if outcome else None,
                     "error": outcome.error_kind if outcome else None,
@@ -189,7 +190,7 @@ def _check_kin(trial: Trial, records: Records) -> None:
     """Of what a trial refers to nothing may be missing."""
     outcome = records.outcomes.get(trial.number)
     beside = () if outcome is None else (outcome.source, outcome.notes.training_of)
-    for other in (*trial.parents, trial.continues, *beside):
+    for other in (*trial.parents, trial.continues, trial.confirms, *beside):
         if other is not None and other not in records.trials:
             raise Damaged(f"trial {other} is missing, to which trial {trial.number} refers")
 

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 CHECKED_SINCE = 3  # the first version with checksums
 
 SCHEMA = """
@@ -22,6 +22,7 @@ CREATE TABLE trials (
     proposed_at REAL NOT NULL,
     rung INTEGER NOT NULL DEFAULT 0,
     continues INTEGER,            -- the trial of the same design one rung below
+    confirms INTEGER,             -- the trial whose design is trained again
     checksum INTEGER              -- of the values before it, as in all tables
 );
 CREATE TABLE outcomes (
@@ -68,6 +69,28 @@ UPDATE sessions SET seconds = MAX(0, last_event_at - ready_at), last_event =
     (SELECT COUNT(*) FROM outcomes WHERE finished_at <= sessions.last_event_at);
 """,
     3: "",  # its rows stay as they are: `rows.outcome_of` reads what is meant
+    # A checksum is the last of its row, so that a column before it takes a table of its own.
+    4: """
+CREATE TABLE new_trials (
+    number INTEGER PRIMARY KEY,
+    chromosome TEXT NOT NULL,
+    blueprint TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    parents TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    seen INTEGER NOT NULL,
+    proposed_at REAL NOT NULL,
+    rung INTEGER NOT NULL DEFAULT 0,
+    continues INTEGER,
+    confirms INTEGER,
+    checksum INTEGER
+);
+INSERT INTO new_trials SELECT number, chromosome, blueprint, fingerprint, seed, parents, operator,
+    seen, proposed_at, rung, continues, NULL, NULL FROM trials;
+DROP TABLE trials;
+ALTER TABLE new_trials RENAME TO trials;
+""",
 }
 
 KEYS = {"trials": "number", "outcomes": "event", "sessions": "session"}

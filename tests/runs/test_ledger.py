@@ -15,6 +15,7 @@ import pytest
 from evonas.blueprint import Blueprint
 from evonas.errors import RunError
 from evonas.runs.ledger import Damaged, Ledger
+from evonas.runs.schema import checksum
 from evonas.trial import Notes, Outcome, Trial
 
 NETWORK = {
@@ -31,7 +32,9 @@ TRIAL = Trial(
     operator="uniform+random",
     rung=2,
     continues=3,
+    confirms=4,
 )
+PLAIN = replace(TRIAL, rung=0, continues=None, confirms=None)  # as older versions knew trials
 OUTCOME = Outcome(
     0,
     "failed",
@@ -170,13 +173,14 @@ def test_what_is_no_run_is_said(tmp_path: Path) -> None:
 def test_another_schema_version_is_refused(ledger: Ledger) -> None:
     ledger.write_meta({"schema_version": 99})
     ledger.close()
-    with pytest.raises(RunError, match="schema version 99, this evonas reads 4"):
+    with pytest.raises(RunError, match="schema version 99, this evonas reads 5"):
         Ledger.open(Path("run.db"))
 
 
 NEW_COLUMNS = [
     ("trials", "rung"),
     ("trials", "continues"),
+    ("trials", "confirms"),
     ("sessions", "seconds"),
     ("sessions", "last_event"),
     *((table, "checksum") for table in ("trials", "outcomes", "sessions")),
@@ -184,7 +188,7 @@ NEW_COLUMNS = [
 
 
 def test_a_database_of_the_first_version_is_read_and_written(ledger: Ledger) -> None:
-    ledger.add_trials([replace(TRIAL, rung=0, continues=None)], seen=5)
+    ledger.add_trials([PLAIN], seen=5)
     ledger.write_meta({"schema_version": 1})
     ledger.close()
     with closing(sqlite3.connect("run.db")) as db, db:
@@ -193,13 +197,39 @@ def test_a_database_of_the_first_version_is_read_and_written(ledger: Ledger) -> 
         db.execute("DELETE FROM meta WHERE key = 'checksums'")
     for _ in range(2):
         again = Ledger.open(Path("run.db"))
-        assert list(again.trials()) == [(replace(TRIAL, rung=0, continues=None), 5)]
-        assert again.meta() == {"schema_version": 4, "space": "abc"}
+        assert list(again.trials()) == [(PLAIN, 5)]
+        assert again.meta() == {"schema_version": 5, "space": "abc"}
         again.close()
     again = Ledger.open(Path("run.db"))
     again.add_trials([replace(TRIAL, number=1)], seen=6)
     assert list(again.trials())[1] == (replace(TRIAL, number=1), 6)
     again.close()
+
+
+def made_older(ledger: Ledger, version: int) -> None:
+    """Closes it as a version wrote it that knew no confirmations."""
+    ledger.write_meta({"schema_version": version})
+    ledger.close()
+    with closing(sqlite3.connect("run.db")) as db, db:
+        db.execute("ALTER TABLE trials DROP COLUMN confirms")
+        for row in db.execute("SELECT * FROM trials").fetchall():
+            rows = (checksum(row[:-1]), row[0])
+            db.execute("UPDATE trials SET checksum = ? WHERE number = ?", rows)
+
+
+def test_a_database_of_the_fourth_version_has_no_confirmations(ledger: Ledger) -> None:
+    old = replace(TRIAL, confirms=None)
+    ledger.add_trials([old], seen=5)
+    ledger.add_outcome(OUTCOME, {})
+    made_older(ledger, 4)
+    for count in (1, 2):
+        with closing(Ledger.open(Path("run.db"))) as again:
+            assert again.meta() == {"schema_version": 5, "space": "abc"}
+            assert next(again.trials()) == (old, 5)
+            assert list(again.outcomes()) == [OUTCOME]
+            again.add_trials([replace(TRIAL, number=count)], seen=6)
+    with closing(Ledger.open(Path("run.db"))) as again:
+        assert [trial.confirms for trial, _ in again.trials()] == [None, 4, 4]
 
 
 def test_in_a_database_of_the_third_version_what_was_never_trained_is_told_apart(
@@ -210,12 +240,11 @@ def test_in_a_database_of_the_third_version_what_was_never_trained_is_told_apart
     ledger.add_trials([TRIAL, replace(TRIAL, number=8)], seen=0)
     ledger.add_outcome(pruned, {})
     ledger.add_outcome(filtered, {})
-    ledger.write_meta({"schema_version": 3})
-    ledger.close()
+    made_older(ledger, 3)
     for _ in range(2):
         with closing(Ledger.open(Path("run.db"))) as again:
             assert list(again.outcomes()) == [pruned, replace(filtered, status="filtered")]
-            assert again.meta() == {"schema_version": 4, "space": "abc"}
+            assert again.meta() == {"schema_version": 5, "space": "abc"}
 
 
 @pytest.mark.parametrize(
@@ -224,13 +253,13 @@ def test_in_a_database_of_the_third_version_what_was_never_trained_is_told_apart
         "UPDATE meta SET value = '1' WHERE key = 'space'",
         "UPDATE outcomes SET checksum = NULL",
         "UPDATE outcomes SET seconds = 5",
+        "UPDATE trials SET seed = 5",
     ],
 )
 def test_bringing_a_database_up_to_date_hides_no_damage(ledger: Ledger, damage: str) -> None:
     ledger.add_trials([TRIAL], seen=0)
     ledger.add_outcome(OUTCOME, {})
-    ledger.write_meta({"schema_version": 3})
-    ledger.close()
+    made_older(ledger, 3)
     with closing(sqlite3.connect("run.db")) as db, db:
         db.execute(damage)
     with pytest.raises((RunError, Damaged)), closing(Ledger.open(Path("run.db"))) as again:

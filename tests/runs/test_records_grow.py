@@ -152,9 +152,9 @@ def assert_equal(records: Records, naive: Naive) -> None:
     seen = {finished.number for finished in past[:half]}
     assert earlier.in_flight == {n: c for n, c in chromosomes.items() if n not in seen}
     whole = next(n for n in range(10**6) if n not in naive.outcomes)
-    assert records.first_unfinished == whole
+    assert records.histories.first_unfinished == whole
     by_number = {finished.number: finished for finished in past}
-    assert records.history_before(whole).finished == [by_number[n] for n in range(whole)]
+    assert records.histories.by_number(whole).finished == [by_number[n] for n in range(whole)]
 
 
 STATUSES = st.sampled_from(
@@ -264,7 +264,7 @@ def test_no_event_walks_over_those_before_it() -> None:
         records.add_outcome(Outcome(number, "complete", {"a": number % 9, "b": number % 7}))
         records.freeze_reference_point({}, by_number=number % 2 == 0)
         assert len(records.history().finished) == number + 1
-        assert len(records.history_before(number).finished) == number
+        assert len(records.histories.by_number(number).finished) == number
         assert stopping.reason(0, 0.0, 0) is None
         assert records.counts()["complete"] == records.next_number == records.evaluations
         assert records.unfinished == []
@@ -276,12 +276,12 @@ def test_no_event_walks_over_those_before_it() -> None:
 def test_histories_share_lists_that_only_grow() -> None:
     objectives = (parse_objective("a:max"),)
     records = Records(objectives, {})
-    histories, by_number = [records.history()], [records.history_before(0)]
+    histories, by_number = [records.history()], [records.histories.by_number(0)]
     for number in range(5):
         records.add_trial(Trial(number, (), Blueprint({}), seed=0), number)
         histories.append(records.history())
         records.add_outcome(Outcome(number, "complete", {"a": float(number)}))
-        by_number.append(records.history_before(number + 1))
+        by_number.append(records.histories.by_number(number + 1))
     for group in (histories, by_number):
         prefixes = [history.finished for history in group]
         assert all(isinstance(prefix, Prefix) for prefix in prefixes)
