@@ -1,13 +1,27 @@
 """Commands that write a winner as a model folder and put it to use."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from evonas.cli.command import Json, Trust, Words, if_stopped, say
-from evonas.cli.of_runs import RunName
+from evonas.errors import SettingsError
 from evonas.reports.escape import tell
+
+
+def names(text: str) -> list[str] | int:
+    """What stands between commas; a whole number alone is one."""
+    return int(text) if text.isdigit() else text.split(",")
+
+
+def numbers(text: str) -> list[float]:
+    """The numbers between commas."""
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f'"{text}": write numbers with commas between.') from None
+
 
 ModelFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A folder that evonas export wrote.")
@@ -38,7 +52,10 @@ def latency(
 
 
 def export(
-    run: RunName,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="A run's name under runs/, or its folder.")
+    ] = None,
+    *,
     to: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")
     ],
@@ -55,9 +72,40 @@ def export(
         str,
         typer.Option(metavar="full|proxy", help="full: fresh weights; proxy: the trained ones."),
     ] = "full",
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A published network, in place of a design of a run."),
+    ] = None,
+    input: Annotated[
+        str | None, typer.Option(metavar="CxHxW", help="Of --preset: its images, as in 3x96x96.")
+    ] = None,
+    classes: Annotated[
+        Any,
+        typer.Option(
+            metavar="N|NAMES",
+            parser=names,
+            help="Of --preset: how many, or their names, as in cat,dog.",
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of --preset: what evonas weights reads or has written."),
+    ] = None,
+    mean: Annotated[
+        Any,
+        typer.Option(
+            metavar="NUMBERS",
+            parser=numbers,
+            help="By which images of --weights were normalised, as in 0.485,0.456,0.406.",
+        ),
+    ] = None,
+    deviation: Annotated[
+        Any,
+        typer.Option(metavar="NUMBERS", parser=numbers, help="Likewise, as in 0.229,0.224,0.225."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write a design of a run as a model folder.
+    """Write a design of a run, or a published network, as a model folder.
 
     The folder holds plain torch source, weights, ONNX, recipe, check and card; of a detector, ONNX
     with non-maximum suppression inside as well. Words make the design larger or smaller than the
@@ -65,12 +113,30 @@ def export(
     full.repeats=6.
     """
     from evonas.delivery.export import export as exported
-    from evonas.reports.models import print_export
+    from evonas.delivery.export_preset import export_preset
+    from evonas.reports.models import print_export, print_preset_export
     from evonas.runs import find_run, load_run
 
     if_stopped("Nothing was written. Export again by:")
-    made = exported(load_run(find_run(run)), to, pick, where, scale, words or [])
-    say(made, json, print_export)
+    options = {
+        "shape": input,
+        "classes": classes,
+        "weights": weights,
+        "mean": mean,
+        "deviation": deviation,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    if (run is None) == (preset is None) or (preset is None and given):
+        raise SettingsError(
+            "Write evonas export RUN --to DIR for a design of a run, or evonas export --preset "
+            "NAME --to DIR for a published network, of which alone are --input, --classes, "
+            "--weights, --mean and --deviation."
+        )
+    if preset is not None:
+        say(export_preset(preset, to, **given), json, print_preset_export)
+    else:
+        made = exported(load_run(find_run(str(run))), to, pick, where, scale, words or [])
+        say(made, json, print_export)
 
 
 def retrain(

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from evonas.errors import EvonasError, SettingsError
-from evonas.exporters.file_names import SOURCE, TRAINING, WEIGHTS
+from evonas.exporters.file_names import SOURCE, WEIGHTS
 from evonas.key import checksum, key_of
 from evonas.model_folder.model_folder import ModelFolder
 from evonas.models import learning
@@ -128,8 +128,7 @@ def _read(path: Path, changed_ns: int) -> Teacher:
 
 def _check_trained(folder: ModelFolder) -> None:
     """An export at full scale has fresh weights until it is retrained; one of no data too."""
-    is_of_search = folder.recipe.origin.scale == "proxy" and folder.recipe.input.mean is not None
-    if not is_of_search and not (folder.path / TRAINING).is_file():
+    if folder.has_fresh_weights:
         raise SettingsError(
             f"{WORD}={folder.path}: its weights are fresh, so there is nothing to learn from it. "
             f"Train it first by evonas retrain {folder.path}."

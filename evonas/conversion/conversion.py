@@ -1,7 +1,7 @@
 """What a reader of weights finds in a file, and the network that it finds it for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -16,7 +16,9 @@ class Conversion:
 
     `origin`: the program, with its version. `images_seen`: by the training that they are of; None
     if the file does not say. `layers`: how many were read, and how many the network has.
-    `numbers`: in the file. `missing`: tensors of the other layers.
+    `numbers`: of these in the file. `missing`: tensors of the other layers. `left_out`: layers of
+    the file that only a training needs. `alike`: how many layers have an equal in shape, and were
+    told apart by their order and names.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -25,13 +27,8 @@ class Conversion:
     layers: tuple[int, int]
     numbers: int
     missing: tuple[str, ...]
-
-
-def with_classes(preset: Preset, classes: int | None) -> Preset:
-    """The published network for so many classes; None: as published."""
-    if classes is None:
-        return preset
-    return replace(preset, scale=replace(preset.scale, classes=classes))
+    left_out: tuple[str, ...] = ()
+    alike: int = 0
 
 
 def without_weights(preset: Preset) -> Network:

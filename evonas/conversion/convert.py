@@ -1,15 +1,20 @@
 """Weights of another program as safetensors that a training begins with."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 
-from evonas.conversion.conversion import with_classes
+from evonas.conversion.conversion import Conversion
 from evonas.conversion.darknet_reader import read_darknet
+from evonas.conversion.state_dict_reader import read_state_dict
+from evonas.conversion.tensor_file import read_tensors
 from evonas.errors import SettingsError
 from evonas.files import make_folder, write_atomically
-from evonas.presets import preset
+from evonas.presets import Preset, preset
+from evonas.presets.sizes import sized
 
 SUFFIX = ".safetensors"
 
@@ -18,7 +23,8 @@ def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict
     """Reads weights onto a published network, writes them, and tells what was read.
 
     Args:
-        file: Of another program, which is Darknet.
+        file: Of another program: a weights file of Darknet, or a state dict by torch.save or in
+            safetensors.
         name: Of the preset.
         to: The file to write, a new one.
         classes: That the weights tell apart; None: as many as published.
@@ -29,8 +35,8 @@ def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict
         FileError: The disk refuses to write.
     """
     _check_new(to)
-    chosen = with_classes(preset(name), classes)
-    read = read_darknet(file, chosen)
+    chosen = sized(preset(name), classes=classes)
+    read = read_weights(file, chosen)
     make_folder(to.parent)
     write_atomically(to, safetensors.torch.save(dict(read.tensors)))
     return {
@@ -46,6 +52,31 @@ def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict
         "missing": [*read.missing],
         "written": str(to),
     }
+
+
+def published_weights(file: Path, chosen: Preset) -> Mapping[str, torch.Tensor]:
+    """All tensors of a published network, by its names, of a file that somebody published.
+
+    Raises:
+        SettingsError: The file does not hold them, or not all.
+    """
+    read = read_weights(file, chosen)
+    if read.missing:
+        raise SettingsError(
+            f"{file} has {read.layers[0]} of {read.layers[1]} layers of {chosen.name}. Give a file "
+            "of all of them, or begin a training with these: evonas weights writes a file for it."
+        )
+    return read.tensors
+
+
+def read_weights(file: Path, chosen: Preset) -> Conversion:
+    """What a file of weights is in a published network, whichever program has written it.
+
+    Raises:
+        SettingsError: It cannot be read, or is of another network.
+    """
+    tensors = read_tensors(file)
+    return read_darknet(file, chosen) if tensors is None else read_state_dict(tensors, chosen)
 
 
 def _check_new(to: Path) -> None:

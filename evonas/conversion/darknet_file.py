@@ -18,7 +18,6 @@ LARGEST_VERSION = 1000  # above, connected layers lie the other way: files of 20
 
 # What people have under such a name by mistake, by its first bytes.
 OTHERS: Mapping[bytes, str] = {
-    b"PK\x03\x04": "a zip archive, as torch.save writes it",
     b"\x89HDF": "HDF5, as Keras writes it",
     b"<": "a web page",
     b"[": "a cfg, whose weights are in another file",

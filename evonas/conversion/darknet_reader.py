@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
-from evonas.conversion.conversion import Conversion, with_classes, without_weights
+from evonas.conversion.conversion import Conversion, without_weights
 from evonas.conversion.darknet_file import DarknetFile, read_file
 from evonas.conversion.darknet_order import Section, sections
 from evonas.errors import SettingsError
 from evonas.models import Network
 from evonas.models.detection.anchored import Settling
 from evonas.presets import Preset, preset
+from evonas.presets.sizes import sized
 
 # Published networks, and the cfg files of Darknet that are the same.
 CFGS: Mapping[str, str] = {
@@ -132,7 +133,7 @@ def _advice(count: int) -> str:
 
 def _fitting(other: Preset, count: int) -> Iterator[str]:
     """The words for a preset that needs so many numbers, with as many classes as that takes."""
-    one, two = (_order(with_classes(other, classes)) for classes in (1, 2))
+    one, two = (_order(sized(other, classes=classes)) for classes in (1, 2))
     of_one, of_two = (sum(section.numbers for section in order) for order in (one, two))
     more, rest = divmod(count - of_one, of_two - of_one)
     if more >= 0 and rest == 0:

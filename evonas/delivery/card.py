@@ -17,6 +17,7 @@ from evonas.exporters.file_names import (
 from evonas.model_folder.model_folder import CHECKSUMS, COUNTS
 from evonas.model_folder.recipe_file import OriginSettings, Recipe
 from evonas.networks.problem import told_classes
+from evonas.presets import preset
 from evonas.reports.epochs import told_epochs
 from evonas.reports.flip_test import FLIP_TEST_MS, told_flip
 from evonas.reports.sizes import told_sizes
@@ -73,14 +74,13 @@ def card(
         checks: What check.json holds.
         training: What training.json holds, if there was a retraining.
     """
-    origin = recipe.origin
     names, call = task_of(recipe.problem).usage(recipe.training)
     lines = [
-        f"# Trial {origin.trial} of run {origin.run}, at {origin.scale} scale{_size(origin)}",
+        f"# {_title(recipe.origin)}",
         "",
         *_training_lines(recipe, facts, training),
         *_flip_lines(recipe),
-        *teacher_lines(facts, origin.run),
+        *teacher_lines(facts, recipe.origin.run),
         "",
         *form_lines(checks),
         *_class_lines(training),
@@ -99,13 +99,24 @@ def card(
             recipe=RECIPE,
             check=CHECK,
         ),
-        "## Design",
-        "",
-        *(f"- `{gene}`: {allele}" for gene, allele in facts["genes"].items()),
-        "",
+        *_design_lines(facts),
         f"The layers stand in `{SOURCE}`, the agreement of its forms in `{CHECK}`.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _design_lines(facts: Mapping[str, Any]) -> list[str]:
+    """The genes, of what a search found."""
+    genes = [f"- `{gene}`: {allele}" for gene, allele in facts["genes"].items()]
+    return ["## Design", "", *genes, *([""] if genes else [])]
+
+
+def _title(origin: OriginSettings) -> str:
+    if origin.preset is None:
+        named = f"Trial {origin.trial} of run {origin.run}, at {origin.scale} scale"
+    else:
+        named = f"{origin.preset}: {preset(origin.preset).title}"
+    return named + _size(origin)
 
 
 def _class_lines(training: Mapping[str, Any] | None) -> list[str]:
@@ -148,6 +159,8 @@ def _training_lines(
             f"{told_epochs(training)} on {training['images']} images.",
             *_transfer_lines(facts),
         ]
+    if recipe.origin.preset is not None:
+        return _published_lines(recipe)
     if recipe.origin.scale == "full":
         return [
             "**The weights are freshly initialised**: the search trained a smaller network of this "
@@ -168,6 +181,22 @@ def _transfer_lines(facts: Mapping[str, Any]) -> list[str]:
     if not known:
         return []
     return [f"It began with weights that knew {told_classes(known)} (`{BASE}`)."]
+
+
+def _published_lines(recipe: Recipe) -> list[str]:
+    """Whose the weights of a published network are."""
+    if recipe.origin.weights is None:
+        return [
+            "**The weights are freshly initialised**: this is a published network without what it "
+            "learnt. Retrain it before use."
+        ]
+    lines = [f"The weights are those of `{recipe.origin.weights}`."]
+    if recipe.input.mean is None:
+        lines.append(
+            "Nobody said how its images were normalised, so that `evonas predict` refuses it: "
+            "export it with `--mean` and `--deviation`, or retrain it."
+        )
+    return lines
 
 
 def _flip_lines(recipe: Recipe) -> list[str]:

@@ -42,7 +42,7 @@ def _quantum_lines(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def teacher_lines(facts: Mapping[str, Any], run: str) -> list[str]:
+def teacher_lines(facts: Mapping[str, Any], run: str | None) -> list[str]:
     """Whom the network learnt from in the search."""
     teacher = facts.get("taught_by")
     if teacher is None:

@@ -162,9 +162,12 @@ class ModelFolder:
 
     @property
     def has_fresh_weights(self) -> bool:
-        """True if nothing has trained them: of an export at full scale, or without images."""
+        """True if nothing has trained them: of an export at full scale, or without images.
+
+        Weights of which nobody says how their images were normalised count as fresh.
+        """
         recipe = self.recipe
-        is_untrained = recipe.origin.scale == "full" or recipe.input.mean is None
+        is_untrained = not recipe.origin.is_trained or recipe.input.mean is None
         return is_untrained and not (self.path / TRAINING).is_file()
 
     @property

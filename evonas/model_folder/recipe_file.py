@@ -38,15 +38,24 @@ class InputSettings(Group):
 
 
 class OriginSettings(Group):
-    """Where the design comes from.
+    """Where the design comes from: a trial of a run, or the published network of that name.
 
     `enlarged`: what its size is since (see `Scale`), where that is not the size of the search.
+
+    `weights`: the file that a published network's are of; None: they are fresh.
     """
 
-    run: str
-    trial: int
+    run: str | None = None
+    trial: int | None = None
+    preset: str | None = None
+    weights: str | None = None
     scale: str
     enlarged: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def is_trained(self) -> bool:
+        """True if the weights are those of a training, before any retraining."""
+        return self.scale == "proxy" or self.weights is not None
 
 
 class Recipe(Group):
@@ -92,6 +101,7 @@ def parsed_recipe(file: Path) -> Recipe:
 def recipe_text(recipe: Recipe) -> str:
     """The text of recipe.yaml."""
     values = recipe.model_dump(mode="json")
+    values["origin"] = recipe.origin.model_dump(mode="json", exclude_none=True)
     if recipe.task == CLASSIFICATION:
         del values["task"]  # as earlier versions wrote recipes, which knew no other
     values["compression"] = recipe.compression.meant()

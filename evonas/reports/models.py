@@ -1,24 +1,21 @@
 """Published networks in figures; what export, retrain and predict did, for a terminal."""
 
-import re
-from dataclasses import replace
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from evonas.blueprint import plan_network
-from evonas.errors import BuildError
 from evonas.exporters.file_names import PACKED
 from evonas.models import LayerCount, count, count_layers
 from evonas.presets import Preset
+from evonas.presets.sizes import sized
 from evonas.reports.epochs import told_epochs
 from evonas.reports.escape import printable
 from evonas.reports.flip_test import told_flip
 from evonas.reports.format import duration, measure, number
 from evonas.reports.forms_table import PACKED_ARE_SMALL, forms_table, measured_on
 from evonas.reports.sizes import told_sizes
-from evonas.space import Scale
 from evonas.tasks import test_scores
 
 SHOWN = 3  # names in a message
@@ -36,8 +33,7 @@ def model_summary(
     Raises:
         BuildError: The shape is none, or the network's strides leave nothing of it.
     """
-    scale = preset.scale if shape is None else _at_shape(preset.scale, shape)
-    scale = replace(scale, classes=classes or scale.classes)
+    scale = sized(preset, shape, classes).scale
     plan = plan_network(preset.blueprint, scale)
     counted = count(plan)
     layers = [_layer_summary(layer) for layer in count_layers(plan)] if with_layers else []
@@ -65,14 +61,6 @@ def _layer_summary(layer: LayerCount) -> dict[str, Any]:
         "receptive_field_px": layer.maps.receptive_field_px,
         "jump_px": layer.maps.jump_px,
     }
-
-
-def _at_shape(scale: Scale, shape: str) -> Scale:
-    found = re.fullmatch(r"(\d+)x(\d+)x\2", shape)
-    if found is None or "0" in found.groups():
-        raise BuildError(f'--input: "{shape}" is no square input. Write CxHxW as in 3x96x96.')
-    channels, side = (int(length) for length in found.groups())
-    return replace(scale, input_channels=channels, resolution_px=side)
 
 
 def print_models(models: list[dict[str, Any]], console: Console) -> None:
@@ -151,7 +139,14 @@ def print_export(result: dict[str, Any], console: Console) -> None:
     for name, value in result["measures"].items():
         scale = result["scales"][name]
         console.print(f"  {name} {measure(name, value)}{f' ({scale})' if scale else ''}")
-    checks = result["checks"]
+    _print_checks(result["checks"], console)
+    if "compression" in result:
+        print_forms(result["compression"], console)
+    console.print(f"\nNext: evonas retrain {result['folder']}", soft_wrap=True)
+
+
+def _print_checks(checks: dict[str, Any], console: Console) -> None:
+    """That the forms agree."""
     console.print(
         f"  ONNX and torch differ by {checks['onnx_max_abs_difference']:.1g} at most, "
         f"source and torch by {checks['source_max_abs_difference']:.1g}."
@@ -161,9 +156,24 @@ def print_export(result: dict[str, Any], console: Console) -> None:
             "  That is with 64 bits. With 32 the difference is "
             f"{checks['onnx_rounding']:.1g}: this network multiplies rounding, in torch as well."
         )
-    if "compression" in result:
-        print_forms(result["compression"], console)
-    console.print(f"\nNext: evonas retrain {result['folder']}", soft_wrap=True)
+
+
+def print_preset_export(result: dict[str, Any], console: Console) -> None:
+    """Where the model is, whose its weights are, and what it costs."""
+    weights = (
+        "fresh weights" if result["weights"] is None else f"the weights of {result['weights']}"
+    )
+    console.print(
+        f"{result['preset']} of {_shape(result['input'])} images and {result['classes']} classes "
+        f"written to {result['folder']}, with {weights}.",
+        soft_wrap=True,
+    )
+    for name, value in {**result["counts"], "latency_ms": result["latency"]["ms"]}.items():
+        console.print(f"  {name} {measure(name, value)}")
+    _print_checks(result["checks"], console)
+    console.print(
+        f"\nNext: evonas retrain {result['folder']} data=folder data.path=DIR", soft_wrap=True
+    )
 
 
 def print_size(result: dict[str, Any], console: Console) -> None:

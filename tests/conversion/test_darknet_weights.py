@@ -12,7 +12,7 @@ import torch
 from cfgs import Cfg, Numbers, walked, write
 
 from evonas.blueprint import plan_network
-from evonas.conversion.conversion import with_classes, without_weights
+from evonas.conversion.conversion import without_weights
 from evonas.conversion.darknet_file import read_file
 from evonas.conversion.darknet_order import sections
 from evonas.conversion.darknet_reader import CFGS, read_darknet
@@ -21,6 +21,7 @@ from evonas.models import Network
 from evonas.networks.plan import Plan
 from evonas.presets import Preset, preset
 from evonas.presets.cfg_order import in_darknet_order
+from evonas.presets.sizes import sized
 
 CLASSES = 7
 
@@ -51,7 +52,7 @@ OF_VOC = {"yolov2_voc": "yolov2_coco", "yolov3_voc": "yolov3_coco"}  # the same,
 
 
 def small(name: str) -> Preset:
-    example, chosen = EXAMPLES[name], with_classes(preset(name), CLASSES)
+    example, chosen = EXAMPLES[name], sized(preset(name), classes=CLASSES)
     size = {"width": example.width, "resolution_px": example.resolution_px}
     return replace(chosen, scale=replace(chosen.scale, **size))
 
@@ -160,12 +161,14 @@ def test_a_file_of_another_length_is_refused_with_words_that_fit(tmp_path: Path)
         f"{file} has 41,645,640 numbers, and darknet19 with 1000 classes needs 20,856,776: "
         "20,788,864 are left over. They are as many as of --preset darknet53."
     )
-    with_more = with_classes(preset("darknet53"), 1010)
+    with_more = sized(preset("darknet53"), classes=1010)
     assert "they end within convolution 53 of 53, head.classifier.0." in message(file, with_more)
 
 
 def test_a_file_of_own_classes_is_told_by_their_number(tmp_path: Path) -> None:
-    count = sum(s.numbers for s in sections(without_weights(with_classes(preset("darknet19"), 12))))
+    count = sum(
+        s.numbers for s in sections(without_weights(sized(preset("darknet19"), classes=12)))
+    )
     file = tmp_path / "mine.weights"
     file.write_bytes(struct.pack("<3iQ", 0, 2, 0, 0) + bytes(4 * count))
     assert message(file, preset("darknet19")).endswith(
@@ -186,7 +189,6 @@ def test_numbers_of_another_network_are_told_by_their_variances(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"PK\x03\x04" + bytes(60), "it is a zip archive"),
         (b"<!DOCTYPE html><html></html>", "it is a web page"),
         (b"[net]\nbatch=1\nsubdivisions=1\n", "it is a cfg"),
         (b"", "it does not begin with a version"),
