@@ -105,7 +105,7 @@ def export(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write a design of a run, or a published network, as a model folder.
+    """Write a design or a published network as a model folder.
 
     The folder holds plain torch source, weights, ONNX, recipe, check and card; of a detector, ONNX
     with non-maximum suppression inside as well. Words make the design larger or smaller than the

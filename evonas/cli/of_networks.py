@@ -72,7 +72,12 @@ def models(
 
 
 def weights(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Of Darknet, as in yolov3.weights.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A state dict, safetensors, or a weights file of Darknet."
+        ),
+    ],
     preset: Annotated[
         str, typer.Option(metavar="NAME", help="The published network that they are of.")
     ],
@@ -82,14 +87,26 @@ def weights(
     classes: Annotated[
         int | None, typer.Option(min=1, help="How many they tell apart, if not as published.")
     ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NUMBERS",
+            help="What proves them: what their own program gives for the example image, or a "
+            "fingerprint.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Read weights of Darknet onto a published network.
+    """Read weights of other programs onto a published network.
 
-    A training begins with what is written by training.weights=FILE.safetensors. A file that ends
-    behind some of the convolutions, such as darknet53.conv.74, is read as far as it goes.
+    State dicts of torch (torchvision, timm and others) are read without running what is in them,
+    and put where they belong by order, shape and role. With --output they are proved: numbers, a
+    .npy or a .json file of what their program gives for torch.linspace(-1, 1, count).reshape(1,
+    channels, height, width) in evaluation mode. A file of Darknet that ends behind some of the
+    convolutions, such as darknet53.conv.74, is read as far as it goes. A training begins with what
+    is written by training.weights=FILE.safetensors.
     """
     from evonas.conversion.convert import convert
     from evonas.reports.models import print_conversion
 
-    say(convert(file, preset, to, classes), json, print_conversion)
+    say(convert(file, preset, to, classes, output), json, print_conversion)

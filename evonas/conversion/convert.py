@@ -9,17 +9,20 @@ import torch
 
 from evonas.conversion.conversion import Conversion
 from evonas.conversion.darknet_reader import read_darknet
+from evonas.conversion.proof import evidence_of, proved
 from evonas.conversion.state_dict_reader import read_state_dict
 from evonas.conversion.tensor_file import read_tensors
 from evonas.errors import SettingsError
 from evonas.files import make_folder, write_atomically
 from evonas.presets import Preset, preset
-from evonas.presets.sizes import sized
+from evonas.presets.resizing import sized
 
 SUFFIX = ".safetensors"
 
 
-def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict[str, Any]:
+def convert(
+    file: Path, name: str, to: Path, classes: int | None = None, output: str | None = None
+) -> dict[str, Any]:
     """Reads weights onto a published network, writes them, and tells what was read.
 
     Args:
@@ -28,15 +31,19 @@ def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict
         name: Of the preset.
         to: The file to write, a new one.
         classes: That the weights tell apart; None: as many as published.
+        output: What proves them, as `proof.evidence_of` reads it.
 
     Raises:
         UnknownName: There is no such preset.
-        SettingsError: The file holds no weights of that network, or `to` is there already.
+        SettingsError: The file holds no weights of that network, or they are not what gave the
+            output, or `to` is there already.
         FileError: The disk refuses to write.
     """
     _check_new(to)
     chosen = sized(preset(name), classes=classes)
+    evidence = None if output is None else evidence_of(output)
     read = read_weights(file, chosen)
+    proof = None if evidence is None else proved(read, chosen, evidence)
     make_folder(to.parent)
     write_atomically(to, safetensors.torch.save(dict(read.tensors)))
     return {
@@ -50,6 +57,9 @@ def convert(file: Path, name: str, to: Path, classes: int | None = None) -> dict
         "layers": read.layers[1],
         "tensors": len(read.tensors),
         "missing": [*read.missing],
+        "left_out": [*read.left_out],
+        "alike": read.alike,
+        "proof": proof,
         "written": str(to),
     }
 

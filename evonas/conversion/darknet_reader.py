@@ -13,7 +13,7 @@ from evonas.errors import SettingsError
 from evonas.models import Network
 from evonas.models.detection.anchored import Settling
 from evonas.presets import Preset, preset
-from evonas.presets.sizes import sized
+from evonas.presets.resizing import sized
 
 # Published networks, and the cfg files of Darknet that are the same.
 CFGS: Mapping[str, str] = {

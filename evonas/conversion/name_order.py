@@ -6,7 +6,7 @@ import re
 # network. Between both rows stand all others, by their numbers, then by name.
 FIRST = (
     *("stem", "conv_stem", "conv_down", "conv_exp", "skip", "skipbn", "conv2d"),
-    *("mixed_5b", "repeat", "mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "block8", "conv2d_7b"),
+    *("mixed_5b", "repeat", "mixed_6a", "repeat_1", "mixed_7a", "repeat_2", "conv2d_7b"),
     *("branch1x1", "branch5x5", "branch3x3", "branch7x7", "branch7x7x3"),
     *("branch3x3dbl", "branch7x7dbl", "branch_pool"),
 )

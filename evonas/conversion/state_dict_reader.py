@@ -19,8 +19,8 @@ def read_state_dict(file: TensorFile, chosen: Preset) -> Conversion:
     """What a file of tensors by name is in a published network.
 
     Names of evonas are taken as they are. Of other programs, layers are put where they belong by
-    order, shape and role (`layer_matching.matched`); auxiliary classifiers are left out. The classifier
-    may be missing.
+    order, shape and role (`layer_matching.matched`); auxiliary classifiers are left out. The
+    classifier may be missing.
 
     Raises:
         SettingsError: The layers are those of another network.

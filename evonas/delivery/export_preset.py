@@ -16,7 +16,7 @@ from evonas.model_folder.replacement import new_folder
 from evonas.models import Network, build
 from evonas.networks import GRAMMARS
 from evonas.presets import Preset, preset
-from evonas.presets.sizes import sized
+from evonas.presets.resizing import sized
 from evonas.settings import FullSettings, LatencySettings, TrainingSettings
 from evonas.tasks import TASKS, completed
 

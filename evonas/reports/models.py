@@ -9,7 +9,7 @@ from evonas.blueprint import plan_network
 from evonas.exporters.file_names import PACKED
 from evonas.models import LayerCount, count, count_layers
 from evonas.presets import Preset
-from evonas.presets.sizes import sized
+from evonas.presets.resizing import sized
 from evonas.reports.epochs import told_epochs
 from evonas.reports.escape import printable
 from evonas.reports.flip_test import told_flip
@@ -119,10 +119,34 @@ def print_conversion(result: dict[str, Any], console: Console) -> None:
             f"{', '.join(missing[:SHOWN])}{more}.",
             soft_wrap=True,
         )
+    if result["left_out"]:
+        console.print(
+            f"{len(result['left_out'])} layers that only a training needs are left out, from "
+            f"{result['left_out'][0]} on.",
+            soft_wrap=True,
+        )
+    if result["proof"] is not None or result["alike"]:
+        console.print(_told_proof(result), soft_wrap=True)
     console.print(
         f"{result['tensors']} tensors written to {result['written']}. Begin with them by "
         f"training.weights={result['written']}",
         soft_wrap=True,
+    )
+
+
+def _told_proof(result: dict[str, Any]) -> str:
+    """Whether the weights are where they belong, and how that is known."""
+    proof = result["proof"]
+    if proof is None:
+        return (
+            f"Where they belong follows from order, shape and role; {result['alike']} layers look "
+            "like another. What their own program gives would prove it: see --output."
+        )
+    if proof["by"] == "fingerprint":
+        return f"The function is proved by its fingerprint at {proof['side_px']} px."
+    return (
+        f"Proved by {proof['numbers']} numbers of the output, which differ by "
+        f"{proof['difference']:.1g} of the largest."
     )
 
 

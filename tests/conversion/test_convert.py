@@ -61,6 +61,9 @@ def test_json_says_what_was_read(backbone: Path, working_folder: Path) -> None:
         "layers": 19,
         "tensors": len(tensors),
         "missing": ["head.0.0.bias", "head.0.0.weight"],
+        "left_out": [],
+        "alike": 0,
+        "proof": None,
         "written": "b.safetensors",
     }
 

@@ -21,7 +21,7 @@ from evonas.models import Network
 from evonas.networks.plan import Plan
 from evonas.presets import Preset, preset
 from evonas.presets.cfg_order import in_darknet_order
-from evonas.presets.sizes import sized
+from evonas.presets.resizing import sized
 
 CLASSES = 7
 

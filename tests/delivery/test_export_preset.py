@@ -15,7 +15,7 @@ from evonas.exporters.file_names import CARD, ONNX, WEIGHTS
 from evonas.model_folder.model_folder import ModelFolder
 from evonas.models import build
 from evonas.presets import preset
-from evonas.presets.sizes import sized
+from evonas.presets.resizing import sized
 
 STATISTICS = ("--mean", "0.5,0.4,0.3", "--deviation", "0.2,0.3,0.4")
 
@@ -41,7 +41,7 @@ def test_a_published_network_is_a_model_folder_that_asks_for_data(working_folder
     card = (folder.path / CARD).read_text()
     assert card.startswith("# lenet5: LeNet-5 with max pooling")
     counted = sum(weights.numel() for weights in folder.built_and_trained().parameters())
-    assert f"| parameters | {counted} | this model |" in card
+    assert f"| parameters | {counted:,} | this model |" in card
     refused = typed("retrain", "lenet")
     assert refused.returncode == 2
     assert "Give data=folder data.path=DIR." in refused.stderr

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 from conftest import a_network
-from test_presets import filled, uniform
 from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
+from evonas.conversion.fingerprint import filled, uniform
 from evonas.models import Network, count
 from evonas.models.cross_stage import CrossStage
 from evonas.networks import Scale, scaled, short

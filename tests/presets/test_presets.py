@@ -3,10 +3,9 @@
 from dataclasses import replace
 
 import pytest
-import torch
-from torch import nn
 
 from evonas.blueprint import Blueprint, plan_network
+from evonas.conversion.fingerprint import fingerprint
 from evonas.errors import UnknownName
 from evonas.models import Network, count
 from evonas.models.layers import Block
@@ -154,8 +153,8 @@ COUNTS = {
     "yolov4_tiny": (6_056_606, 3_453_938_176),  # likewise
 }
 
-# Sum and length of the logits when every tensor is filled from a hash of its indices (`filled`)
-# and the input is too: equal figures mean the same graph, whatever the parameters are called.
+# Sum and length of the logits of published code (`fingerprint`): of the same graph, equal figures,
+# whatever the parameters are called.
 FINGERPRINTS = {
     "mnasnet_b1": (64, 113249.0487, 189885.0911),
     "mnasnet_a1": (64, 7284.868344, 4456.664302),
@@ -194,40 +193,13 @@ def test_counts_are_the_published_ones(name: str) -> None:
     assert (counted.parameters, counted.macs) == COUNTS[name]
 
 
-def uniform(count: int) -> torch.Tensor:
-    """A hash of 1..count in [0, 1), in exact integer arithmetic."""
-    x = torch.arange(1, count + 1, dtype=torch.int64) & 0xFFFFFFFF
-    for _ in range(2):
-        x = ((x >> 16) ^ x) * 0x45D9F3B & 0xFFFFFFFF
-    return ((x >> 16) ^ x).double() / 2**32
-
-
-def filled(network: nn.Module) -> nn.Module:
-    """Every tensor from its own shape alone, in double precision and evaluation mode."""
-    for module in network.double().eval().modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            weight = module.weight
-            bound = (6 / weight[0].numel()) ** 0.5
-            weight.data.copy_(((2 * uniform(weight.numel()) - 1) * bound).view_as(weight))
-            if module.bias is not None:
-                module.bias.data.copy_((uniform(module.bias.numel()) - 0.5) * 0.2)
-        elif isinstance(module, nn.BatchNorm2d):
-            hashed = uniform(module.num_features)
-            module.weight.data.copy_(1 + (hashed - 0.5) * 0.2)
-            module.bias.data.copy_((hashed.flip(0) - 0.5) * 0.2)
-    return network
-
-
 @pytest.mark.parametrize("name", FINGERPRINTS)
 def test_the_function_is_the_published_one(name: str) -> None:
     found = preset(name)
     size, total, length = FINGERPRINTS[name]
-    network = filled(Network(plan_network(found.blueprint, found.scale)))
-    images = 8 * (2 * uniform(3 * size * size) - 1).view(1, 3, size, size)
-    with torch.no_grad():
-        logits = network(images)
-    assert logits.sum().item() == pytest.approx(total, rel=1e-8)
-    assert logits.norm().item() == pytest.approx(length, rel=1e-8)
+    computed = fingerprint(Network(plan_network(found.blueprint, found.scale)), size)
+    assert computed.sum == pytest.approx(total, rel=1e-8)
+    assert computed.length == pytest.approx(length, rel=1e-8)
 
 
 def counted_at(name: str, **changes: object) -> tuple[int, int]:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from test_presets import filled, uniform
 from torch import nn
 from torch.nn import functional
 
 from evonas.blueprint import plan_network
+from evonas.conversion.fingerprint import filled, uniform
 from evonas.models import Network, count
 from evonas.models.detection.anchored import AnchorPrediction
 from evonas.models.layers import ConvNormActivation
