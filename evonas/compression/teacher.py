@@ -118,6 +118,8 @@ def _read(path: Path, changed_ns: int) -> Teacher:
     try:
         folder = ModelFolder.open(path, (SOURCE, WEIGHTS))
         network = folder.trained().network
+        if not folder.has_fresh_weights:
+            folder.check_statistics()
     except EvonasError as error:
         raise SettingsError([f"{WORD}={path}: {problem}" for problem in error.problems]) from None
     _check_trained(folder)

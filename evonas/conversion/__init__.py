@@ -1,5 +1,6 @@
 """Weights of other programs on published networks.
 
-`convert.convert` reads a file by `darknet_reader.read_darknet` and writes safetensors. A reader of
-another program is such a function: of a file and a preset, it gives a `Conversion`.
+`convert.read_weights` takes a file to its reader, `darknet_reader.read_darknet` or
+`state_dict_reader.read_state_dict`; a reader gives a `Conversion`. `proof.proved` compares what the
+network gives with what the other program says, and `convert.convert` writes safetensors.
 """

@@ -101,6 +101,7 @@ def _recipe(folder: ModelFolder, settings: Iterable[str] | Mapping[str, Any]) ->
             f"{folder.path} has fresh weights, which are not worth compressing. Retrain it first: "
             f"evonas retrain {folder.path}. That takes compression.* as well."
         )
+    folder.check_statistics()
     in_training = changes_training(recipe.compression)
     if in_training:
         words = [f"compression.{step}.method={own['method']}" for step, own in in_training.items()]

@@ -9,6 +9,7 @@ from evonas.conversion.convert import published_weights
 from evonas.delivery.final_compression import SECTION
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.errors import SettingsError
+from evonas.exporters.file_names import WEIGHTS
 from evonas.hardware.latency import measured_latency
 from evonas.model_folder.model_folder import COUNTS
 from evonas.model_folder.recipe_file import InputSettings, OriginSettings, Recipe
@@ -35,7 +36,8 @@ def export_preset(
 ) -> dict[str, Any]:
     """Writes a published network as a model folder, all of it or nothing.
 
-    Its recipe names no data set: a retraining asks for one.
+    Its recipe names no data set: a retraining asks for one, and begins with the weights that are
+    given here.
 
     Args:
         name: Of the preset.
@@ -135,11 +137,15 @@ def _recipe(
     origin: OriginSettings,
     statistics: dict[str, tuple[float, ...]],
 ) -> Recipe:
-    """How a retraining trains it: as it trains what was found, on data that it asks for."""
+    """How a retraining trains it: as it trains what was found, on data that it asks for.
+
+    It begins with the weights of the folder, if they are those of a training.
+    """
     scale, full = chosen.scale, FullSettings()
     name = GRAMMARS[chosen.blueprint.network["builder"]].task
     longer = {"epochs": full.epochs, "translate": full.translate}
-    training = completed(TrainingSettings(), TASKS[name]).model_copy(update=longer)
+    begun = {} if origin.weights is None else {"weights": Path(WEIGHTS)}
+    training = completed(TrainingSettings(), TASKS[name]).model_copy(update=longer | begun)
     return Recipe(
         task=name,
         data=None,

@@ -14,12 +14,12 @@ from evonas.data.data_files import each
 from evonas.data.decode import read_framed, read_picture
 from evonas.data.frame import Fit, Frame
 from evonas.data.image_folder import image_files
-from evonas.errors import DataError, ExportError
+from evonas.errors import DataError
 from evonas.exporters.file_names import ONNX, ONNX_INT8
 from evonas.exporters.onnx import INPUT_NAME
 from evonas.files import make_folder, write_atomically
 from evonas.model_folder.model_folder import ModelFolder
-from evonas.model_folder.recipe_file import InputSettings, Recipe
+from evonas.model_folder.recipe_file import InputSettings
 from evonas.model_folder.replacement import new_folder, next_free
 from evonas.networks.problem import Problem
 from evonas.reports.flip_test import FLIP_TEST, flip_mark
@@ -55,8 +55,7 @@ def predict(
     """
     model = ModelFolder.open(Path(folder), [ONNX], trust)
     recipe = model.recipe
-    if recipe.input.mean is None or recipe.input.deviation is None:
-        raise ExportError(_unready(recipe))
+    model.check_statistics()
     files = [file for found in each(_files, map(Path, images)) for file in found]
     session = onnxruntime.InferenceSession(model.onnx(), providers=["CPUExecutionProvider"])
     task, found = task_of(recipe.problem), []
@@ -70,16 +69,6 @@ def predict(
     by: dict[str, Any] = {"model": ONNX_INT8} if model.onnx_file == ONNX_INT8 else {}
     by |= flip_mark(recipe.training)
     return [{"image": str(file), **own, **by} for file, own in zip(files, found, strict=True)]
-
-
-def _unready(recipe: Recipe) -> str:
-    """Why a model without mean and deviation cannot predict."""
-    if recipe.origin.weights is None:
-        return "This model was never trained on images. Retrain it first."
-    return (
-        f"Nobody said how the images of its weights, {recipe.origin.weights}, were normalised. "
-        "Export it again with --mean and --deviation, or retrain it."
-    )
 
 
 def predictions_folder(folder: Path, to: str | Path | None = None) -> Path | None:

@@ -162,13 +162,26 @@ class ModelFolder:
 
     @property
     def has_fresh_weights(self) -> bool:
-        """True if nothing has trained them: of an export at full scale, or without images.
-
-        Weights of which nobody says how their images were normalised count as fresh.
-        """
-        recipe = self.recipe
-        is_untrained = not recipe.origin.is_trained or recipe.input.mean is None
+        """True if nothing has trained them: of an export at full scale, or without images."""
+        origin, mean = self.recipe.origin, self.recipe.input.mean
+        is_untrained = not origin.is_trained or (mean is None and origin.weights is None)
         return is_untrained and not (self.path / TRAINING).is_file()
+
+    def check_statistics(self) -> None:
+        """Nothing can be done with images of which it is not known how they are normalised.
+
+        Raises:
+            ExportError: That is so.
+        """
+        if self.recipe.input.mean is not None:
+            return
+        if self.recipe.origin.weights is None:
+            raise ExportError("This model was never trained on images. Retrain it first.")
+        raise ExportError(
+            f"Nobody said how the images of {self.recipe.origin.weights}, whose weights "
+            f"{self.path} has, were normalised. Export it again with --mean and --deviation, or "
+            "retrain it."
+        )
 
     @property
     def onnx_file(self) -> str:

@@ -119,11 +119,12 @@ def test_networks_without_norms_land_too() -> None:
 def test_a_convolution_of_a_whole_map_is_a_linear_layer() -> None:
     # timm has VGG's first linear layer so.
     weights = GivenWeights("meta")
-    deep.vgg(weights, weights.images(3, 32), ((64,), (128,), (256, 256), (512, 512), (512, 512)))
+    rows = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
+    deep.vgg(weights, weights.images(3, 32), rows, is_normed=True)
     wide = weights.state["classifier.0.weight"]
     weights.state["classifier.0.weight"] = wide.reshape(4096, 32, 4, 4)
     file = TensorFile(Path("file"), "state dict", weights.state, True)
-    found = read_state_dict(file, sized(preset("vgg11"), "3x32x32", 10))
+    found = read_state_dict(file, sized(preset("vgg16_bn"), "3x32x32", 10))
     assert found.tensors["head.1.0.weight"].shape == wide.shape
 
 

@@ -11,12 +11,15 @@ from PIL import Image
 
 from evonas.compression.teacher import read_teacher
 from evonas.delivery.export_preset import export_preset
+from evonas.errors import SettingsError
 from evonas.exporters.file_names import CARD, ONNX, WEIGHTS
 from evonas.model_folder.model_folder import ModelFolder
 from evonas.models import build
 from evonas.presets import preset
 from evonas.presets.resizing import sized
 
+TRAINED = ("data=synthetic", "data.synthetic.classes=3", "data.synthetic.images=90")
+TRAINED += ("training.epochs=1",)
 STATISTICS = ("--mean", "0.5,0.4,0.3", "--deviation", "0.2,0.3,0.4")
 
 
@@ -55,14 +58,21 @@ def test_weights_predict_and_teach_once_it_is_known_how_images_were_normalised(
     weights: Path,
 ) -> None:
     Image.fromarray(np.full((40, 40, 3), 128, np.uint8)).save("grey.png")
-    words = ("--preset", "lenet5", "--classes", "cat,dog,hen", "--weights", str(weights))
-    assert typed("export", *words, "--to", "unknown").returncode == 0
+    words = ("--preset", "lenet5", "--weights", str(weights), "--classes")
+    assert typed("export", *words, "3", "--to", "unknown").returncode == 0
     told = typed("predict", "unknown", "grey.png").stderr
-    assert "Nobody said how the images of its weights, lenet.safetensors, were normalised" in told
-    call = typed("export", *words, *STATISTICS, "--to", "model")
+    assert (
+        "Nobody said how the images of lenet.safetensors, whose weights unknown has, were" in told
+    )
+    with pytest.raises(SettingsError, match="Nobody said how the images"):
+        read_teacher(Path("unknown"))
+    call = typed("export", *words, "cat,dog,hen", *STATISTICS, "--to", "model")
     assert (call.returncode, call.stderr) == (0, "")
     assert "with the weights of lenet.safetensors." in call.stdout
     assert "cat" in typed("predict", "model", "grey.png", "--json").stdout
+    begun = typed("retrain", "unknown", *TRAINED)
+    assert begun.returncode == 0, begun.stderr
+    assert f"{Path('unknown/weights.safetensors').absolute()}: 10 tensors taken" in begun.stderr
     teacher = read_teacher(Path("model"))
     assert teacher.problem.classes == ("cat", "dog", "hen")
     own, given = teacher.network.state_dict(), safetensors.torch.load_file(weights)
