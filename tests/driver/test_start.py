@@ -1,10 +1,14 @@
 """Published networks as the first designs of a search: `evolver.start`."""
 
+import json
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import REPOSITORY, problems_of, typed
+from small_model import made
 from test_loop import toy
 
 from evonas.blueprint import Blueprint
@@ -15,6 +19,8 @@ from evonas.runs import Run, load_run
 from evonas.settings import Words
 from evonas.space import load_space
 from evonas.trial import Chromosome
+
+__all__ = ["made"]  # a fixture
 
 NAMES = ("mobilenet_v2", "mnasnet_b1", "mnasnet_a1")
 PRINTS = [preset(name).blueprint.fingerprint for name in NAMES]
@@ -173,3 +179,82 @@ def test_a_search_of_the_recipe_alone_begins_with_that_of_the_settings(tmp_path:
     assert recipe["epochs"] == settings.training.epochs
     assert recipe["schedule"] == "one_cycle"
     assert start_of(settings, load_space("nano")).designs == started() == ()
+
+
+def first_run(**more: Any) -> Run:
+    return search({**WORDS, **more, "budget": {"evaluations": 12}, "run": {"name": "first"}}, toy)
+
+
+def by_momentum(blueprint: Blueprint) -> dict[str, float]:
+    """All designs of two momenta are as good as each other."""
+    momentum = blueprint.training["momentum"]
+    return {"score": momentum, "cost": momentum}
+
+
+def front_of(run: Run) -> list[str]:
+    return [trial.blueprint.fingerprint for trial, _ in run.front]
+
+
+def test_a_search_begins_with_the_front_of_another_run_and_with_presets() -> None:
+    first = first_run()
+    named = {"start": ["run:first", "mobilenet_v2"], "population": 4}
+    run = search({**WORDS, "evolver": named, "budget": {"evaluations": 12}}, toy)
+    wanted = list(dict.fromkeys([*front_of(first), PRINTS[0]]))
+    assert told(run)[: len(wanted)] == [("start", fingerprint) for fingerprint in wanted]
+    assert told(run)[len(wanted)][0] != "start"
+
+
+def test_designs_of_a_run_bring_their_recipe_along(composed: str) -> None:
+    run = first_run(space=composed)
+    recipes = [dict(trial.blueprint.training) for trial, _ in run.front]
+    space = load_space(composed)
+    words = ["evolver.start=run:first", "training.lr0=0.03"]
+    found = started(f"space={composed}", *words)
+    assert [dict(space.decode(chromosome).training) for chromosome in found] == recipes
+    assert started(f"space={composed}", f"evolver.start=run:{run.folder}") == found
+
+
+def test_a_run_that_goes_on_has_the_start_that_it_had(composed: str) -> None:
+    first = first_run()
+    words = {**WORDS, "evolver": {"start": ["run:first"], "population": 4}}
+    whole = search({**words, "budget": {"evaluations": 9}, "run": {"name": "whole"}}, toy)
+    search({**words, "budget": {"evaluations": 1}, "run": {"name": "parts"}}, toy)
+    shutil.rmtree(first.folder)
+    resume(Path("runs/parts"), ["budget.evaluations=+8"], toy)
+    assert told(load_run("runs/parts")) == told(whole)
+
+
+def test_what_a_space_cannot_express_of_a_run_is_told_and_the_rest_begins(composed: str) -> None:
+    words = {**WORDS, "space": composed, "run": {"name": "first"}, "budget": {"evaluations": 12}}
+    first = search(words, by_momentum)
+    Path("narrow.yaml").write_text(RECIPE.replace("[0.9, 0.8]", "[0.9, 0.7]"))
+    settings = Words(["space=mobile_cells+./narrow.yaml", "evolver.start=run:first"]).read()[0]
+    momenta = [trial.blueprint.training["momentum"] for trial, _ in first.front]
+    assert {*momenta} == {0.8, 0.9}, "or this test tells nothing"
+    begun = start_of(settings, load_space(settings.space))
+    assert len(begun.designs) == momenta.count(0.9)
+    first_line, *refusals = begun.told
+    assert re.match(r"The search begins with \d+ designs? of run first\.", first_line)
+    assert "training.momentum: 0.8 is not one of 0.9, 0.7." in refusals[0]
+
+
+def test_a_run_of_which_nothing_can_be_expressed_is_refused() -> None:
+    first_run()
+    found = problems("space=nano", "evolver.start=run:first")
+    assert found[0].startswith("evolver.start: nano cannot express trial ")
+    assert problems("evolver.start=run:frist")[0].startswith(
+        'evolver.start: There is no run "frist"'
+    )
+
+
+def test_a_model_folder_is_a_first_design(made: Path) -> None:
+    (chromosome,) = started("space=nano", f"evolver.start={made}")
+    blueprint = json.loads((made / "blueprint.json").read_text())
+    design = load_space("nano").decode(chromosome)
+    assert design.fingerprint == Blueprint.from_dict(blueprint).fingerprint
+    shutil.copytree(made, "model")
+    assert started("space=nano", "evolver.start=model") == (chromosome,)
+    (problem,) = problems(f"evolver.start={made}")
+    assert problem.startswith(f"evolver.start: mobile_cells cannot express the design of {made}: ")
+    (problem,) = problems("evolver.start=./nowhere")
+    assert "There is no model folder" in problem
