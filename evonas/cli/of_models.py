@@ -145,8 +145,9 @@ def retrain(
     """Train an exported model by its own recipe.
 
     Words may change data.*, training.* and compression.*, for example training.epochs=100, and
-    the size of the network, as in full.width=1.4. This runs model.py of the folder, if it is the
-    file that evonas wrote.
+    the size of the network, as in full.width=1.4. On data of other classes, the last layer is
+    replaced, and the training begins with the other weights of the folder. This runs model.py of
+    the folder, if it is the file that evonas wrote.
     """
     from evonas.delivery.retrain import retrain as retrained
     from evonas.reports.epochs import EpochLines

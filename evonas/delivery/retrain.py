@@ -284,3 +284,9 @@ def _begin(
     task_of(recipe.problem).adapt(network, data.train.targets, recipe.training)
     if recipe.training.weights is not None:
         display.line(f"{recipe.training.weights}: {taken}.")
+    if recipe.training.freeze:
+        sizes = [(tensor.numel(), tensor.requires_grad) for tensor in network.parameters()]
+        learn, total = sum(n for n, learns in sizes if learns), sum(n for n, _ in sizes)
+        display.line(
+            f"training.freeze={recipe.training.freeze}: {learn:,} of {total:,} weights learn."
+        )

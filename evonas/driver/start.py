@@ -96,11 +96,12 @@ def _of_run(name: str, settings: Settings, space: SearchSpace) -> Start:
     """The front of a run, as far as the space can express it."""
     run = load_run(find_run(name, settings.run.folder))
     designs, refusals = list[Chromosome](), list[str]()
-    for trial, _ in run.front:
+    for number in dict.fromkeys([*run.records.front, *run.records.observed_front]):
+        design = run.records.trials[number].blueprint
         try:
-            designs.append(_expressed(trial.blueprint, settings, space))
+            designs.append(_expressed(design, settings, space))
         except ValueError as problem:
-            refusals.append(_refusal(space, f"trial {trial.number} of run {run.name}", problem))
+            refusals.append(_refusal(space, f"trial {number} of run {run.name}", problem))
     if not designs and not refusals:
         raise RunError(f"Run {run.name} has no complete design yet, so nothing can begin with it.")
     more = len(refusals) - SHOWN

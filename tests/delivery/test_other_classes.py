@@ -18,6 +18,7 @@ from small_model import (
     put_other_weights,
     weights_of,
 )
+from test_final_training import Stopped, stop_after
 
 from evonas.blueprint import scaled_network
 from evonas.delivery.other_classes import tensors_of_classes
@@ -74,6 +75,8 @@ def test_the_last_layer_is_replaced_and_the_folder_knows_the_new_classes(
     assert "The model knows 10 classes (0, 1, " in told
     assert "the data have 3 classes (bright, dark, half). Its last layer is replaced, and" in told
     assert "2 left fresh: head.classifier.0.weight, head.classifier.0.bias" in told
+    learn = (before["head.classifier.0.weight"].shape[1] + 1) * 3
+    assert f"training.freeze=all: {learn:,} of " in told
     assert changed(trained, before) == CLASSIFIER
     opened = ModelFolder.open(trained, ())
     assert opened.recipe.classes == CLASSES
@@ -157,3 +160,20 @@ def test_only_layers_that_give_classes_depend_on_their_number() -> None:
     assert depending("mobilenet_v2") == CLASSIFIER
     assert all(name.startswith("head.") for name in depending("vgg16"))
     assert len(depending("vgg16")) == 2
+
+
+@pytest.mark.slow
+def test_a_training_on_other_classes_that_was_stopped_goes_on(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copytree(trained, "other"))
+    words = [*WORDS, "training.epochs=2"]
+    retrain(trained, words)
+    with monkeypatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(Stopped):
+            retrain(other, words)
+    assert ModelFolder.open(other, ()).recipe.classes == tuple("0123456789")
+    retrain(other, words, display=EpochLines())
+    assert "Going on after epoch 1" in capsys.readouterr().err
+    assert changed(other, weights_of(trained)) == set()
