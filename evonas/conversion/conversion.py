@@ -18,7 +18,7 @@ class Conversion:
     if the file does not say. `layers`: how many were read, and how many the network has.
     `numbers`: of these in the file. `missing`: tensors of the other layers. `left_out`: layers of
     the file that only a training needs. `alike`: how many layers have an equal in shape, and were
-    told apart by their order and names.
+    told apart by their order and names. `has_known_names`: see `known_places`.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -29,6 +29,7 @@ class Conversion:
     missing: tuple[str, ...]
     left_out: tuple[str, ...] = ()
     alike: int = 0
+    has_known_names: bool = False
 
 
 def without_weights(preset: Preset) -> Network:

@@ -9,7 +9,7 @@ import torch
 
 from evonas.conversion.conversion import Conversion
 from evonas.conversion.darknet_reader import read_darknet
-from evonas.conversion.proof import evidence_of, proved
+from evonas.conversion.proof import by_names, evidence_of, proved
 from evonas.conversion.state_dict_reader import read_state_dict
 from evonas.conversion.tensor_file import read_tensors
 from evonas.errors import SettingsError
@@ -43,7 +43,7 @@ def convert(
     chosen = sized(preset(name), classes=classes)
     evidence = None if output is None else evidence_of(output)
     read = read_weights(file, chosen)
-    proof = None if evidence is None else proved(read, chosen, evidence)
+    proof = by_names(read) if evidence is None else proved(read, chosen, evidence)
     make_folder(to.parent)
     write_atomically(to, safetensors.torch.save(dict(read.tensors)))
     return {

@@ -96,6 +96,11 @@ def proved(read: Conversion, chosen: Preset, evidence: Evidence) -> dict[str, An
     return {"by": "output", "numbers": len(wanted), "difference": difference}
 
 
+def by_names(read: Conversion) -> dict[str, Any] | None:
+    """The proof of weights whose places are known by their names; None: they are not."""
+    return {"by": "names"} if read.has_known_names else None
+
+
 def example_output(chosen: Preset, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """What the network gives for the example image with these weights: float64 (numbers,)."""
     network = build(chosen.blueprint, chosen.scale)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from evonas.conversion.conversion import Conversion, without_weights
+from evonas.conversion.known_places import are_known
 from evonas.conversion.layer_matching import Matching, matched
 from evonas.conversion.name_order import place
 from evonas.conversion.named_layers import COUNTER, NamedLayer, Shape, layers_of
@@ -46,7 +47,12 @@ def read_state_dict(file: TensorFile, chosen: Preset) -> Conversion:
         ),
         left_out=tuple(layer.name for layer in given if layer.is_auxiliary),
         alike=found.alike,
+        has_known_names=are_known(chosen.name, _without(layers[-1].name, found.places)),
     )
+
+
+def _without(classifier: str, places: Mapping[str, str]) -> dict[str, str]:
+    return {name: theirs for name, theirs in places.items() if name != classifier}
 
 
 def _tensors(

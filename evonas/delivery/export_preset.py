@@ -6,6 +6,7 @@ from typing import Any
 
 from evonas.blueprint import scaled_network
 from evonas.conversion.convert import published_weights
+from evonas.delivery.enlarge import SIZE
 from evonas.delivery.final_compression import SECTION
 from evonas.delivery.model_writer import Model, model_files, write_model
 from evonas.errors import SettingsError
@@ -162,4 +163,5 @@ def _recipe(
 def _facts(chosen: Preset) -> dict[str, Any]:
     """What the network is built from; no search has measured it."""
     section = scaled_network(chosen.blueprint, chosen.scale)
-    return {"measures": {}, "scales": {}, "genes": {}, SECTION: section}
+    size = chosen.scale.to_dict()
+    return {"measures": {}, "scales": {}, "genes": {}, SECTION: section, SIZE: size}

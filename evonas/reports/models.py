@@ -142,6 +142,12 @@ def _told_proof(result: dict[str, Any]) -> str:
             f"Where they belong follows from order, shape and role; {result['alike']} layers look "
             "like another. What their own program gives would prove it: see --output."
         )
+    if proof["by"] == "names":
+        return (
+            "With these names they are where they belong: torchvision's or timm's network and this "
+            "one gave the same numbers. What their own program gives would prove its function "
+            "besides: see --output."
+        )
     if proof["by"] == "fingerprint":
         return f"The function is proved by its fingerprint at {proof['side_px']} px."
     return (

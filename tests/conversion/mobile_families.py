@@ -1,5 +1,6 @@
 """Networks of mobile blocks as torchvision and timm compute them, by the names of their tensors."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -135,12 +136,12 @@ def mobilenet_v3(w: GivenWeights, x: Maps) -> Maps:
     return w.linear(x, "classifier.3", 1000)
 
 
-def efficientnet(w: GivenWeights, x: Maps) -> Maps:
-    """torchvision's efficientnet_b0."""
+def efficientnet(w: GivenWeights, x: Maps, width: float = 1, depth: float = 1) -> Maps:
+    """torchvision's efficientnet_b0, and its like."""
     act = functional.silu
-    x = act(w.norm(w.conv(x, "features.0.0", 32, 3, 2), "features.0.1"))
+    x = act(w.norm(w.conv(x, "features.0.0", round8(32 * width), 3, 2), "features.0.1"))
     for number, stage in enumerate((Stage(16, 3, 1, 1, 1, 0.25), *EFFICIENTNET), 1):
-        for index in range(stage.layers):
+        for index in range(math.ceil(stage.layers * depth)):
             name, given, block = f"features.{number}.{index}.block", x, 0
             stride, inner = 1 if index else stage.stride, int(x.shape[1] * stage.expansion)
             if stage.expansion != 1:
@@ -151,9 +152,9 @@ def efficientnet(w: GivenWeights, x: Maps) -> Maps:
             gates = (f"{name}.{block + 1}.fc1", f"{name}.{block + 1}.fc2")
             x = gated(w, x, gates, given.shape[1] // 4, act, torch.sigmoid)
             last = f"{name}.{block + 2}"
-            x = w.norm(w.conv(x, f"{last}.0", stage.channels), f"{last}.1")
+            x = w.norm(w.conv(x, f"{last}.0", round8(stage.channels * width)), f"{last}.1")
             x = x + given if index else x
-    x = act(w.norm(w.conv(x, "features.8.0", 1280), "features.8.1"))
+    x = act(w.norm(w.conv(x, "features.8.0", round8(1280 * width)), "features.8.1"))
     return w.linear(means(x), "classifier.1", 1000)
 
 

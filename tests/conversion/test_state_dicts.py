@@ -4,6 +4,7 @@ What gives them is written from those programs' networks by the names of their t
 computes: no two of its tensors are alike, so that any that is exchanged shows.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -41,8 +42,16 @@ PROGRAMS: Mapping[str, tuple[Family, int]] = {
     "xception": (deep.xception, 64),
     "mnasnet_b1": (mobile.mnasnet, 32),
     "mnasnet_a1": (partial(mobile.timm_mobile, stages=mobile.MNASNET_A1, act=torch.relu), 32),
+    "mnasnet_b1 of timm": (
+        partial(mobile.timm_mobile, stages=mobile.MNASNET, act=torch.relu),
+        32,
+    ),
     "mobilenet_v1": (mobile.mobilenet_v1, 32),
     "mobilenet_v2": (mobile.mobilenet_v2, 32),
+    "mobilenet_v2 of timm": (
+        partial(mobile.timm_mobile, stages=mobile.MOBILENET_V2, act=functional.relu6),
+        32,
+    ),
     "mobilenet_v3_large": (mobile.mobilenet_v3, 32),
     "efficientnet_b0": (mobile.efficientnet, 32),
     "efficientnet_b0 of timm": (
@@ -62,6 +71,8 @@ LARGER: Mapping[str, Family] = {
     "wide_resnet50_2": partial(deep.resnet, layers=BOTTLENECKS, width=128),
     "resnext101_64x4d": partial(deep.resnet, layers=(3, 4, 23, 3), groups=64, width=4),
     "resnest50d": partial(deep.resnest, layers=BOTTLENECKS),
+    "efficientnet_b3": partial(mobile.efficientnet, width=1.2, depth=1.4),
+    "efficientnet_b7": partial(mobile.efficientnet, width=2.0, depth=3.1),
     "densenet161": partial(deep.densenet, layers=(6, 12, 36, 24), first=96, growth=48),
     "densenet201": partial(deep.densenet, layers=(6, 12, 48, 32), first=64, growth=32),
 }
@@ -86,6 +97,7 @@ def test_a_published_state_dict_gives_the_same_numbers_here(name: str) -> None:
     found = read(name, weights.state)
     assert found.layers[0] == found.layers[1]
     assert len(found.left_out) == AUXILIARY.get(name, 0)
+    assert found.has_known_names
     chosen = preset(name.split()[0])
     network = build(chosen.blueprint, chosen.scale)
     network.load_state_dict(dict(found.tensors))
@@ -134,11 +146,26 @@ def a_state(name: str = "mobilenet_v2") -> dict[str, torch.Tensor]:
     return weights.state
 
 
+def test_names_of_another_version_say_the_same() -> None:
+    # Before torchvision 0.3 DenseNet's layers were called so.
+    state = a_state("densenet121")
+    older = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name): tensor
+        for name, tensor in state.items()
+    }
+    assert older.keys() != state.keys()
+    for is_ordered in (True, False):
+        found = read("densenet121", older, is_ordered)
+        assert found.layers[0] == found.layers[1]
+        assert not found.has_known_names
+
+
 def test_a_file_without_its_classifier_is_read_and_says_so() -> None:
     state = a_state()
     headless = {key: state[key] for key in state if not key.startswith("classifier")}
     found = read("mobilenet_v2", headless)
     assert found.layers == (104, 105)
+    assert found.has_known_names
     assert found.missing == ("head.classifier.0.bias", "head.classifier.0.weight")
 
 
