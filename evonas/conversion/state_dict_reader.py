@@ -58,7 +58,7 @@ def _without(classifier: str, places: Mapping[str, str]) -> dict[str, str]:
 def _tensors(
     file: TensorFile, own: Mapping[str, Shape], places: Mapping[str, str]
 ) -> dict[str, torch.Tensor]:
-    """Those of the file under the names of the network, in its shapes, float32."""
+    """Those of the file under the names of the network, in its shapes, of 32 bits at least."""
     if own.keys() == file.tensors.keys():
         return {name: tensor.contiguous() for name, tensor in file.tensors.items()}
     found = {}
@@ -68,7 +68,8 @@ def _tensors(
             found[name] = torch.tensor(0)
         elif layer in places:
             given = file.tensors[f"{places[layer]}.{last}"]
-            found[name] = given.detach().to(torch.float32).reshape(shape).clone()
+            kind = torch.promote_types(given.dtype, torch.float32)
+            found[name] = given.detach().to(kind).reshape(shape).clone()
     return found
 
 
