@@ -95,6 +95,19 @@ def front_hypervolume(members: Fitness, reference: NDArray[np.float64]) -> float
     return float(volume)
 
 
+def balanced(fitness: Fitness) -> int:
+    """Index of the front's member whose worst objective is least bad.
+
+    Each objective is scaled to 0..1 over the front first; of equal members it is the first.
+
+    >>> balanced(np.array([[1.0, 0.0], [0.8, 0.3], [0.5, 0.6], [0.0, 1.0]]))
+    2
+    """
+    low, high = fitness.min(0), fitness.max(0)
+    scaled = (fitness - low) / np.where(high > low, high - low, 1.0)
+    return int(scaled.min(1).argmax())
+
+
 def knee(fitness: Fitness) -> int:
     """Index of the front's member farthest above the line (plane) through the front's ends.
 

@@ -60,7 +60,17 @@ def export(
         Path, typer.Option(metavar="DIR", help="The folder to write; must be new or empty.")
     ],
     words: Words = None,
-    pick: Annotated[str, typer.Option(metavar="knee|best|NUMBER", help="Which design.")] = "knee",
+    pick: Annotated[
+        str,
+        typer.Option(
+            metavar="knee|best|balanced|NUMBER",
+            help="Which design: that which gives up least of everything, the best of the first "
+            "objective, or that whose worst objective is least bad.",
+        ),
+    ] = "knee",
+    all_front: Annotated[
+        bool, typer.Option("--all-front", help="All designs of the front, a folder each.")
+    ] = False,
     where: Annotated[
         str | None,
         typer.Option(
@@ -113,8 +123,9 @@ def export(
     full.repeats=6.
     """
     from evonas.delivery.export import export as exported
+    from evonas.delivery.export_front import export_front
     from evonas.delivery.export_preset import export_preset
-    from evonas.reports.models import print_export, print_preset_export
+    from evonas.reports.models import print_export, print_exports, print_preset_export
     from evonas.runs import find_run, load_run
 
     if_stopped("Nothing was written. Export again by:")
@@ -134,9 +145,12 @@ def export(
         )
     if preset is not None:
         say(export_preset(preset, to, **given), json, print_preset_export)
+        return
+    opened = load_run(find_run(str(run)))
+    if all_front:
+        say(export_front(opened, to, where, scale, words or []), json, print_exports)
     else:
-        made = exported(load_run(find_run(str(run))), to, pick, where, scale, words or [])
-        say(made, json, print_export)
+        say(exported(opened, to, pick, where, scale, words or []), json, print_export)
 
 
 def retrain(

@@ -60,17 +60,18 @@ def export(
 
     Args:
         to: The folder to write: new or empty.
-        pick: `knee`, `best` (of the first objective) or a trial's number.
+        pick: `knee`, `best` (of the first objective), `balanced` (whose worst objective is least
+            bad) or a trial's number.
         where: Limits such as `accuracy.min=0.97,latency_ms.max=2`; only designs within count.
         scale: `full` (fresh weights) or `proxy` (the trained ones).
         settings: Another size than that of the search, as words (`["full.width=1.4"]`) or nested
             plain values.
 
     Returns:
-        `number` of the trial, `folder`, `files`, `checks` (largest differences of the forms from
-        the network), `measures` of the search, `enlarged`, what its size is if that is not the
-        search's, `counts` and `latency` of this model on this device, and `compression`, how its
-        forms compare, if it is compressed.
+        `number` of the trial, `pick`, why it is the one and what others would cost, `folder`,
+        `files`, `checks` (largest differences of the forms from the network), `measures` of the
+        search, `enlarged`, what its size is if that is not the search's, `counts` and `latency` of
+        this model on this device, and `compression`, how its forms compare, if it is compressed.
 
     Raises:
         ExportError: No such design, no weights, a folder in use, or forms that disagree.
@@ -85,7 +86,8 @@ def export(
         )
     if scale not in ("full", "proxy"):
         raise ExportError(f'There is no scale called "{scale}". Known: full, proxy.')
-    trial, outcome = picked(run, pick, where)
+    choice = picked(run, pick, where)
+    trial, outcome = choice.trial, choice.outcome
     chosen = _scale(run, trial, scale, settings)
     blueprint, network = _network(run, trial, outcome, chosen)
     latency = run.settings.latency
@@ -101,11 +103,12 @@ def export(
     return {
         "run": run.name,
         "number": trial.number,
+        "pick": choice.to_dict(),
         "scale": scale,
         "folder": str(to),
         "files": model_files(to),
         "checks": {key: checks[key] for key in keys if key in checks},
-        "measures": dict(outcome.measures),
+        "measures": dict(run.records.measures(trial.number)),
         "scales": model.facts["scales"],
         "enlarged": model.recipe.origin.enlarged,
         "latency": checks["latency"],
@@ -175,7 +178,7 @@ def _model(
     recipe = _recipe(run, trial, scale)
     scales = measure_scales(run.settings, outcome.measures)
     facts = {
-        "measures": dict(outcome.measures),
+        "measures": dict(run.records.measures(trial.number)),
         "scales": of_the_search(scales) if recipe.origin.enlarged else scales,
         "genes": run.space.alleles(trial.chromosome),
         SECTION: scaled_network(blueprint, scale),

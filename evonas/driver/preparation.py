@@ -306,7 +306,8 @@ def _facts(settings: Settings, space: SearchSpace, data: Dataset | None) -> dict
         "data": None,
     }
     if data is not None:
-        facts["data"] = {**asdict(data.problem), "content": data.content}
+        of_images = {"content": data.content, "validation_images": len(data.validation)}
+        facts["data"] = {**asdict(data.problem), **of_images}
         facts["reference_ms"] = reference_ms(settings.latency)
     return facts
 

@@ -164,6 +164,7 @@ def print_export(result: dict[str, Any], console: Console) -> None:
         f"at {result['scale']} scale, with {weights}.",
         soft_wrap=True,
     )
+    print_pick(result["pick"], console)
     if result["enlarged"]:
         print_size(result, console)
     for name, value in result["measures"].items():
@@ -204,6 +205,25 @@ def print_preset_export(result: dict[str, Any], console: Console) -> None:
     console.print(
         f"\nNext: evonas retrain {result['folder']} data=folder data.path=DIR", soft_wrap=True
     )
+
+
+def print_exports(result: dict[str, Any], console: Console) -> None:
+    """A line for each model of a front."""
+    names = list(result["models"][0]["measures"])
+    table = Table("folder", *names)
+    for model in result["models"]:
+        shown = [measure(name, model["measures"][name]) for name in names]
+        table.add_row(model["folder"], *shown)
+    console.print(table)
+    console.print(f"\nNext: evonas retrain {result['models'][0]['folder']}", soft_wrap=True)
+
+
+def print_pick(pick: dict[str, Any], console: Console) -> None:
+    """Why it is this design, and what others would cost."""
+    if pick["why"]:
+        console.print(f"  It is {pick['why']}.", soft_wrap=True)
+    for other in pick["others"]:
+        console.print(f"  {other['told']}", soft_wrap=True)
 
 
 def print_size(result: dict[str, Any], console: Console) -> None:

@@ -38,8 +38,12 @@ def run_summary(run: Run) -> dict[str, Any]:
             }
             for trial, outcome in run.front
         ],
+        "alike": [
+            {**_measured(*run.pair(number)), "stand_in": other}
+            for number, other in run.alike.items()
+        ],
         "best": None if best is None else _measured(*best),
-        "knee": records.knee,
+        "knee": None if run.knee is None else run.knee[0].number,
         "hypervolume": records.volume.value,
         "reference_point": None if point is None else dict(zip(names, point, strict=True)),
         "seconds": run.seconds,
@@ -97,7 +101,7 @@ def runs_summary(run: Run) -> dict[str, Any]:
         "data": run.settings.data.name,
         "evaluations": records.evaluations,
         "budget": run.settings.budget.evaluations,
-        "front": len(records.front),
+        "front": len(run.front),
         "objective": records.objectives[0].name,
         "best": best,
         "seconds": run.seconds,

@@ -9,6 +9,8 @@ from rich.table import Table
 from evonas.reports.format import duration, measure, number
 from evonas.reports.summary import DAMAGED
 
+SHOWN = 10  # numbers in a sentence
+
 
 def print_repaired(saved: dict[str, Any], console: Console) -> None:
     """What was saved of a damaged run (see `runs.repair`)."""
@@ -38,8 +40,19 @@ def print_run(summary: dict[str, Any], console: Console) -> None:
     console.print(grid)
     if summary["front"]:
         console.print(_front(summary))
+        if summary["alike"]:
+            console.print(told_alike(summary["alike"]), soft_wrap=True)
     else:
         console.print("No feasible design is complete yet.")
+
+
+def told_alike(alike: Sequence[dict[str, Any]]) -> str:
+    """Which members of the front are not shown, and why."""
+    numbers = [str(member["number"]) for member in alike[:SHOWN]]
+    more = ", ..." if len(alike) > SHOWN else ""
+    trials = "1 more trial" if len(alike) == 1 else f"{len(alike)} more trials"
+    differ = "differs" if len(alike) == 1 else "differ"
+    return f"{trials} ({', '.join(numbers)}{more}) {differ} from these by less than the noise."
 
 
 def print_trials(trials: Sequence[dict[str, Any]], console: Console) -> None:

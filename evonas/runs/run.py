@@ -8,6 +8,7 @@ from evonas.errors import RunError, SettingsError
 from evonas.evaluation.objectives import Objective, parse_objective
 from evonas.runs.ledger import Damaged, Ledger, damage_told
 from evonas.runs.lock import is_locked
+from evonas.runs.noise import Noise
 from evonas.runs.records import Records
 from evonas.runs.run_folder import DATABASE, SPACE
 from evonas.settings import Settings
@@ -39,9 +40,32 @@ class Run:
         return self.folder.name
 
     @property
+    def noise(self) -> Noise:
+        """By how much its figures may be off."""
+        data = self.facts.get("data") or {}
+        return Noise(self.records, self.settings, data.get("validation_images"))
+
+    @property
     def front(self) -> list[tuple[Trial, Outcome]]:
-        """The non-dominated trials, best in the first objective first."""
-        return [self.pair(number) for number in self.records.front]
+        """The non-dominated trials that can be told apart, best in the first objective first.
+
+        `alike` has the others: a difference to one of these may be luck. `records.front` has both.
+        """
+        return [self.pair(number) for number in self.noise.apart(self.records.front)]
+
+    @property
+    def alike(self) -> dict[int, int]:
+        """Non-dominated trials that cannot be told from one of `front`, each with that one."""
+        return self.noise.stand_ins(self.records.front)
+
+    @property
+    def knee(self) -> tuple[Trial, Outcome] | None:
+        """The member of `front` that gives up least of everything; without a knee its first."""
+        front = self.noise.apart(self.records.front)
+        if not front:
+            return None
+        number = self.noise.knee(front)
+        return self.pair(front[0] if number is None else number)
 
     @property
     def best(self) -> tuple[Trial, Outcome] | None:

@@ -136,7 +136,7 @@ def test_export_picks_within_limits_and_refuses_what_is_not_there(run_copy: Path
     for words, message in (
         (["--where", "accuracy.min=1.5"], "no complete design within accuracy.min=1.5"),
         (["--where", "accuracy"], '"accuracy" is no limit'),
-        (["--pick", "worst"], "Write knee, best or a trial's number"),
+        (["--pick", "worst"], "Write knee, best, balanced or a trial's number"),
         (["--scale", "half"], "Known: full, proxy"),
     ):
         refused = typed("export", "finished", "--to", "other", *words)

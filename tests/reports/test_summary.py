@@ -26,7 +26,12 @@ def test_inspect_tells_all_that_scripts_rely_on(run_copy: Path) -> None:
     }
     assert summary["scales"]["accuracy"] == "proxy"
     assert summary["scales"]["latency_ms"] == "full"
-    assert summary["front"][0]["number"] == summary["best"]["number"]
+    assert summary["knee"] in {member["number"] for member in summary["front"]}
+    shown = [*summary["front"], *summary["alike"]]
+    assert summary["best"]["number"] in {member["number"] for member in shown}
+    assert {own["stand_in"] for own in summary["alike"]} <= {
+        member["number"] for member in summary["front"]
+    }
     assert {"measures", "fingerprint", "genes"} <= summary["front"][0].keys()
     assert summary["hypervolume"] > 0
     assert 0 < summary["utilisation"] <= 1

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from evonas.reports.console import PlainConsole
-from evonas.reports.tables import print_trial
+from evonas.reports.tables import print_trial, told_alike
 
 TRIAL: dict[str, Any] = {
     "number": 7,
@@ -71,3 +71,12 @@ def test_a_trial_says_who_taught_it(teacher: int | str | None, said: str) -> Non
     (line,) = (line for line in shown(details={"taught_by": teacher}) if "taught by" in line)
     assert said in line
     assert not any("taught by" in line for line in shown())
+
+
+def test_a_front_says_whom_it_leaves_out() -> None:
+    assert (
+        told_alike([{"number": 62}])
+        == "1 more trial (62) differs from these by less than the noise."
+    )
+    many = told_alike([{"number": number} for number in range(12)])
+    assert many.startswith("12 more trials (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...) differ from these")
