@@ -10,6 +10,7 @@ import torch
 
 from evonas.delivery.enlarge import SIZE
 from evonas.delivery.final_compression import SECTION
+from evonas.evaluation.measures import is_trained
 from evonas.exporters.file_names import BASE, FILES, WEIGHTS
 from evonas.exporters.weights import tensors_of
 from evonas.model_folder.model_folder import ModelFolder
@@ -63,21 +64,16 @@ def beginning(
             as evonas wrote them.
         BuildError: Its last layer cannot be replaced.
     """
-    is_other, change = classes != recipe.classes, dict[str, Any]()
+    is_other = classes != recipe.classes
     facts = dict(facts)
     known = facts.pop(TRANSFERRED, ())
     lines = [f"The network gets another size: {told_sizes(recipe.origin.enlarged)}."][:is_resized]
+    changes = _changes(folder, recipe, is_other, is_resized)
+    unsaid = {key: own for key, own in changes.items() if ("training", key) not in said}
+    recipe = _with_training(recipe, unsaid)
     if is_other:
         facts |= _with_classes(folder, facts, len(classes))
-        if ("training", "anchors") not in said:
-            change["anchors"] = None
-    if ("training", "weights") not in said:
-        if is_other and not is_resized and not folder.has_fresh_weights:
-            change["weights"] = folder.path.absolute() / WEIGHTS
-        elif is_resized and own_file(folder, recipe):
-            change["weights"] = None
-    recipe = _with_training(recipe, change)
-    lines += [_told(folder, recipe, classes)] if is_other else []
+        lines.append(_told(folder, recipe, classes))
     name = _checked(folder, recipe)
     known = recipe.classes if is_other else known if name == BASE else ()
     facts |= {TRANSFERRED: list(known)} if name and known else {}
@@ -85,11 +81,25 @@ def beginning(
     return Beginning(recipe, facts, is_other or is_resized, fresh, tuple(lines))
 
 
+def _changes(
+    folder: ModelFolder, recipe: Recipe, is_other: bool, is_resized: bool
+) -> dict[str, Any]:
+    """What other settings of training there are where nobody says any."""
+    changes = {"anchors": None} if is_other else dict[str, Any]()
+    if is_other and not is_resized and not folder.has_fresh_weights:
+        return {**changes, "weights": folder.path.absolute() / WEIGHTS}
+    return {**changes, "weights": None} if is_resized and own_file(folder, recipe) else changes
+
+
 def _with_classes(folder: ModelFolder, facts: Mapping[str, Any], classes: int) -> dict[str, Any]:
-    """The facts that say what the network is built from."""
+    """The facts that depend on the classes; scores of the search say nothing of others."""
     section = with_classes(facts.get(SECTION) or folder.section(), classes)
     sized = {SIZE: {**facts[SIZE], "classes": classes}} if SIZE in facts else {}
-    return {SECTION: section, **sized}
+    kept = {
+        key: {name: own for name, own in facts[key].items() if not is_trained(name)}
+        for key in ("measures", "scales")
+    }
+    return {SECTION: section, **sized, **kept}
 
 
 def _with_training(recipe: Recipe, change: Mapping[str, Any]) -> Recipe:

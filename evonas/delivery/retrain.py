@@ -26,7 +26,7 @@ from evonas.delivery.final_training import FinalTraining
 from evonas.delivery.form_checks import some_images
 from evonas.delivery.ladder import Ladder
 from evonas.delivery.model_writer import Model, model_files, write_model
-from evonas.delivery.other_classes import Beginning, as_written, beginning
+from evonas.delivery.other_classes import TRANSFERRED, Beginning, as_written, beginning
 from evonas.delivery.tested import examples, tested
 from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import BLUEPRINT, FACTS, RECIPE, SOURCE
@@ -87,7 +87,8 @@ def retrain(
 
     Returns:
         `test_accuracy` and other scores of the test images, `epochs`, `curve` (the loss of each
-        epoch), `seconds`, `folder` and `files`.
+        epoch), `seconds`, `folder` and `files`; `transferred_from`, the classes that the weights
+        knew that it began with, if those were others.
 
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or the training
@@ -146,6 +147,7 @@ def _retrained(folder: ModelFolder, settings: Given, display: Epochs) -> dict[st
     training.clear()
     logs = [str(file) for file in (folder.path / CSV_FILE,) if recipe.training.log]
     found = {key: checks[key] for key in (COMPRESSION,) if key in checks}
+    found |= {key: facts[key] for key in (TRANSFERRED,) if key in facts}
     files = model_files(folder.path) + logs
     return {**result, **found, "folder": str(folder.path), "files": files}
 

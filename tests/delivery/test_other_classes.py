@@ -24,8 +24,9 @@ from evonas.blueprint import scaled_network
 from evonas.delivery.other_classes import tensors_of_classes
 from evonas.delivery.predict import predict
 from evonas.delivery.retrain import retrain
-from evonas.exporters.file_names import BASE, FACTS
-from evonas.model_folder.model_folder import ModelFolder
+from evonas.exporters.file_names import BASE, CHECK, FACTS
+from evonas.key import checksum
+from evonas.model_folder.model_folder import CHECKSUMS, ModelFolder
 from evonas.presets import preset
 from evonas.reports.epochs import EpochLines
 
@@ -53,7 +54,17 @@ def images(working_folder: Path) -> Path:
 def trained(model: Path, images: Path) -> Path:
     """A model of ten classes, whose weights are not those that a training begins with."""
     put_other_weights(model)
+    put_facts(model, measures={"macs": 1e6, "accuracy": 0.9})
     return model
+
+
+def put_facts(folder: Path, **more: Any) -> None:
+    """Facts that differ, as evonas would have written them."""
+    content = json.dumps(facts_of(folder) | more).encode()
+    (folder / FACTS).write_bytes(content)
+    checks = json.loads((folder / CHECK).read_text())
+    checks[CHECKSUMS][FACTS] = checksum(content)
+    (folder / CHECK).write_text(json.dumps(checks))
 
 
 def changed(folder: Path, before: dict[str, torch.Tensor]) -> set[str]:
@@ -81,8 +92,11 @@ def test_the_last_layer_is_replaced_and_the_folder_knows_the_new_classes(
     opened = ModelFolder.open(trained, ())
     assert opened.recipe.classes == CLASSES
     assert facts_of(trained)["section"]["classes"] == 3
+    assert facts_of(trained)["size"]["classes"] == 3
+    assert facts_of(trained)["measures"] == {"macs": 1e6}, "the accuracy was that of other classes"
     assert opened.trained().network.eval()(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
     assert str(trained / BASE) in result["files"]
+    assert result["transferred_from"] == [*"0123456789"]
     assert "It began with weights that knew 10 classes" in (trained / "README.md").read_text()
     (found,) = predict(trained, [images / "dark" / "0.png"])
     assert found["class"] in CLASSES

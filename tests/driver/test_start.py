@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from evonas.driver import resume, search
 from evonas.driver.start import start_of
 from evonas.presets import preset
 from evonas.runs import Run, load_run
+from evonas.runs.ledger import Ledger
 from evonas.settings import Words
 from evonas.space import load_space
 from evonas.trial import Chromosome
@@ -202,6 +205,21 @@ def test_a_search_begins_with_the_front_of_another_run_and_with_presets() -> Non
     wanted = list(dict.fromkeys([*front_of(first), PRINTS[0]]))
     assert told(run)[: len(wanted)] == [("start", fingerprint) for fingerprint in wanted]
     assert told(run)[len(wanted)][0] != "start"
+
+
+def test_a_design_that_was_confirmed_comes_before_those_that_were_observed() -> None:
+    first = first_run()
+    *others, last = first.records.front
+    trial, outcome = first.pair(last)
+    number = first.records.next_number
+    again = replace(trial, number=number, operator="confirmation", parents=(last,), confirms=last)
+    with closing(Ledger.open(first.folder / "run.db")) as ledger:
+        ledger.begin_session(1)
+        ledger.add_trials([again], len(first.records.outcomes))
+        ledger.add_outcome(replace(outcome, number=number), {})
+    wanted = [first.records.trials[number].chromosome for number in (last, *others)]
+    assert others
+    assert started("evolver.start=run:first") == tuple(wanted)
 
 
 def test_designs_of_a_run_bring_their_recipe_along(composed: str) -> None:
