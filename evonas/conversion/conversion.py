@@ -32,6 +32,14 @@ class Conversion:
     has_known_names: bool = False
 
 
+def put(tensors: Mapping[str, torch.Tensor], network: Network) -> None:
+    """Lets the published network have the weights of a whole file.
+
+    What no file has, such as the anchors of a detector, stays as it was published.
+    """
+    network.load_state_dict({**network.state_dict(), **tensors})
+
+
 def without_weights(preset: Preset) -> Network:
     """The published network on the meta device: names and shapes, no numbers."""
     with torch.device("meta"):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from evonas.conversion.conversion import Conversion
+from evonas.conversion.conversion import Conversion, put
 from evonas.conversion.fingerprint import Fingerprint, fingerprint
 from evonas.errors import SettingsError
 from evonas.models import Network, build, deployed
@@ -104,7 +104,7 @@ def by_names(read: Conversion) -> dict[str, Any] | None:
 def example_output(chosen: Preset, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """What the network gives for the example image with these weights: float64 (numbers,)."""
     network = build(chosen.blueprint, chosen.scale)
-    network.load_state_dict(dict(tensors))
+    put(tensors, network)
     shape = chosen.scale.input_shape
     images = torch.linspace(-1, 1, int(np.prod(shape))).reshape(1, *shape).double()
     with torch.no_grad():

@@ -4,16 +4,20 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
+from evonas.blueprint import plan_network
 from evonas.conversion.conversion import Conversion, without_weights
 from evonas.conversion.known_places import are_known
 from evonas.conversion.layer_matching import Matching, matched
 from evonas.conversion.name_order import place
-from evonas.conversion.named_layers import COUNTER, NamedLayer, Shape, layers_of
+from evonas.conversion.named_layers import AUXILIARY, COUNTER, NamedLayer, Shape, layers_of
 from evonas.conversion.tensor_file import TensorFile
 from evonas.errors import SettingsError
-from evonas.presets import Preset
+from evonas.models import count
+from evonas.presets import Preset, presets
+from evonas.presets.resizing import sized
 
 SHOWN = 3  # layers in a message
+STATISTICS = (COUNTER, "running_mean", "running_var")  # of norms: no parameters
 
 
 def read_state_dict(file: TensorFile, chosen: Preset) -> Conversion:
@@ -100,9 +104,26 @@ def _check(found: Matching, file: TensorFile, chosen: Preset) -> None:
         )
     raise SettingsError(
         f"{file.path} is of another network than {named}. It lacks {_told(found.missing)}; it has "
-        f"besides {_told(found.left_over)}. Write the --preset that it is of: evonas models lists "
-        "them."
+        f"besides {_told(found.left_over)}. {_advice(file, chosen.scale.classes)}"
     )
+
+
+def _advice(file: TensorFile, classes: int) -> str:
+    """The words for networks of as many parameters; takes seconds, for all of them are counted."""
+    numbers = sum(
+        tensor.numel()
+        for name, tensor in file.tensors.items()
+        if not name.endswith(STATISTICS) and AUXILIARY not in name.lower()
+    )
+    fitting = [
+        name
+        for name, each in presets().items()
+        if count(plan_network(each.blueprint, sized(each, classes=classes).scale)).parameters
+        == numbers
+    ]
+    if not fitting:
+        return f"No published network with {classes} classes has its {numbers:,} parameters."
+    return f"Its {numbers:,} parameters are as many as of --preset {' or of '.join(fitting)}."
 
 
 def _outputs(layer: NamedLayer) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evonas.blueprint import scaled_network
+from evonas.conversion.conversion import put
 from evonas.conversion.convert import published_weights
 from evonas.delivery.enlarge import SIZE
 from evonas.delivery.final_compression import SECTION
@@ -50,8 +51,8 @@ def export_preset(
             normalised. Without them nothing can be predicted before a retraining.
 
     Returns:
-        `preset`, `folder`, `files`, `weights`, `counts`, `latency` on this device and `checks`
-        (largest differences of the forms from the network).
+        `preset`, `task`, `input`, `classes`, `folder`, `files`, `weights`, `counts`, `latency` on
+        this device and `checks` (largest differences of the forms from the network).
 
     Raises:
         UnknownName: There is no such preset.
@@ -67,7 +68,7 @@ def export_preset(
     statistics = _statistics(chosen, mean, deviation, weights is not None)
     network = build(chosen.blueprint, chosen.scale, seed=SEED)
     if weights is not None:
-        network.load_state_dict(published_weights(Path(weights), chosen))
+        put(published_weights(Path(weights), chosen), network)
     model = Model(
         recipe=_recipe(chosen, network, names, origin, statistics),
         blueprint=chosen.blueprint.to_dict(),
@@ -83,6 +84,7 @@ def export_preset(
     keys = ("onnx_max_abs_difference", "onnx_rounding", "source_max_abs_difference")
     return {
         "preset": name,
+        "task": model.recipe.task,
         "input": list(input_shape),
         "classes": chosen.scale.classes,
         "folder": str(folder),

@@ -202,8 +202,9 @@ def print_preset_export(result: dict[str, Any], console: Console) -> None:
     for name, value in {**result["counts"], "latency_ms": result["latency"]["ms"]}.items():
         console.print(f"  {name} {measure(name, value)}")
     _print_checks(result["checks"], console)
+    data = "detection" if result["task"] == "detection" else "folder"
     console.print(
-        f"\nNext: evonas retrain {result['folder']} data=folder data.path=DIR", soft_wrap=True
+        f"\nNext: evonas retrain {result['folder']} data={data} data.path=DIR", soft_wrap=True
     )
 
 

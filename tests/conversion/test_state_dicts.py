@@ -67,14 +67,11 @@ PROGRAMS: Mapping[str, tuple[Family, int]] = {
 LARGER: Mapping[str, Family] = {
     "resnet34": partial(deep.resnet, layers=BOTTLENECKS, is_deep=False),
     "resnet101": partial(deep.resnet, layers=(3, 4, 23, 3)),
-    "resnet152": partial(deep.resnet, layers=(3, 8, 36, 3)),
     "wide_resnet50_2": partial(deep.resnet, layers=BOTTLENECKS, width=128),
     "resnext101_64x4d": partial(deep.resnet, layers=(3, 4, 23, 3), groups=64, width=4),
     "resnest50d": partial(deep.resnest, layers=BOTTLENECKS),
     "efficientnet_b3": partial(mobile.efficientnet, width=1.2, depth=1.4),
-    "efficientnet_b7": partial(mobile.efficientnet, width=2.0, depth=3.1),
     "densenet161": partial(deep.densenet, layers=(6, 12, 36, 24), first=96, growth=48),
-    "densenet201": partial(deep.densenet, layers=(6, 12, 48, 32), first=64, growth=32),
 }
 AUXILIARY = {"googlenet": 8, "inception_v3": 5}  # layers that only a training needs
 
@@ -168,13 +165,17 @@ def test_a_file_without_its_classifier_is_read_and_says_so() -> None:
     assert found.missing == ("head.classifier.0.bias", "head.classifier.0.weight")
 
 
-def test_a_file_of_another_network_is_told() -> None:
+def test_a_file_of_another_network_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = {name: preset(name) for name in ("mobilenet_v1", "mobilenet_v2", "mobilenet_v2_140")}
+    monkeypatch.setattr("evonas.conversion.state_dict_reader.presets", lambda: some)
     (told,) = problems_of(read, "mobilenet_v2_140", a_state())
     assert told.startswith("file is of another network than mobilenet_v2_140 with 1000 classes.")
+    assert told.endswith("3,504,872 parameters are as many as of --preset mobilenet_v2.")
     state = a_state()
     del state["features.3.conv.1.0.weight"]
     (told,) = problems_of(read, "mobilenet_v2", state)
     assert "It lacks 2 layers: stage_2.1.layers.1.0 (weight (144, 1, 3, 3))" in told
+    assert "No published network with 1000 classes has" in told
 
 
 def test_a_file_of_other_classes_is_told_by_their_number() -> None:

@@ -1,5 +1,6 @@
 """A published network as a model folder: to be retrained, or with weights to predict and teach."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from conftest import problems_of, typed
 from PIL import Image
 
 from evonas.compression.teacher import read_teacher
+from evonas.conversion.conversion import without_weights
+from evonas.conversion.darknet_order import sections
 from evonas.delivery.export_preset import export_preset
 from evonas.errors import SettingsError
 from evonas.exporters.file_names import CARD, ONNX, WEIGHTS
@@ -80,13 +83,23 @@ def test_weights_predict_and_teach_once_it_is_known_how_images_were_normalised(
 
 
 @pytest.mark.slow
-def test_a_detector_is_exported_with_its_task(working_folder: Path) -> None:
-    result = export_preset("yolov3_tiny", "tiny", "3x64x64", 2)
-    assert result["classes"] == 2
-    assert ModelFolder.open(Path("tiny"), ()).recipe.task == "detection"
+def test_a_detector_has_its_task_and_the_weights_of_darknet(working_folder: Path) -> None:
+    order = sections(without_weights(sized(preset("yolov3_tiny"), classes=2)))
+    numbers = np.full(sum(section.numbers for section in order), 0.01, "<f4")
+    Path("tiny.weights").write_bytes(struct.pack("<3iQ", 0, 2, 0, 640) + numbers.tobytes())
+    none, one = [0.0] * 3, [1.0] * 3
+    result = export_preset("yolov3_tiny", "tiny", "3x64x64", 2, "tiny.weights", none, one)
+    assert (result["classes"], result["task"]) == (2, "detection")
+    folder = ModelFolder.open(Path("tiny"), ())
+    assert folder.recipe.task == "detection"
+    assert (folder.built_and_trained().state_dict()["layer_1.0.0.weight"] == numbers[0]).all()
 
 
-def test_mistakes_are_told_and_nothing_is_written(weights: Path) -> None:
+def test_mistakes_are_told_and_nothing_is_written(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evonas.conversion.state_dict_reader.presets", dict)  # counting takes long
+
     def told(**options: object) -> str:
         return " ".join(problems_of(lambda: export_preset("lenet5", "no", **options)))  # type: ignore[arg-type]
 
