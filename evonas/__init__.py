@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evonas.blueprint import Blueprint
     from evonas.delivery.compress_model import compress
     from evonas.delivery.export import export
+    from evonas.delivery.export_preset import export_preset
     from evonas.delivery.predict import predict
     from evonas.delivery.retrain import retrain
     from evonas.driver import optimise, resume, search
@@ -26,6 +27,7 @@ _HOMES = {
     "build": "evonas.models",
     "compress": "evonas.delivery.compress_model",
     "export": "evonas.delivery.export",
+    "export_preset": "evonas.delivery.export_preset",
     "load_run": "evonas.runs",
     "load_space": "evonas.space",
     "optimise": "evonas.driver",
@@ -42,6 +44,7 @@ __all__ = [
     "build",
     "compress",
     "export",
+    "export_preset",
     "load_run",
     "load_space",
     "optimise",

@@ -12,7 +12,7 @@ from evonas.reports.escape import tell
 
 def names(text: str) -> list[str] | int:
     """What stands between commas; a whole number alone is one."""
-    return int(text) if text.isdigit() else text.split(",")
+    return int(text) if text.isdigit() else [name.strip() for name in text.split(",")]
 
 
 def numbers(text: str) -> list[float]:
@@ -137,11 +137,12 @@ def export(
         "deviation": deviation,
     }
     given = {key: value for key, value in options.items() if value is not None}
-    if (run is None) == (preset is None) or (preset is None and given):
+    of_run = run is not None or where is not None or all_front or words
+    if of_run if preset is not None else run is None or given:
         raise SettingsError(
             "Write evonas export RUN --to DIR for a design of a run, or evonas export --preset "
             "NAME --to DIR for a published network, of which alone are --input, --classes, "
-            "--weights, --mean and --deviation."
+            "--weights, --mean and --deviation, and none of a run's options or full.*."
         )
     if preset is not None:
         say(export_preset(preset, to, **given), json, print_preset_export)

@@ -54,7 +54,8 @@ def filled(network: nn.Module) -> nn.Module:
                 module.bias.data.copy_((uniform(module.bias.numel()) - 0.5) * 0.2)
         elif isinstance(module, nn.BatchNorm2d):
             hashed = uniform(module.num_features)
-            module.weight.data.copy_(1 + (hashed - 0.5) * 0.2)
-            module.bias.data.copy_((hashed.flip(0) - 0.5) * 0.2)
+            if module.affine:
+                module.weight.data.copy_(1 + (hashed - 0.5) * 0.2)
+                module.bias.data.copy_((hashed.flip(0) - 0.5) * 0.2)
             module.reset_running_stats()
     return network

@@ -137,4 +137,5 @@ def _told(layers: Sequence[NamedLayer]) -> str:
         for layer in layers[:SHOWN]
     ]
     more = ", ..." if len(layers) > SHOWN else ""
-    return f"{len(layers)} layers: {', '.join(some)}{more}" if layers else "nothing"
+    count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
+    return f"{count}: {', '.join(some)}{more}" if layers else "nothing"

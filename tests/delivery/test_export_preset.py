@@ -111,7 +111,8 @@ def test_mistakes_are_told_and_nothing_is_written(
     assert "Leave them out" in told(classes=3, mean=[0.5] * 3, deviation=[0.5] * 3)
     assert "at least one class" in told(classes=0)
     assert "no square input" in told(shape="32x32")
-    for words in ((), ("run", "--preset", "lenet5"), ("run", "--classes", "3")):
+    both = ("--preset", "lenet5")
+    for words in ((), ("run", *both), (*both, "--all-front"), ("run", "--classes", "3")):
         call = typed("export", *words, "--to", "no")
         assert call.returncode == 2
         assert "evonas export --preset NAME --to DIR" in call.stderr
