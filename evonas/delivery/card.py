@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from evonas.delivery.compression_lines import form_lines, step_lines, teacher_lines
+from evonas.delivery.result_lines import class_lines, curve_lines
 from evonas.exporters.file_names import (
     BASE,
     CHECK,
-    EXAMPLES,
     ONNX_INT8,
     ONNX_NMS,
     PACKED,
@@ -83,7 +83,8 @@ def card(
         *teacher_lines(facts, recipe.origin.run),
         "",
         *form_lines(checks),
-        *_class_lines(training),
+        *curve_lines(training, checks),
+        *class_lines(training, checks),
         "## Measures",
         "",
         "| measure | value | scale | taken |",
@@ -117,32 +118,6 @@ def _title(origin: OriginSettings) -> str:
     else:
         named = f"{origin.preset}: {preset(origin.preset).title}"
     return named + _size(origin)
-
-
-def _class_lines(training: Mapping[str, Any] | None) -> list[str]:
-    """How the classes did on the test images, and examples of these, where there are such."""
-    table = training.get("test_table") if training else None
-    if not table:
-        return []
-    heads = list(table[0])
-    return [
-        f"![Test images]({EXAMPLES})",
-        "",
-        "Test images: what the labels say is white, what was found has a colour for each class.",
-        "",
-        "## Classes, on the test images",
-        "",
-        f"| {' | '.join(heads)} |",
-        f"| {' | '.join('---' for _ in heads)} |",
-        *(f"| {' | '.join(_cell(row[head]) for head in heads)} |" for row in table),
-        "",
-    ]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _training_lines(

@@ -22,6 +22,7 @@ from evonas.model_folder.model_folder import ModelFolder
 from evonas.model_folder.recipe_file import Recipe
 from evonas.models import network_macs
 from evonas.reports.epochs import Epochs
+from evonas.reports.training_pictures import RATES
 from evonas.settings import CompressionSettings
 from evonas.tasks import task_of
 from evonas.training import (
@@ -33,10 +34,12 @@ from evonas.training import (
 )
 from evonas.training.attachment import Attachment
 from evonas.training.job import gains_from_bfloat16
+from evonas.training.rate_schedules import rate_course
 from evonas.training.rates import peak_rate
 
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"  # weights, while the training lasts
+RATES_SHOWN = 60  # learning rates at least
 
 
 def holds_out(recipe: Recipe) -> bool:
@@ -146,6 +149,23 @@ class FinalTraining:
         best = max if task.measures[task.main].direction == "maximise" else min
         return scores.index(best(scores))
 
+    def course(self, progress: Progress) -> dict[str, Any]:
+        """How the training went: `curve` is the loss of each epoch, `learning_rates` are pairs.
+
+        Of these the first is how many epochs were done. On validation images, where there are any,
+        `validation_curve` is the loss and `validation_scores` have the main measure, by its name.
+        """
+        recipe, epochs = self.recipe.training, max(1, progress.epochs_done)
+        rates = rate_course(recipe, progress.watched, -(-RATES_SHOWN // epochs))
+        found: dict[str, Any] = {"curve": progress.curve, RATES: [[*pair] for pair in rates]}
+        if progress.validation_curve:
+            main = task_of(self.data.problem).main
+            found["validation_curve"] = progress.validation_curve
+            found["validation_scores"] = {main: progress.validation_scores}
+        if self.recipe.training.ema:
+            found["ema"] = self.recipe.training.ema
+        return found
+
     def clear(self) -> None:
         """Removes what a training that was stopped would have gone on from."""
         for name in (CHECKPOINT, BEST):
@@ -167,7 +187,16 @@ class FinalTraining:
             # Before the checkpoint: after a stop in between, the epoch is done again, and is equal.
             write_atomically(self.folder.path / BEST, weights_of(network))
         save_checkpoint(self.folder.path / CHECKPOINT, network, progress, self._key)
-        self.display.finished(progress.epochs_done, progress.curve[-1])
+        self.display.finished(progress.epochs_done, progress.curve[-1], self._told(progress))
+
+    def _told(self, progress: Progress) -> str:
+        """How the last epoch did on the validation images, if there are any."""
+        if not progress.validation_scores:
+            return ""
+        task = task_of(self.data.problem)
+        is_best = self._best(progress) + 1 == progress.epochs_done
+        title, score = task.measures[task.main].title, progress.validation_scores[-1]
+        return f"validation {title} {score:.4f}{', the best so far' if is_best else ''}"
 
     def _take_best(self, network: nn.Module) -> None:
         if self.keeps_best:

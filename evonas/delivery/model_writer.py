@@ -38,6 +38,7 @@ from evonas.model_folder.recipe_file import Recipe, recipe_text
 from evonas.model_folder.replacement import replacing
 from evonas.models import deployed
 from evonas.reports.flip_test import flip_latency
+from evonas.reports.training_pictures import pictures
 
 # Measures the network, or a file of it that the second argument has by name.
 MeasureLatency = Callable[[nn.Module, Mapping[str, bytes]], Mapping[str, Any]]
@@ -95,6 +96,7 @@ def write_model(
             contents[SOURCE] = model.source
         if model.training is not None:
             contents[TRAINING] = json_text(model.training)
+            contents |= pictures(model.training)
         for form in FORMS.values():
             if form.file not in contents:
                 contents[form.file] = form.write(network, model.recipe.input.shape, None)

@@ -133,7 +133,7 @@ def _retrained(folder: ModelFolder, settings: Given, display: Epochs) -> dict[st
         "epochs": progress.epochs_done,
         "bfloat16": progress.bfloat16,
         "seconds": time.monotonic() - start,
-        "curve": progress.curve,
+        **training.course(progress),
     }
     written, base = as_written(folder, recipe, begun.fresh)
     also = {**training.kept, **examples(ladder.last, recipe, data), **base}

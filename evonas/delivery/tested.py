@@ -1,4 +1,4 @@
-"""A model on the test images, once it is done: scores, a row for each class, a picture."""
+"""A model on the test images, once it is done: scores, how single classes did, a picture."""
 
 from io import BytesIO
 from typing import Any
@@ -12,25 +12,25 @@ from evonas.model_folder.recipe_file import Recipe
 from evonas.reports.flip_test import flip_mark
 from evonas.tasks import task_of
 from evonas.tasks.task import LOSS
-from evonas.training.scoring import example_outputs, tabulate
+from evonas.training.scoring import detail, example_outputs
 
 EXAMPLE_IMAGES = 4
 
 
 def tested(form: Form, recipe: Recipe, data: Dataset) -> dict[str, Any]:
-    """Scores of the test images as `test_accuracy` and so on, and `test_table`, if there is one.
+    """Scores of the test images as `test_accuracy` and so on, and what `Task.details` has.
 
     Args:
         form: Judged on the test images.
     """
     problem, network = recipe.problem, form.scored.to(form.device)
     left_out = {LOSS, *task_of(problem).uninformative(problem)}
-    table = tabulate(network, data.test, problem, recipe.training, form.device)
+    details = detail(network, data.test, problem, recipe.training, form.device)
     return {
         **{f"test_{name}": value for name, value in form.scores.items() if name not in left_out},
         "test_images": len(data.test),
         **flip_mark(recipe.training),
-        **({"test_table": table} if table else {}),
+        **{f"test_{name}": value for name, value in details.items()},
     }
 
 

@@ -62,8 +62,12 @@ class Ticker:
     @property
     def is_due(self) -> bool:
         """True after too long a silence."""
-        now = self.clock()
-        return now - self.told_at >= max(self.silence_s, SHARE * (now - self.began_at))
+        return self.silent_s >= max(self.silence_s, SHARE * (self.clock() - self.began_at))
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was told, in seconds."""
+        return self.clock() - self.told_at
 
     def _watch(self) -> None:
         while not self._is_over.wait(min(LOOK_EVERY_S, self.silence_s)):

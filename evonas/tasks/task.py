@@ -213,7 +213,7 @@ class Task(ABC):
     def unmirrored(self, outputs: Sequence[Any], side_px: int) -> tuple[Any, ...]:
         """Outputs for images and then for their mirror images, the latter turned back.
 
-        With `flip_test`, `scores`, `table`, `predictions` and `examples` get such outputs.
+        With `flip_test`, `scores`, `details`, `predictions` and `examples` get such outputs.
 
         Args:
             outputs: Of torch or of NumPy, in a training or deployed.
@@ -231,11 +231,14 @@ class Task(ABC):
     ) -> dict[str, float]:
         """All measures over all batches together; a finite loss only if all outputs are finite."""
 
-    def table(
+    def details(
         self, batches: Batches, problem: Problem, recipe: TrainingSettings
-    ) -> list[dict[str, Any]]:
-        """Scores of each class, a row each, where the task has such; values are plain or None."""
-        return []
+    ) -> dict[str, Any]:
+        """What there is to know of single classes, as plain values by name.
+
+        `table` has a row for each class. What else the task has, it says itself.
+        """
+        return {}
 
     @abstractmethod
     def predictions(

@@ -1,9 +1,11 @@
 """Learning rates over the course of a training, as factors of the peak."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from evonas.settings import TrainingSettings
+from evonas.training.callbacks import plateau_factor
+from evonas.training.rates import peak_rate
 
 WARM_UP_SHARE = 0.4  # of a training, where nothing else is said
 
@@ -65,6 +67,29 @@ def warmup_share(recipe: TrainingSettings) -> float:
 def rate_factor(recipe: TrainingSettings, progress: float) -> float:
     """The learning rate at this share of the training, as a factor of the peak."""
     return SCHEDULES[recipe.schedule](progress, warmup_share(recipe), recipe.lrf)
+
+
+def peak_after(recipe: TrainingSettings, losses: Sequence[float]) -> float:
+    """What a rate factor multiplies, once epochs have had these losses (see `Progress.watched`)."""
+    return peak_rate(recipe) * plateau_factor(losses, recipe.plateau)
+
+
+def rate_course(
+    recipe: TrainingSettings, losses: Sequence[float], parts: int
+) -> list[tuple[float, float]]:
+    """The learning rates of a training: epochs done, and the rate there.
+
+    Args:
+        losses: Of its epochs (see `Progress.watched`).
+        parts: Of each epoch, at whose ends the rate is told; the first is that of the beginning.
+    """
+    done = [number / parts for number in range(parts * len(losses) + 1)]
+    return [(epochs, _rate_at(recipe, losses, epochs)) for epochs in done]
+
+
+def _rate_at(recipe: TrainingSettings, losses: Sequence[float], epochs: float) -> float:
+    under_way = max(0, math.ceil(epochs) - 1)  # the end of an epoch is of that epoch
+    return peak_after(recipe, losses[:under_way]) * rate_factor(recipe, epochs / recipe.epochs)
 
 
 def _share_after(progress: float, warmup_share: float) -> float:

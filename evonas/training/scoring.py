@@ -41,16 +41,16 @@ def evaluate(
 
 
 @torch.no_grad()
-def tabulate(
+def detail(
     network: nn.Module,
     split: Split,
     problem: Problem,
     recipe: TrainingSettings,
     device: torch.device | None = None,
-) -> list[dict[str, Any]]:
-    """Scores of each class on a split, where the task has such (see `Task.table`)."""
+) -> dict[str, Any]:
+    """What there is to know of single classes on a split (see `Task.details`)."""
     outputs = _outputs(network.eval(), split, problem, recipe, device or CPU)
-    return task_of(problem).table(outputs, problem, recipe)
+    return task_of(problem).details(outputs, problem, recipe)
 
 
 @torch.no_grad()

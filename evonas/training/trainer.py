@@ -26,7 +26,7 @@ from evonas.training.auxiliary import Auxiliary, attached
 from evonas.training.averaging import Average
 from evonas.training.batch_norm import accumulated
 from evonas.training.batches import Batches, resident_batches
-from evonas.training.callbacks import check_finite, is_stopped_early, plateau_factor
+from evonas.training.callbacks import check_finite, is_stopped_early
 from evonas.training.logs import opened_logs
 from evonas.training.optimizers import (
     clip_gradients,
@@ -36,8 +36,7 @@ from evonas.training.optimizers import (
     state_of,
 )
 from evonas.training.precision import in_bfloat16
-from evonas.training.rate_schedules import rate_factor
-from evonas.training.rates import peak_rate
+from evonas.training.rate_schedules import peak_after, rate_factor
 from evonas.training.regularisation import Regularisation, regularised
 from evonas.training.scoring import evaluate
 from evonas.training.training_progress import Progress
@@ -226,8 +225,7 @@ class _Training:
         """One pass over the images; what there is to log of it."""
         epoch = progress.epochs_done
         epoch_seed = seed + 1_000_003 * epoch
-        peak = peak_rate(self.batches.recipe)
-        peak *= plateau_factor(progress.watched, self.batches.recipe.plateau)
+        peak = peak_after(self.batches.recipe, progress.watched)
         self._swap()
         with _seeded(epoch_seed, self.device):  # what regularisation draws
             loss = self._steps(epoch, peak, torch.Generator().manual_seed(epoch_seed))

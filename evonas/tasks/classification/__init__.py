@@ -31,7 +31,7 @@ class Classification(Task):
     measures: Mapping[str, Score] = {
         "accuracy": Score("maximise", "accuracy", bounds=(0, 1)),
         "balanced_accuracy": Score("maximise", "balanced over the classes", bounds=(0, 1)),
-        "top5_accuracy": Score("maximise", bounds=(0, 1)),
+        "top5_accuracy": Score("maximise", "top-5", bounds=(0, 1)),
         LOSS: Score("minimise"),
     }
     space, data = "mobile_cells", "digits"
@@ -130,6 +130,16 @@ class Classification(Task):
         from evonas.tasks.classification.scores import classification_scores
 
         return classification_scores(batches, recipe)
+
+    def details(
+        self, batches: Batches, problem: Problem, recipe: TrainingSettings
+    ) -> dict[str, Any]:
+        """See `Task.details`: `table`, and by class `mistakes`."""
+        from evonas.tasks.classification.confusion import class_table, confusion, mistakes
+
+        classes = problem.classes
+        counts = confusion(batches, len(classes), recipe)
+        return {"table": class_table(counts, classes), "mistakes": mistakes(counts, classes)}
 
     def predictions(
         self,

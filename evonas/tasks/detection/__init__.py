@@ -243,10 +243,10 @@ class Detection(Task):
 
         return detection_scores(batches, problem, recipe)
 
-    def table(
+    def details(
         self, batches: Batches, problem: Problem, recipe: TrainingSettings
-    ) -> list[dict[str, Any]]:
-        """See `Task.table`: a row for each class."""
+    ) -> dict[str, Any]:
+        """See `Task.details`: `table`, and by class `precisions` at recalls of 0, .01, ... 1."""
         from evonas.tasks.detection.detection_scores import by_class
 
         return by_class(batches, problem, recipe)

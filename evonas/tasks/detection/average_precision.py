@@ -73,6 +73,19 @@ class Evaluated:
             rows.append({"class": name, "boxes": boxes, **dict(zip(columns, told, strict=True))})
         return rows
 
+    def precisions(self) -> dict[str, list[float]]:
+        """Of each class that has boxes, the precision at recalls of 0, .01, ... 1, at an IoU of .5.
+
+        As COCO interpolates it: the best of those at this recall or a larger one; 0 where no box
+        has it.
+        """
+        curves = self._precisions[0, :, :, 0].T
+        return {
+            name: [round(float(value), 4) for value in curve]
+            for name, curve in zip(self.classes, curves, strict=True)
+            if (curve >= 0).all()
+        }
+
     def _mean(self, overlap: int | slice = slice(None), area: int = 0) -> float:
         return _mean(self._precisions[overlap][..., area])
 

@@ -1,6 +1,7 @@
 """How well boxes are found, over batches."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,11 +29,10 @@ def detection_scores(
     return {**evaluated.scores(), LOSS: loss}
 
 
-def by_class(
-    batches: Batches, problem: Problem, recipe: TrainingSettings
-) -> list[dict[str, object]]:
-    """Average precision of each class, see `Evaluated.table`."""
-    return _evaluated(batches, problem, recipe)[0].table()
+def by_class(batches: Batches, problem: Problem, recipe: TrainingSettings) -> dict[str, Any]:
+    """`Evaluated.table` and `Evaluated.precisions`."""
+    evaluated, _ = _evaluated(batches, problem, recipe)
+    return {"table": evaluated.table(), "precisions": evaluated.precisions()}
 
 
 def _evaluated(

@@ -42,7 +42,7 @@ def test_what_is_found_counts_by_class() -> None:
     scores = scored()
     assert scores["map50"] == pytest.approx(0.5)
     assert (scores["precision"], scores["recall"]) == pytest.approx((0.5, 0.5))
-    cat, dog = TASK.table([(outputs(), TARGETS)], PROBLEM, PLAIN)
+    cat, dog = TASK.details([(outputs(), TARGETS)], PROBLEM, PLAIN)["table"]
     assert (cat["class"], cat["boxes"], cat["AP50"]) == ("cat", 2, pytest.approx(1))
     assert (dog["class"], dog["boxes"], dog["AP50"]) == ("dog", 1, 0)
 

@@ -1,0 +1,74 @@
+"""Counts by row and column, as cells that are the stronger the larger their share of the row."""
+
+from collections.abc import Sequence
+
+from evonas.reports.svg.drawing import FONT_PX, Drawing, shortened, width_of
+
+LABEL = 150.0  # px that a name may take
+CELLS = 560.0  # px of all cells beside each other, where there are many
+SMALLEST, LARGEST = 14.0, 48.0  # px, the side of a cell
+NUMBERS_FROM = 26.0  # px of a cell that has its number in it
+GAP, EDGE, LINE, BASE = 6.0, 16.0, 18.0, 4.0
+STRONG = 0.3  # share of a row from which a cell's number is light
+SLANT = -45.0  # degrees, of column names that are wider than their cells
+
+
+def matrix(
+    title: str, rows: str, columns: str, names: Sequence[str], counts: Sequence[Sequence[int]]
+) -> str:
+    """A square matrix as SVG: its diagonal in one colour, what is beside it in another.
+
+    Strength is the root of the share, so that few in many are seen too.
+
+    Args:
+        title: What it shows, for those who do not see it.
+        rows, columns: What these are.
+    """
+    side = min(LARGEST, max(SMALLEST, CELLS / len(names)))
+    told = [shortened(name, LABEL) for name in names]
+    widest = max(map(width_of, told))
+    is_slanted = widest > side - GAP
+    left = EDGE + LINE + widest + GAP
+    top = EDGE + LINE + (0.71 * widest + FONT_PX if is_slanted else LINE)
+    right = 0.71 * widest if is_slanted else EDGE
+    drawing = Drawing(
+        left + side * len(names) + max(right, EDGE), top + side * len(names) + EDGE, title
+    )
+    middle = side * len(names) / 2
+    drawing.text((left + middle, EDGE + BASE), columns, "muted", "middle")
+    drawing.text((EDGE + BASE, top + middle), rows, "muted", "middle", turned=-90)
+    for number, name in enumerate(told):
+        place = side * (number + 0.5)
+        drawing.text((left - GAP, top + place + BASE), name, "ink", "end")
+        if is_slanted:
+            drawing.text((left + place, top - GAP), name, "ink", turned=SLANT)
+        else:
+            drawing.text((left + place, top - GAP), name, "ink", "middle")
+    for row, values in enumerate(counts):
+        _draw_row(drawing, (left, top + side * row), side, row, names, values)
+    return drawing.svg()
+
+
+def _draw_row(
+    drawing: Drawing,
+    corner: tuple[float, float],
+    side: float,
+    row: int,
+    names: Sequence[str],
+    counts: Sequence[int],
+) -> None:
+    left, top = corner
+    total = sum(counts) or 1
+    drawing.rectangle(corner, side * len(counts) - 1, side - 1, "cell")
+    for column, count in enumerate(counts):
+        if not count:
+            continue
+        place = (left + side * column, top)
+        share = count / total
+        look = "right" if row == column else "wrong"
+        told = f"{names[row]}, {names[column]}: {count} ({100 * share:.3g} %)"
+        drawing.rectangle(place, side - 1, side - 1, look, share**0.5, told)
+        if side >= NUMBERS_FROM:
+            ink = "on_cell" if share >= STRONG else "ink"
+            middle = (place[0] + (side - 1) / 2, top + (side - 1) / 2 + BASE)
+            drawing.text(middle, str(count), ink, "middle")
