@@ -10,6 +10,10 @@ from evonas.reports.escape import printable
 from evonas.reports.training_pictures import TABLE
 
 MOST_ROWS = 50  # of a table of classes
+LOSSES = (
+    "The training loss is of varied images and has all terms of the recipe; that of validation "
+    "images, where there is one, is plain."
+)
 # Picture of the test images to what it shows, in a sentence or two.
 TEST_PICTURES = {
     EXAMPLES: "Test images: what the labels say is white, what was found has a colour for each "
@@ -24,7 +28,7 @@ def curve_lines(training: Mapping[str, Any] | None, checks: Mapping[str, Any]) -
     """How the training went, and what the weights are of."""
     if training is None or CURVES not in checks[CHECKSUMS]:
         return []
-    return ["## Training", "", f"![Curves]({CURVES})", "", told_weights(training), ""]
+    return ["## Training", "", f"![Curves]({CURVES})", "", told_weights(training), LOSSES, ""]
 
 
 def class_lines(training: Mapping[str, Any] | None, checks: Mapping[str, Any]) -> list[str]:
@@ -45,7 +49,7 @@ def class_lines(training: Mapping[str, Any] | None, checks: Mapping[str, Any]) -
             for line in (f"![{name}]({name})", "", TEST_PICTURES[name], "")
         ),
         *_left_out(len(table), len(shown)),
-        f"| {' | '.join(head.replace('_', ' ') for head in heads)} |",
+        f"| {' | '.join(heads)} |",
         f"| {' | '.join('---' for _ in heads)} |",
         *(f"| {' | '.join(_cell(row[head]) for head in heads)} |" for row in shown),
         "",

@@ -77,13 +77,13 @@ def told_epochs(result: Mapping[str, Any]) -> str:
 
 
 def told_weights(result: Mapping[str, Any]) -> str:
-    """What the weights of a retraining's result are of, in a sentence or two."""
+    """What the weights of a retraining's result are of, in sentences."""
     best, epochs, decay = result.get("best_epoch"), result["epochs"], result.get("ema")
-    averaged = f", averaged over the steps (`training.ema={decay:g}`)" if decay else ""
+    averages = f" They are averages over the steps (training.ema={decay:g})." if decay else ""
     if not best:
-        return f"`{WEIGHTS}` is of epoch {epochs}, the last{averaged}."
+        return f"{WEIGHTS} has the weights of epoch {epochs}, the last.{averages}"
     (name, scores), *_ = result["validation_scores"].items()
     return (
-        f"`{WEIGHTS}` is of epoch {best}, the best on the validation images "
-        f"({name} {scores[best - 1]:.4f}), `{LAST}` of epoch {epochs}, the last{averaged}."
+        f"{WEIGHTS} has the weights of epoch {best}, the best on the validation images "
+        f"({name} {scores[best - 1]:.4f}), {LAST} those of epoch {epochs}, the last.{averages}"
     )

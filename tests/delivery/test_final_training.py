@@ -12,7 +12,7 @@ from torch import nn
 
 from evonas.delivery.final_training import BEST, CHECKPOINT
 from evonas.delivery.retrain import retrain
-from evonas.exporters.file_names import LAST
+from evonas.exporters.file_names import CONFUSION, CURVES, LAST, PRECISION_RECALL
 from evonas.reports.epochs import EpochLines
 
 __all__ = ["detector", "made", "made_detector", "model"]  # fixtures
@@ -50,6 +50,8 @@ def test_a_stopped_retraining_goes_on_as_if_it_never_stopped(
     result = retrain(other, words, display=EpochLines())
     assert "Going on after epoch 2" in capsys.readouterr().err
     assert result["curve"] == whole["curve"]
+    for picture in (CURVES, CONFUSION):
+        assert (other / picture).read_bytes() == (model / picture).read_bytes()
     assert result["bfloat16"]
     one, two = weights_of(model), weights_of(other)
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -71,6 +73,8 @@ def test_a_stopped_retraining_of_a_detector_goes_on_as_if_it_never_stopped(
     result = retrain(other, words)
     assert result["curve"] == whole["curve"]
     assert result["best_epoch"] == whole["best_epoch"]
+    for picture in (CURVES, PRECISION_RECALL):
+        assert (other / picture).read_bytes() == (detector / picture).read_bytes()
     assert {n: v for n, v in result.items() if n.startswith("test_")} == {
         n: v for n, v in whole.items() if n.startswith("test_")
     }
@@ -90,6 +94,9 @@ def test_the_best_epoch_by_validation_images_is_kept_beside_the_last(
     assert whole["best_epoch"] < whole["epochs"] == 5
     assert 0 < whole["validation_accuracy"] <= 1
     last = safetensors.torch.load_file(model / LAST)
+    card = (model / "README.md").read_text()
+    assert f"weights of epoch {whole['best_epoch']}, the best on the validation images" in card
+    assert f"![Curves]({CURVES})" in card
     assert any(not torch.equal(last[name], kept) for name, kept in weights_of(model).items())
     with monkeypatch.context() as patch:
         stop_after(whole["best_epoch"], patch)

@@ -1,5 +1,6 @@
 """Retraining of a model folder, with all that a long training may ask for."""
 
+import csv
 import json
 import shlex
 import signal
@@ -16,6 +17,7 @@ from small_model import WORDS, made, model, weights_of
 from evonas.delivery.final_training import CHECKPOINT
 from evonas.delivery.retrain import changed_recipe, retrain
 from evonas.errors import ExportError, SettingsError
+from evonas.exporters.file_names import CONFUSION, CURVES
 from evonas.key import checksum
 from evonas.model_folder.model_folder import CHECKSUMS, ModelFolder
 from evonas.reports.epochs import EpochLines
@@ -31,7 +33,18 @@ def test_a_retraining_writes_weights_figures_and_logs_and_leaves_no_checkpoint(
     result = retrain(model, [*WORDS, "training.log=csv", "training.ema=0.5"])
     assert result["epochs"] == len(result["curve"]) == 3
     assert not result["bfloat16"]
-    assert len((model / "training.csv").read_text().splitlines()) == 4
+    with open(model / "training.csv", newline="") as lines:
+        logged = [float(row["learning_rate"]) for row in csv.DictReader(lines)]
+    by_epoch = [rate for done, rate in result["learning_rates"] if done in (1, 2, 3)]
+    assert by_epoch == pytest.approx(logged)
+    card = (model / "README.md").read_text()
+    assert "They are averages over the steps (training.ema=0.5)." in card
+    assert "top-5" in card
+    for picture in (CURVES, CONFUSION):
+        assert str(model / picture) in result["files"]
+        assert f"({picture})" in card
+        assert picture in json.loads((model / "check.json").read_text())[CHECKSUMS]
+    assert sum(row["images"] for row in result["test_table"]) == result["test_images"]
     assert not (model / CHECKPOINT).exists()
     after = weights_of(model)
     assert after.keys() == before.keys()

@@ -18,6 +18,8 @@ from evonas.errors import ExportError, SettingsError
 from evonas.exporters.file_names import (
     BASE,
     BLUEPRINT,
+    CONFUSION,
+    CURVES,
     EXAMPLES,
     FACTS,
     FILES,
@@ -26,6 +28,7 @@ from evonas.exporters.file_names import (
     ONNX_INT8,
     ONNX_NMS,
     PACKED,
+    PRECISION_RECALL,
     RECIPE,
     SOURCE,
     TRAINING,
@@ -41,7 +44,9 @@ from evonas.settings import DataSettings, TrainingSettings
 from evonas.space import Scale, load_space
 
 SCALE = Scale("proxy", resolution_px=8, width=0.5, smallest_map_px=4, input_channels=1)
-WRITTEN = {*FILES} - {TRAINING, LAST, BASE, EXAMPLES, ONNX_NMS, ONNX_INT8, PACKED}  # by an export
+# What a retraining writes beside.
+LATER = {TRAINING, LAST, BASE, EXAMPLES, CURVES, CONFUSION, PRECISION_RECALL}
+WRITTEN = {*FILES} - LATER - {ONNX_NMS, ONNX_INT8, PACKED}  # by an export
 
 
 def model(seed: int) -> Model:

@@ -11,6 +11,7 @@ from typing import IO
 import pytest
 from conftest import EVONAS, typed
 
+from evonas.reports import epochs
 from evonas.reports.epochs import EpochLines
 from evonas.reports.ticker import Ticker
 
@@ -69,6 +70,23 @@ def test_many_epochs_are_told_by_tenths(capsys: pytest.CaptureFixture[str]) -> N
     assert [line.split(" · ")[0] for line in told] == [
         f"epoch {epoch}/1000" for epoch in (600, 700, 800, 900, 1000)
     ]
+
+
+def test_slow_epochs_are_told_each_with_their_score_and_the_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = EpochLines()
+    lines.begin(100)
+    clock = Clock()
+    monkeypatch.setattr(epochs.time, "monotonic", clock)
+    lines.since, lines.ticker.clock = clock.now, clock
+    lines.ticker.told()
+    for epoch in (1, 2, 3):
+        clock.now += 3
+        lines.finished(epoch, 0.5, "validation accuracy 0.9000")
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == ("epoch 1/100 · loss 0.5000 · validation accuracy 0.9000 · 4 min 57 s left")
+    assert len(told) == 3
 
 
 def test_few_epochs_are_told_each_and_a_long_one_while_it_works(

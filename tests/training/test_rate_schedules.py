@@ -10,6 +10,7 @@ from evonas.training.rate_schedules import (
     constant,
     cosine,
     one_cycle,
+    rate_course,
     rate_factor,
     step,
     warmup_share,
@@ -80,6 +81,13 @@ def test_warm_up_is_counted_in_epochs_and_never_longer_than_the_training(
     warmup_epochs: float | None, share: float
 ) -> None:
     assert warmup_share(TrainingSettings(epochs=4, warmup_epochs=warmup_epochs)) == share
+
+
+def test_the_course_of_the_rates_drops_where_losses_stood_still() -> None:
+    recipe = TrainingSettings(epochs=4, lr0=0.2, schedule="constant", warmup_epochs=1, plateau=1)
+    course = rate_course(recipe, [2.0, 3.0, 1.0], parts=2)
+    assert [done for done, _ in course] == [0, 0.5, 1, 1.5, 2, 2.5, 3]
+    assert [rate for _, rate in course] == pytest.approx([0, 0.1, 0.2, 0.2, 0.2, 0.02, 0.02])
 
 
 @schedules

@@ -35,7 +35,7 @@ class Axis:
 def linear_axis(values: Iterable[float], start: float, end: float) -> Axis:
     """An axis that holds all values and ends at round ones."""
     low, high = _spread(values)
-    step = _round_step((high - low) / max(1, abs(end - start) / TICK_PX))
+    step = _round_step((high - low) / min(MOST_TICKS, max(1, abs(end - start) / TICK_PX)))
     first = math.floor(low / step + NEAR_ENOUGH)
     last = math.ceil(high / step - NEAR_ENOUGH)
     ticks = tuple(step * number for number in range(first, last + 1))

@@ -1,5 +1,6 @@
 """Counts by row and column, as cells that are the stronger the larger their share of the row."""
 
+import math
 from collections.abc import Sequence
 
 from evonas.reports.svg.drawing import FONT_PX, Drawing, shortened, width_of
@@ -10,7 +11,7 @@ SMALLEST, LARGEST = 14.0, 48.0  # px, the side of a cell
 NUMBERS_FROM = 26.0  # px of a cell that has its number in it
 GAP, EDGE, LINE, BASE = 6.0, 16.0, 18.0, 4.0
 STRONG = 0.3  # share of a row from which a cell's number is light
-SLANT = -45.0  # degrees, of column names that are wider than their cells
+SLANTED_FROM = 20.0  # px of a cell whose column name need not stand upright, if it is wider
 
 
 def matrix(
@@ -27,23 +28,19 @@ def matrix(
     side = min(LARGEST, max(SMALLEST, CELLS / len(names)))
     told = [shortened(name, LABEL) for name in names]
     widest = max(map(width_of, told))
-    is_slanted = widest > side - GAP
+    slant = 0 if widest <= side - GAP else -45 if side >= SLANTED_FROM else -90  # degrees
     left = EDGE + LINE + widest + GAP
-    top = EDGE + LINE + (0.71 * widest + FONT_PX if is_slanted else LINE)
-    right = 0.71 * widest if is_slanted else EDGE
-    drawing = Drawing(
-        left + side * len(names) + max(right, EDGE), top + side * len(names) + EDGE, title
-    )
+    top = EDGE + LINE + max(LINE, math.sin(math.radians(-slant)) * widest + FONT_PX)
+    right = max(EDGE, math.cos(math.radians(-slant)) * widest) if slant else EDGE
+    drawing = Drawing(left + side * len(names) + right, top + side * len(names) + EDGE, title)
     middle = side * len(names) / 2
     drawing.text((left + middle, EDGE + BASE), columns, "muted", "middle")
     drawing.text((EDGE + BASE, top + middle), rows, "muted", "middle", turned=-90)
     for number, name in enumerate(told):
         place = side * (number + 0.5)
         drawing.text((left - GAP, top + place + BASE), name, "ink", "end")
-        if is_slanted:
-            drawing.text((left + place, top - GAP), name, "ink", turned=SLANT)
-        else:
-            drawing.text((left + place, top - GAP), name, "ink", "middle")
+        below = left + place + (BASE if slant == -90 else 0)
+        drawing.text((below, top - GAP), name, "ink", "start" if slant else "middle", slant)
     for row, values in enumerate(counts):
         _draw_row(drawing, (left, top + side * row), side, row, names, values)
     return drawing.svg()

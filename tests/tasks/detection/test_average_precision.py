@@ -119,6 +119,13 @@ def test_precision_and_recall_are_where_f1_is_best() -> None:
     assert own.scores()["recall"] == pytest.approx(0.5)
 
 
+def test_precision_at_each_recall_is_the_best_of_there_and_beyond() -> None:
+    truth = [box(0, 0, 20), box(1, 0, 20), box(2, 1, 20)]
+    found = [box(2, 0, 20, 0.9), box(0, 0, 20, 0.8), box(1, 0, 20, 0.7)]
+    curves = evaluated(truth, found).precisions()
+    assert curves == {CLASSES[0]: [0.6667] * 101, CLASSES[1]: [0.0] * 101}
+
+
 def test_the_table_has_a_row_for_each_class() -> None:
     truth = [box(0, 0, 20), box(1, 0, 20), box(2, 1, 20)]
     rows = evaluated(truth, [box(0, 0, 20, 0.9), box(2, 1, 20, 0.9)]).table()
