@@ -5,8 +5,8 @@ from typing import Any
 
 from evonas.exporters.file_names import CONFUSION, CURVES, PRECISION_RECALL
 from evonas.reports.svg.chart import Line, Mark, Panel, chart
-from evonas.reports.svg.drawing import OF_LINES
 from evonas.reports.svg.matrix import matrix
+from evonas.reports.svg.svg_drawing import OF_LINES
 
 TABLE, MISTAKES, PRECISIONS = "test_table", "test_mistakes", "test_precisions"  # keys of results
 RATES = "learning_rates"

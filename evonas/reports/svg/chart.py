@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evonas.reports.svg.axis import Axis, linear_axis, log_axis, tick_label, tight_axis
-from evonas.reports.svg.drawing import OF_LINES, Drawing, Point, width_of
+from evonas.reports.svg.svg_drawing import OF_LINES, Drawing, Point, width_of
 
 WIDTH, PANEL_HEIGHT = 720.0, 170.0  # px
 LEFT, RIGHT, HEAD, FOOT = 64.0, 24.0, 44.0, 44.0  # around a panel; the foot is below the last one

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from evonas.reports.svg.drawing import FONT_PX, Drawing, shortened, width_of
+from evonas.reports.svg.svg_drawing import FONT_PX, Drawing, shortened, width_of
 
 LABEL = 150.0  # px that a name may take
 CELLS = 560.0  # px of all cells beside each other, where there are many

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from evonas.reports.svg.drawing import COLOURS, Drawing, shortened, width_of
+from evonas.reports.svg.svg_drawing import COLOURS, Drawing, shortened, width_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""What the task of classification tells of single classes."""
 
 import torch
 from conftest import a_problem
