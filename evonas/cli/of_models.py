@@ -166,7 +166,7 @@ def retrain(
     """
     from evonas.delivery.retrain import retrain as retrained
     from evonas.reports.epochs import EpochLines
-    from evonas.reports.models import print_retrain
+    from evonas.reports.retraining import print_retrain
 
     if_stopped("Finished epochs are kept. Go on by:")
     say(retrained(model, words or [], trust, EpochLines()), json, print_retrain)

@@ -86,9 +86,13 @@ def retrain(
         display: Told how the training goes; by default nothing is printed.
 
     Returns:
-        `test_accuracy` and other scores of the test images, `epochs`, `curve` (the loss of each
-        epoch), `seconds`, `folder` and `files`; `transferred_from`, the classes that the weights
-        knew that it began with, if those were others.
+        `test_accuracy` and other scores of the test images, `test_table` with a row for each class,
+        `test_mistakes` (by class, how many of its images were taken for which other), of detectors
+        `test_precisions` (by class, at recalls of 0, .01, ... 1); `epochs`, `curve` (the loss of
+        each epoch), `learning_rates` (epochs done, and the rate), and where there are validation
+        images `validation_curve` and `validation_scores`; `seconds`, `folder` and `files`;
+        `transferred_from`, the classes that the weights knew that it began with, if those were
+        others.
 
     Raises:
         ExportError: The folder is no model folder, is not as evonas wrote it, or the training

@@ -10,13 +10,10 @@ from evonas.exporters.file_names import PACKED
 from evonas.models import LayerCount, count, count_layers
 from evonas.presets import Preset
 from evonas.presets.resizing import sized
-from evonas.reports.epochs import told_epochs
 from evonas.reports.escape import printable
-from evonas.reports.flip_test import told_flip
-from evonas.reports.format import duration, measure, number
+from evonas.reports.format import measure, number
 from evonas.reports.forms_table import PACKED_ARE_SMALL, forms_table, measured_on
 from evonas.reports.sizes import told_sizes
-from evonas.tasks import test_scores
 
 SHOWN = 3  # names in a message
 COLUMNS = ("parameters", "macs", "receptive_field_px", "jump_px")  # of a layer's line
@@ -234,19 +231,6 @@ def print_size(result: dict[str, Any], console: Console) -> None:
         f"  It is not as large as in the search: {told_sizes(result['enlarged'])}. So it has "
         f"{counts['parameters']:,} parameters and takes {counts['macs']:,} multiply-adds and "
         f"{measure('latency_ms', result['latency']['ms'])}.",
-        soft_wrap=True,
-    )
-
-
-def print_retrain(result: dict[str, Any], console: Console) -> None:
-    """The scores on the test images, which are looked at only here."""
-    if "compression" in result:
-        print_forms(result["compression"], console)
-    console.print(
-        f"Test {', '.join(test_scores(result))}, on {result['test_images']} images"
-        f"{told_flip(result) or ','} after "
-        f"{told_epochs(result)} in {duration(result['seconds'])}. "
-        f"Weights, ONNX and card are in {result['folder']}.",
         soft_wrap=True,
     )
 

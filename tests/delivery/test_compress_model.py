@@ -21,6 +21,8 @@ from evonas.errors import BuildError, ExportError, SettingsError
 from evonas.exporters.file_names import (
     CARD,
     CHECK,
+    CONFUSION,
+    CURVES,
     FACTS,
     ONNX,
     ONNX_INT8,
@@ -86,6 +88,8 @@ def test_what_a_model_is_compressed_to_is_a_folder_of_its_own(trained: Path) -> 
     assert found(place, CHECK)["compression"]["within_a_quantum"] == 1
     assert found(place, CHECK)["compression"]["forms"] == forms
     assert found(place, "training.json")["test_accuracy"] == forms[2]["accuracy"]
+    assert (place / CURVES).read_bytes() == (trained / CURVES).read_bytes()
+    assert (place / CONFUSION).is_file()
     card = (place / CARD).read_text()
     for words in ("| pruned | model.onnx |", "| int8 | model.int8.onnx |", "359 test images"):
         assert words in card
