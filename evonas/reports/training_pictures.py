@@ -11,7 +11,7 @@ from evonas.reports.svg.svg_drawing import OF_LINES
 TABLE, MISTAKES, PRECISIONS = "test_table", "test_mistakes", "test_precisions"  # keys of results
 RATES = "learning_rates"
 MOST_CLASSES = 40  # of a matrix
-OTHERS = "others"
+OTHERS = "all others"
 RATE_HEIGHT = 90.0  # px
 
 
@@ -59,7 +59,7 @@ def precision_recall(training: Mapping[str, Any]) -> str | None:
         return None
     is_named = len(found) <= len(OF_LINES)
     lines = [
-        Line(_shares(each), name if is_named else "", "" if is_named else "muted thin")
+        Line(_shares(each), name, "" if is_named else "faint thin", is_listed=is_named)
         for name, each in found.items()
     ]
     mean = [sum(column) / len(found) for column in zip(*found.values(), strict=True)]

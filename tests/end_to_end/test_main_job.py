@@ -99,6 +99,8 @@ def test_retraining_goes_on_from_its_checkpoint_after_a_kill(run_copy: Path) -> 
     killed = json.loads(result.stdout)
     assert killed["curve"] == whole["curve"]
     assert killed["test_accuracy"] == whole["test_accuracy"]
+    for picture in ("curves.svg", "confusion.svg"):
+        assert Path("killed", picture).read_bytes() == Path("whole", picture).read_bytes()
     assert not Path("killed/checkpoint.safetensors").exists()
     card = Path("killed/README.md").read_text()
     assert f"Test accuracy {killed['test_accuracy']:.4f}" in card

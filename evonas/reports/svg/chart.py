@@ -18,14 +18,15 @@ LOG_FROM = 20  # times the smallest value
 
 @dataclass(frozen=True)
 class Line:
-    """Values over the common axis; without a name it is in no legend.
+    """Values over the common axis; its name, if it has one, shows where a pointer rests on it.
 
-    `look`: see `Drawing`; without, the next of `OF_LINES`.
+    `look`: see `Drawing`; without, the next of `OF_LINES`. `is_listed`: it is in the legend.
     """
 
     points: Sequence[Point]
     name: str = ""
     look: str = ""
+    is_listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _draw_legend(drawing: Drawing, panel: Panel, mark: Mark | None, middle: floa
     """From the right edge to the left, each line's name behind a piece of it."""
     marks = [Line((), mark.name, "muted dashed")] if mark is not None else []
     right = WIDTH - RIGHT
-    for line in reversed([line for line in [*panel.shown, *marks] if line.name]):
+    for line in reversed([line for line in [*panel.shown, *marks] if line.name and line.is_listed]):
         left = right - width_of(line.name)
         drawing.text((left, middle + BASE), line.name)
         drawing.line([(left - TICK - SWATCH, middle), (left - TICK, middle)], line.look)

@@ -12,6 +12,7 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "page": ("#ffffff", "#0d1117"),
     "ink": ("#1f2328", "#e6edf3"),
     "muted": ("#59636e", "#9198a1"),
+    "faint": ("#b4bcc6", "#4b5563"),
     "grid": ("#dfe3e8", "#2a313c"),
     "blue": ("#0072b2", "#58b4f0"),
     "vermilion": ("#c8500a", "#f0884d"),
