@@ -89,7 +89,10 @@ def _found(word: str, settings: Settings, space: SearchSpace) -> Start:
 
 def _of_folder(path: Path) -> Blueprint:
     folder = ModelFolder.open(path, (BLUEPRINT,))
-    return Blueprint.from_dict(folder.mapping(BLUEPRINT))
+    try:
+        return Blueprint.from_dict(folder.mapping(BLUEPRINT))
+    except ValueError as problem:
+        raise SettingsError(f"{path / BLUEPRINT}: {problem}.") from None
 
 
 def _of_run(name: str, settings: Settings, space: SearchSpace) -> Start:
