@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from evonas.delivery.export_preset import export_preset
     from evonas.delivery.predict import predict
     from evonas.delivery.retrain import retrain
+    from evonas.delivery.tune import tune
     from evonas.driver import optimise, resume, search
     from evonas.models import build
     from evonas.presets import preset
@@ -36,6 +37,7 @@ _HOMES = {
     "resume": "evonas.driver",
     "retrain": "evonas.delivery.retrain",
     "search": "evonas.driver",
+    "tune": "evonas.delivery.tune",
 }
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "resume",
     "retrain",
     "search",
+    "tune",
 ]
 
 

@@ -48,7 +48,7 @@ HOMES = {
     "fcntl": {"files.py"},
     "ray": {"executors/ray_service.py", "executors/ray_executor.py"},
     "pygad": {"evolution"},
-    "optuna": {"evolution"},
+    "optuna": {"evolution", "delivery/tuning"},
     "onnxruntime": {"hardware", "exporters", "delivery"},
     "typer": {"cli"},
     "rich": {"cli", "reports"},

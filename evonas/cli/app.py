@@ -4,7 +4,7 @@ import typer
 
 from evonas.cli.command import command
 from evonas.cli.of_machine import doctor
-from evonas.cli.of_models import compress, export, latency, predict, retrain
+from evonas.cli.of_models import compress, export, latency, predict, retrain, tune
 from evonas.cli.of_networks import models, spaces, weights
 from evonas.cli.of_runs import inspect, repair, resume, runs, search
 
@@ -19,6 +19,7 @@ COMMANDS = (
     weights,
     latency,
     export,
+    tune,
     retrain,
     compress,
     predict,

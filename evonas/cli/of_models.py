@@ -172,6 +172,20 @@ def retrain(
     say(retrained(model, words or [], trust, EpochLines()), json, print_retrain)
 
 
+def tune(model: ModelFolder, words: Words = None, trust: Trust = False, json: Json = False) -> None:
+    """Try other training settings on a model; recipe.yaml gets those that do better.
+
+    Words may set budget.evaluations=20 (trainings), tune.*, data.*, training.* and compression.*.
+    Trainings are scored by the validation images, and the best is compared with the recipe from
+    fresh seeds. This runs model.py of the folder, if it is the file that evonas wrote.
+    """
+    from evonas.delivery.tune import tune as tuned
+    from evonas.reports.tuning_lines import TuningLines, print_tuning
+
+    if_stopped("Finished epochs are kept. Go on by:")
+    say(tuned(model, words or [], trust, TuningLines()), json, print_tuning)
+
+
 def compress(
     model: ModelFolder,
     words: Words = None,

@@ -10,7 +10,7 @@ from evonas.errors import SettingsError
 from evonas.evaluation.kit import recipe_of
 from evonas.hardware.runtimes import RUNTIMES
 from evonas.models import build
-from evonas.settings import Settings
+from evonas.settings import Settings, TuneSettings
 from evonas.space.run_scales import run_scales
 from evonas.space.search_space import SearchSpace
 from evonas.training.logs import opened_logs
@@ -23,6 +23,8 @@ TRANSFER = {"weights", "freeze"}
 def check_recipe_settings(settings: Settings) -> Iterator[str]:
     """What asks for something that a search does not have here, in words."""
     own = settings.training
+    if settings.tune != TuneSettings():
+        yield "tune.*: a search does not tune. Leave it out here; evonas tune DIR takes it."
     if not settings.evaluator.trains:
         return
     is_on_gpu = settings.executor.gpus_per_trial != 0

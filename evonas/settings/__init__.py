@@ -27,6 +27,7 @@ from evonas.settings.run_settings import (
     SyntheticSettings,
 )
 from evonas.settings.training import TrainingSettings
+from evonas.settings.tuning import TuneSettings
 from evonas.settings.words import Words, parse_limits, validate
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "StepSettings",
     "SyntheticSettings",
     "TrainingSettings",
+    "TuneSettings",
     "Words",
     "in_folder",
     "parse_limits",

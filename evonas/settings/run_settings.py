@@ -29,6 +29,7 @@ from evonas.settings.fields import (
     whole_number,
 )
 from evonas.settings.training import TrainingSettings
+from evonas.settings.tuning import TuneSettings
 
 
 class SyntheticSettings(Group):
@@ -326,6 +327,7 @@ class Settings(Group):
     reward: RewardSettings = RewardSettings()
     executor: ExecutorSettings = ExecutorSettings()
     evaluator: EvaluatorSettings = EvaluatorSettings()
+    tune: TuneSettings = TuneSettings()
     display: Literal["auto", "plain", "none"] = "auto"
 
     def to_dict(self) -> dict[str, Any]:

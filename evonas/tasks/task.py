@@ -57,6 +57,7 @@ class Task(ABC):
         recipe: What a training of this task does where nobody says.
         settings: Training settings that not every task knows, and this one does. A task refuses
             those that only others have here.
+        tuned: Training settings that `evonas tune` tunes where nobody names any.
         counted: What `counts` counts, in a word.
         unequal_classes: What to do about them, in a sentence or two.
         draws: Whether `drawn` and `examples` give pictures.
@@ -71,6 +72,7 @@ class Task(ABC):
     networks: str = "classification"
     recipe: Mapping[str, Any] = MappingProxyType({})
     settings: frozenset[str] = frozenset()
+    tuned: tuple[str, ...] = ("lr_factor", "weight_decay", "momentum", "translate", "scale")
     counted: str = "images"
     unequal_classes: str
     draws: bool = False

@@ -41,6 +41,10 @@ class Classification(Task):
             "flip_test",
         )
     )
+    tuned = (
+        *("lr_factor", "weight_decay", "momentum", "label_smoothing"),
+        *("translate", "scale", "fliplr", "cutout"),
+    )
     unequal_classes = (
         "Accuracy misleads then: ask for balanced_accuracy, or let classes count the same by "
         "data.class_weights=balanced."

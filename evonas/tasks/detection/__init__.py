@@ -92,6 +92,10 @@ class Detection(Task):
             *("nms", "nms_iou", "confidence", "flip_test", "neck_drop_block"),
         )
     )
+    tuned = (
+        *("lr_factor", "weight_decay", "momentum", "box", "cls", "dfl"),
+        *("mosaic", "translate", "scale", "fliplr"),
+    )
     counted = "boxes"
     unequal_classes = (
         "Average precision counts classes alike, and is uncertain for those with few boxes."
