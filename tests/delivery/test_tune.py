@@ -1,58 +1,21 @@
-"""Recipes that are tuned: what is tried, what goes on after a stop, and what is written."""
+"""Recipes that are tuned: what is tried, written and refused."""
 
 import json
-import shutil
-import signal
-import subprocess
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-from conftest import EVONAS, typed
+from conftest import typed
 from small_model import detector, made, made_detector, model
+from tunings import WORDS, score_by, settings_of
 
 from evonas.delivery.retrain import retrain
-from evonas.delivery.tune import TUNING, tune
-from evonas.delivery.tuning.scored_training import CHECKPOINT, ScoredTraining
-from evonas.errors import EvonasError, ExportError, TrialFailure
+from evonas.delivery.tune import tune
+from evonas.errors import EvonasError
 from evonas.exporters.file_names import CHECK, RECIPE
 from evonas.key import checksum
-from evonas.reports.tuning_lines import Tunings
 from evonas.settings import TrainingSettings
 
 __all__ = ["detector", "made", "made_detector", "model"]  # fixtures
-
-WORDS = [
-    *("data.subset=200", "training.batch_size=20", "training.epochs=2"),
-    *("budget.evaluations=6", "tune.seeds=1"),
-]
-
-
-def settings_of(folder: Path) -> dict[str, Any]:
-    training: dict[str, Any] = yaml.safe_load((folder / RECIPE).read_text())["training"]
-    return training
-
-
-def trials_of(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Without the time that they took."""
-    return [{k: v for k, v in each.items() if k != "seconds"} for each in result["trials"]]
-
-
-def score_by(monkeypatch: pytest.MonkeyPatch, score: Any) -> list[tuple[TrainingSettings, int]]:
-    """Trainings that take no time and have this score, from settings and seed; what was trained."""
-    trained: list[tuple[TrainingSettings, int]] = []
-
-    def scored(
-        self: ScoredTraining, training: TrainingSettings, seed: int, is_hopeless: Any
-    ) -> float:
-        trained.append((training, seed))
-        return float(score(training, seed))
-
-    monkeypatch.setattr(ScoredTraining, "scored", scored)
-    return trained
 
 
 def test_what_does_better_from_fresh_seeds_is_written(
@@ -73,149 +36,6 @@ def test_what_does_better_from_fresh_seeds_is_written(
     assert [seed for _, seed in trained] == [3, 3, 3, 3, 4, 4]
     sums = json.loads((model / CHECK).read_text())["sha256"]
     assert sums[RECIPE] == checksum((model / RECIPE).read_bytes())
-
-
-def test_a_lucky_seed_changes_no_recipe(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (model / RECIPE).read_bytes()
-
-    def lucky(training: TrainingSettings, seed: int) -> float:
-        is_other = training.weight_decay != TrainingSettings().weight_decay
-        return 0.5 + 0.1 * is_other * (1 if seed == 3 else -1)
-
-    score_by(monkeypatch, lucky)
-    result = tune(model, [*WORDS, "tune.settings=weight_decay"])
-    assert not result["written"]
-    assert result["score"] > result["recipe_score"]
-    assert result["best_again"] < result["recipe_again"]
-    assert (model / RECIPE).read_bytes() == before
-
-
-def test_where_nothing_is_better_no_training_is_done_again(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    usual = TrainingSettings().weight_decay
-    trained = score_by(monkeypatch, lambda training, _: training.weight_decay == usual)
-    result = tune(model, [*WORDS, "tune.settings=weight_decay"])
-    assert (result["settings"], result["written"], len(trained)) == ({}, False, 4)
-
-
-def test_a_larger_budget_goes_on_from_what_was_written(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = score_by(monkeypatch, lambda training, _: 1 - training.weight_decay)
-    words = ["tune.settings=weight_decay", "tune.seeds=1"]
-    first = tune(model, [*words, "budget.evaluations=5"])
-    assert first["written"]
-    done = len(trained)
-    again = tune(model, [*words, "budget.evaluations=5"])
-    assert len(trained) == done
-    assert trials_of(again) == trials_of(first)
-    more = tune(model, [*words, "budget.evaluations=8"])
-    assert trials_of(more)[:3] == trials_of(first)
-    assert len(more["trials"]) == 6
-    assert more["settings"]["weight_decay"][0] == TrainingSettings().weight_decay
-
-
-def test_a_tuning_that_was_stopped_anywhere_ends_as_one_that_was_not(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = [*WORDS, "training.ema=0.5"]
-    whole, stopped = (shutil.copytree(model, model.parent / name) for name in ("whole", "stopped"))
-    wanted = tune(whole, words)
-
-    class Stop(Exception):
-        pass
-
-    class Stopping(Tunings):
-        def __init__(self, after: int) -> None:
-            self.left = after
-
-        def epoch(self, done: int) -> None:
-            self.left -= 1
-            if self.left == 0:
-                raise Stop
-
-    stops = 0
-    while True:
-        try:
-            found = tune(stopped, words, display=Stopping(3))
-            break
-        except Stop:
-            stops += 1
-    assert stops > 1
-    assert trials_of(found) == trials_of(wanted)
-    for key in ("settings", "recipe_again", "best_again", "written"):
-        assert found[key] == wanted[key]
-    assert settings_of(stopped) == settings_of(whole)
-    assert not (stopped / CHECKPOINT).exists()
-
-
-@pytest.mark.slow
-def test_a_tuning_that_is_killed_goes_on(model: Path) -> None:
-    whole, killed = (shutil.copytree(model, model.parent / name) for name in ("whole", "killed"))
-    words = [*WORDS, "training.epochs=4", "budget.evaluations=4"]
-    wanted = tune(whole, words)
-    _kill_after_an_epoch(killed, words, signal.SIGKILL)
-    said = _kill_after_an_epoch(killed, words, signal.SIGINT)
-    assert said.splitlines()[-1].startswith("Stopped. Finished epochs are kept. Go on by: evonas")
-    found = tune(killed, words)
-    assert trials_of(found) == trials_of(wanted)
-    assert settings_of(killed) == settings_of(whole)
-
-
-def _kill_after_an_epoch(folder: Path, words: Sequence[str], number: int) -> str:
-    call = [str(EVONAS), "tune", str(folder), *words]
-    checkpoint = folder / CHECKPOINT
-    old = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
-    with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as process:
-        while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == old:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        process.send_signal(number)
-        return process.communicate(timeout=60)[1]
-
-
-@pytest.mark.parametrize("pruner", ["median", "hyperband"])
-def test_trainings_that_do_badly_end_early(
-    model: Path, monkeypatch: pytest.MonkeyPatch, pruner: str
-) -> None:
-    def scored(
-        self: ScoredTraining, training: TrainingSettings, seed: int, is_hopeless: Any
-    ) -> float:
-        from evonas.delivery.tuning.scored_training import Hopeless
-
-        scores: list[float] = []
-        for epoch in range(9):
-            scores.append(epoch - 100 * training.weight_decay)
-            if is_hopeless(scores):
-                raise Hopeless
-        return scores[-1]
-
-    monkeypatch.setattr(ScoredTraining, "scored", scored)
-    words = ["training.epochs=9", "tune.settings=weight_decay", "budget.evaluations=16"]
-    result = tune(model, [*words, "tune.seeds=1", f"tune.pruner={pruner}"])
-    pruned = [each for each in result["trials"] if each["state"] == "pruned"]
-    assert len(pruned) == result["pruned"] > 0
-    assert all(each["epochs"] < 9 for each in pruned)
-    assert result["trials"][0]["state"] == "whole"
-
-
-def test_what_diverges_is_no_winner_and_a_recipe_that_does_is_told(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def diverging(training: TrainingSettings, seed: int) -> float:
-        if training.weight_decay > TrainingSettings().weight_decay:
-            raise TrialFailure("diverged", "the training loss is nan in epoch 1")
-        return training.weight_decay
-
-    score_by(monkeypatch, diverging)
-    words = ["tune.settings=weight_decay", "budget.evaluations=10", "tune.seeds=1"]
-    result = tune(model, words)
-    assert result["diverged"] > 0
-    assert result["settings"] == {}
-    for _ in range(2):  # the second time without a training
-        with pytest.raises(ExportError, match=r"by the recipe diverged.*training\.lr0="):
-            tune(model, [*words, "training.weight_decay=0.01"])
 
 
 def test_a_detector_is_tuned_and_retrained(detector: Path) -> None:
@@ -250,12 +70,6 @@ def test_what_cannot_be_is_said_and_leaves_the_model_alone(
         tune(model, words)
     assert message.lower() in str(problem.value).lower()
     assert (model / RECIPE).read_bytes() == before
-
-
-def test_a_damaged_study_is_told(model: Path) -> None:
-    (model / TUNING).write_bytes(b"no database" * 100)
-    with pytest.raises(ExportError, match=r"tuning\.db is damaged. Remove it"):
-        tune(model, WORDS)
 
 
 def test_a_search_refuses_what_is_for_a_tuning() -> None:
