@@ -3,14 +3,16 @@
 YOLOv3 plainly, with the training heuristics of arXiv 1902.04103, with adaptive fusion besides
 (arXiv 1911.09516); YOLOv4 with what its paper trains by; SSD; and YOLOv3's backbone with the usual
 neck and head of the space `detector`. All are as wide as `--width` says, and are trained for the
-same processor seconds, by the usual optimiser, from `--seeds` seeds. `latency_ms` is of the
-deployed network with decoding, in ONNX Runtime on one thread; scores are of the test images.
+same processor seconds, by the usual optimiser, from `--seeds` seeds. Of the learning rates of
+`--rates` each rung has the one that was best on the validation images, from the first seed.
+`latency_ms` is of the deployed network with decoding, in ONNX Runtime on one thread; scores are of
+the test images.
 """
 
 import argparse
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -70,6 +72,7 @@ class Job:
 
     rung: str
     seed: int
+    rate: float
     data: DataSettings
     resolution_px: int
     width: float
@@ -94,7 +97,7 @@ class Job:
 
     def recipe(self, epochs: int) -> TrainingSettings:
         """The task's, with the rung's heuristics."""
-        usual = {"warmup_epochs": 1.0, **TASKS["detection"].recipe, "epochs": epochs}
+        usual = {**TASKS["detection"].recipe, "epochs": epochs, "lr0": self.rate}
         found: TrainingSettings = validate(
             TrainingSettings, {**usual, **RUNGS[self.rung][2]}, self.rung
         )
@@ -107,6 +110,9 @@ def main() -> None:
     words.add_argument("--resolution", type=int, default=128, help="px of a side (%(default)s)")
     words.add_argument("--width", type=float, default=0.25, help="of all networks (%(default)s)")
     words.add_argument("--seconds", type=float, default=60, help="of a training (%(default)s)")
+    words.add_argument(
+        "--rates", type=float, nargs="+", default=[0.02, 0.005], help="learning rates (%(default)s)"
+    )
     words.add_argument("--seeds", type=int, default=3, help="of each rung (%(default)s)")
     words.add_argument("--workers", type=int, default=2, help="processes (%(default)s)")
     given = words.parse_args()
@@ -114,13 +120,29 @@ def main() -> None:
     if given.data:
         data = DataSettings(name="detection", path=given.data)
     own = (data, given.resolution, given.width, given.seconds)
-    jobs = [Job(rung, FRESH + seed, *own) for rung in RUNGS for seed in range(given.seeds)]
-    rows = side_by_side(trained, jobs, given)
-    report(given, {"rungs": compared(rows, own, given), "trainings": rows})
+    first = [Job(rung, FRESH, rate, *own) for rung in RUNGS for rate in given.rates]
+    tried = side_by_side(trained, first, given)
+    rows = list(chosen(tried).values())
+    more = [
+        replace(job, seed=FRESH + seed)
+        for job, row in zip(first, tried, strict=True)
+        if row in rows
+        for seed in range(1, given.seeds)
+    ]
+    rows += side_by_side(trained, more, given)
+    report(given, {"rungs": compared(rows, own, given), "rates": tried, "trainings": rows})
+
+
+def chosen(tried: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Of each rung the training whose rate did best on the validation images."""
+    return {
+        rung: max((row for row in tried if row["rung"] == rung), key=lambda row: row["validation"])
+        for rung in RUNGS
+    }
 
 
 def trained(job: Job) -> dict[str, Any]:
-    """Scores of the test images after a training of about so many processor seconds."""
+    """Scores of the images after a training of about so many processor seconds."""
     torch.set_num_threads(1)
     start = time.process_time()
     _trained(job, TRIED_EPOCHS)
@@ -128,9 +150,15 @@ def trained(job: Job) -> dict[str, Any]:
     start = time.process_time()
     network = _trained(job, epochs)
     seconds = time.process_time() - start
-    scores = evaluate(network, job.dataset.test, job.dataset.problem, job.recipe(epochs))
-    row = {"rung": job.rung, "epochs": epochs, "seconds": round(seconds, 1)}
-    return row | {key: scores[key] for key in SCORES}
+    data, recipe = job.dataset, job.recipe(epochs)
+    scores, validation = (
+        evaluate(network, part, data.problem, recipe) for part in (data.test, data.validation)
+    )
+    return {
+        **{"rung": job.rung, "rate": job.rate, "epochs": epochs, "seconds": round(seconds, 1)},
+        **{key: scores[key] for key in SCORES},
+        "validation": validation["map50_95"],
+    }
 
 
 def _trained(job: Job, epochs: int) -> torch.nn.Module:
@@ -150,7 +178,7 @@ def compared(
     clock = Clock(settings, reference_ms(settings))
     found = {}
     for rung in RUNGS:
-        job = Job(rung, 0, *own)
+        job = Job(rung, 0, given.rates[0], *own)
         shape = job.scale.input_shape
         model = onnx_model(deployed(build(job.design, job.scale, seed=0)).eval(), shape, 1)
         counted = count(plan_network(job.design, job.scale).as_deployed())
@@ -162,6 +190,7 @@ def compared(
                 for key, values in scores.items()
                 if given.seeds > 1
             },
+            "rate": next(row["rate"] for row in rows if row["rung"] == rung),
             "epochs": mean(row["epochs"] for row in rows if row["rung"] == rung),
             "parameters": counted.parameters,
             "latency_ms": round(clock.measure(model).ms, 2),

@@ -68,7 +68,8 @@ def initialise(network: nn.Module, seed: int, scheme: str | None = None) -> None
 
     Convolutions: normal with the scheme's deviation. By every scheme alike: linear layers normal
     with deviation 0.01, norms identity, PReLU slopes 0.25 (arXiv 1502.01852, section 2.1), biases
-    zero; what says `first_deviation` and `first_bias` itself, as it says.
+    zero; what says `first_deviation` and `first_bias` itself, a number or one for each channel, as
+    it says.
 
     Args:
         scheme: A name in `INITIALISATIONS`; None is what a network means that names none.
@@ -97,4 +98,4 @@ def _initialise_module(
     elif isinstance(module, nn.PReLU):
         nn.init.constant_(module.weight, 0.25)
     if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
-        nn.init.constant_(module.bias, getattr(module, "first_bias", 0.0))
+        module.bias.copy_(torch.tensor(getattr(module, "first_bias", 0.0)))

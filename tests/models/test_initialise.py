@@ -5,8 +5,13 @@ import torch
 from torch import nn
 
 from evonas.errors import UnknownName
+from evonas.models import build
+from evonas.models.detection.anchored import AnchorPrediction
 from evonas.models.initialise import INITIALISATIONS, initialise
 from evonas.models.norms import GroupNorm
+from evonas.presets import preset
+from evonas.space import Scale
+from evonas.tasks.detection.anchors import AnchorPoints
 
 schemes = pytest.mark.parametrize("scheme", INITIALISATIONS)
 
@@ -92,3 +97,20 @@ def test_the_seed_alone_decides(scheme: str) -> None:
 def test_an_unknown_scheme_is_told_with_the_known_ones() -> None:
     with pytest.raises(UnknownName, match='Did you mean "lecun"'):
         initialise(nn.Conv2d(1, 1, 1), 0, "lecum")
+
+
+def test_what_says_its_bias_itself_begins_with_it() -> None:
+    layer = AnchorPrediction(4, anchors=2, classes=1, first_bias=-4.5)
+    initialise(layer, seed=0)
+    assert layer.bias is not None
+    assert layer.bias.tolist() == [0, 0, 0, 0, -4.5, 0] * 2
+
+
+def test_a_fresh_detector_with_anchors_says_them_in_the_middle_of_their_cells() -> None:
+    scale = Scale("proxy", 64, width=0.0625, classes=2)
+    network = build(preset("yolov3_tiny").blueprint, scale, seed=0)
+    points = AnchorPoints.of(network.train()(torch.zeros(2, 3, 64, 64)))
+    boxes = points.boxes[0].reshape(-1, 2, 2)
+    torch.testing.assert_close(boxes.mean(1), points.centres, atol=1.0, rtol=0)
+    torch.testing.assert_close(boxes[:, 1] - boxes[:, 0], points.anchors, rtol=0.1, atol=0)
+    assert points.objectness.sigmoid().mean().item() == pytest.approx(0.01, rel=0.1)

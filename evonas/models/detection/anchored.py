@@ -20,24 +20,22 @@ class AnchorPrediction(nn.Conv2d):
 
     Args:
         first_bias: The objectness before a training; all else begins at 0, so that a box is its
-            anchor in the middle of its cell.
+            anchor in the middle of its cell. The attribute has the bias of each channel.
     """
 
     role = "prediction"
     first_deviation = 0.01
 
     def __init__(self, in_channels: int, anchors: int, classes: int, first_bias: float) -> None:
-        self.anchors = anchors
-        self.first_bias = first_bias
+        self.first_bias = ([0.0] * BOX + [first_bias] + [0.0] * classes) * anchors
         super().__init__(in_channels, anchors * (BOX + OBJECTNESS + classes), 1)
 
     def reset_parameters(self) -> None:
         """Weights as before a training."""
         assert self.bias is not None, "a prediction has a bias"
         nn.init.normal_(self.weight, std=self.first_deviation)
-        nn.init.constant_(self.bias, 0.0)
         with torch.no_grad():
-            self.bias.view(self.anchors, -1)[:, BOX] = self.first_bias
+            self.bias.copy_(torch.tensor(self.first_bias))
 
 
 class AnchorPoints(nn.Module):
