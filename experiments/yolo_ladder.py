@@ -24,6 +24,7 @@ from trainings import FRESH, side_by_side
 from evonas.blueprint import Blueprint, plan_network
 from evonas.data.cache import load_data
 from evonas.data.dataset import Dataset
+from evonas.errors import TrialFailure
 from evonas.exporters.onnx import onnx_model
 from evonas.hardware.latency import Clock, reference_ms
 from evonas.models import build, count, deployed
@@ -142,20 +143,24 @@ def chosen(tried: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def trained(job: Job) -> dict[str, Any]:
-    """Scores of the images after a training of about so many processor seconds."""
+    """Scores after a training of about so many processor seconds; 0 if it diverged."""
     torch.set_num_threads(1)
     start = time.process_time()
     _trained(job, TRIED_EPOCHS)
     epochs = max(1, round(job.seconds * TRIED_EPOCHS / (time.process_time() - start)))
-    start = time.process_time()
-    network = _trained(job, epochs)
-    seconds = time.process_time() - start
+    row = {"rung": job.rung, "rate": job.rate, "epochs": epochs}
+    try:
+        start = time.process_time()
+        network = _trained(job, epochs)
+        row["seconds"] = round(time.process_time() - start, 1)
+    except TrialFailure as failure:
+        return {**row, **dict.fromkeys((*SCORES, "validation"), 0.0), "failure": str(failure)}
     data, recipe = job.dataset, job.recipe(epochs)
     scores, validation = (
         evaluate(network, part, data.problem, recipe) for part in (data.test, data.validation)
     )
     return {
-        **{"rung": job.rung, "rate": job.rate, "epochs": epochs, "seconds": round(seconds, 1)},
+        **row,
         **{key: scores[key] for key in SCORES},
         "validation": validation["map50_95"],
     }

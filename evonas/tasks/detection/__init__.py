@@ -63,7 +63,7 @@ class Detection(Task):
     recipe: Mapping[str, Any] = MappingProxyType(
         {
             "optimizer": "adamw",
-            "lr0": 0.02,
+            "lr0": 0.01,
             "momentum": 0.9,
             "weight_decay": 0.05,
             "batch_size": 8,
