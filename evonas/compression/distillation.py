@@ -13,7 +13,7 @@ from evonas.compression.teacher import Teacher
 from evonas.errors import BuildError
 from evonas.models import initialise
 from evonas.networks.problem import Problem
-from evonas.settings import CompressionSettings
+from evonas.settings import CompressionSettings, DistillationSettings
 from evonas.tasks import task_of
 from evonas.tasks.task import outputs_of
 from evonas.training.attachment import Attachment
@@ -26,7 +26,7 @@ TINY = 1e-6  # mean square of maps that are all but zero
 class Distillation(Step):
     """Acts on the training alone: what is deployed is the network as it was planned."""
 
-    acts_in_training = True
+    acts_in_training = DistillationSettings.acts_in_training
 
     def is_on(self, settings: CompressionSettings) -> bool:
         """See `Step`."""

@@ -108,7 +108,7 @@ def _show(layer: nn.Module, given: tuple[Any, ...], out: Any) -> None:
 class QuantNoise(Step):
     """The step of the settings `quant_noise`."""
 
-    acts_in_training = True
+    acts_in_training = QuantNoiseSettings.acts_in_training
 
     def is_on(self, settings: CompressionSettings) -> bool:
         """Whether there is a method."""

@@ -17,6 +17,8 @@ from evonas.evolution.operators import BEST_ONLY, Operators
 from evonas.evolution.read_history import Memory, ruled_fitness_of
 from evonas.evolution.spread import spread_designs
 from evonas.evolution.surrogate import Surrogate
+from evonas.settings import STEP_SETTINGS
+from evonas.space.compression_section import SECTION
 from evonas.trial import Chromosome, Finished, History
 
 MUTANTS = 0.5  # share of a pool's children that have one parent
@@ -92,8 +94,7 @@ class PygadEvolver(Evolver):
             return Proposal(seen.claim_random(rng), (), "random")
         breeder = _Breeder(self, parents, rng)
         if self.settings.surrogate and rng.random() >= self._surrogate.unscreened(memory):
-            leaps = memory.idle >= PATIENCE and rng.random() < LEAPING
-            children = breeder.pool(self.settings.pool, seen, leaps)
+            children = self._children(breeder, seen, memory, rng)
             if children:
                 chromosomes = [chromosome for chromosome, _, _ in children]
                 pending = list(in_flight.values())
@@ -101,6 +102,17 @@ class PygadEvolver(Evolver):
                 chromosome, parents_of, operator = children[best]
                 return Proposal(seen.taking(chromosome), parents_of, operator)
         return breeder.child(seen) or Proposal(seen.claim_random(rng), (), "random")
+
+    def _children(
+        self, breeder: "_Breeder", seen: Seen, memory: Memory, rng: np.random.Generator
+    ) -> list[Child]:
+        """A pool of one kind."""
+        if breeder.remade and rng.random() < self.settings.siblings:
+            siblings = breeder.siblings(self.settings.pool, seen)
+            if siblings:
+                return siblings
+        leaps = memory.idle >= PATIENCE and rng.random() < LEAPING
+        return breeder.pool(self.settings.pool, seen, leaps)
 
 
 class _Breeder:
@@ -152,8 +164,32 @@ class _Breeder:
         Their mutated genes are geometric in number, so that small steps are common and large
         ones happen. With `leaps` all are mutants, in three genes at least.
         """
+        return self._new(self._leaps(size) if leaps else self._steps(size), seen)
+
+    def siblings(self, size: int, seen: Seen) -> list[Child]:
+        """Different children that are not taken and share their parent's training.
+
+        Genes of what is made of the trained network are drawn anew.
+        """
+        parents = self._parents(size)
+        children = self.chromosomes[parents]
+        drawn = np.array([self.space.sample(self.rng) for _ in range(size)])
+        children[:, self.remade] = drawn[:, self.remade]
+        rows = zip(children.tolist(), parents, strict=True)
+        return self._new(((tuple(row), self._numbers([p]), "sibling") for row, p in rows), seen)
+
+    @cached_property
+    def remade(self) -> list[int]:
+        """Indices of the genes of what is made of a trained network."""
+        steps = STEP_SETTINGS.items()
+        remade = {(SECTION, name) for name, step in steps if not step.acts_in_training}
+        genes = enumerate(self.space.genes)
+        return [index for index, gene in genes if gene.key_path[:2] in remade]
+
+    def _new(self, bred: Iterable[Child], seen: Seen) -> list[Child]:
+        """The different ones of them that are not taken, in their canonical form."""
         children: dict[Chromosome, Child] = {}
-        for chromosome, parents, operator in self._leaps(size) if leaps else self._steps(size):
+        for chromosome, parents, operator in bred:
             canonical = self.space.canonical(chromosome)
             if canonical not in children and not seen.has(canonical):
                 children[canonical] = (canonical, parents, operator)

@@ -3,7 +3,9 @@
 from evonas.settings.compression import (
     STEP_SETTINGS,
     CompressionSettings,
+    DistillationSettings,
     QuantisationSettings,
+    QuantNoiseSettings,
     StepSettings,
     tidied_compression,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "BudgetSettings",
     "CompressionSettings",
     "DataSettings",
+    "DistillationSettings",
     "EvaluatorSettings",
     "EvolverSettings",
     "ExecutorSettings",
@@ -46,6 +49,7 @@ __all__ = [
     "LatencySettings",
     "Limits",
     "MeasureSettings",
+    "QuantNoiseSettings",
     "QuantisationSettings",
     "RewardSettings",
     "RunSettings",

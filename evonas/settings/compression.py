@@ -30,9 +30,11 @@ class StepSettings(Group):
     """Settings of a step.
 
     `takes`: by method, the keys that change what it does. `only_with`: keys that do so beside one
-    value of another alone.
+    value of another alone. `acts_in_training`: it acts while the network is trained, and makes
+    nothing of it afterwards.
     """
 
+    acts_in_training: ClassVar[bool] = False
     takes: ClassVar[Mapping[str, tuple[str, ...]]]
     only_with: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
@@ -67,6 +69,7 @@ class DistillationSettings(StepSettings):
     first designs of a run have none.
     """
 
+    acts_in_training: ClassVar = True
     takes: ClassVar = {
         "logits": ("teacher", "temperature", "alpha"),
         "features": ("teacher", "temperature", "alpha", "hint"),
@@ -84,6 +87,7 @@ class QuantNoiseSettings(StepSettings):
     `block`: the weights of a block.
     """
 
+    acts_in_training: ClassVar = True
     takes: ClassVar = dict.fromkeys(("int8", "int4", "pq"), ("share", "block"))
     method: Literal["none", "int8", "int4", "pq"] = "none"
     share: Part = 0.5

@@ -147,7 +147,9 @@ class EvolverSettings(Group):
     `mutation_probability` each gene so likely; `adaptive` changes `mutation_genes_bad` where
     the parents are bad. `mutation_by_replacement` draws a number anew, else a real number moves
     from where it is by up to a tenth of its range. With `block_crossover` a stage or
-    block is inherited whole. `nsga3_divisions` of each objective's axis make the reference
+    block is inherited whole. Of `siblings`, the share of the pools whose children differ from their
+    parents in what is made of the trained network alone, a training serves several: in spaces with
+    such genes. `nsga3_divisions` of each objective's axis make the reference
     points, not set: as many as the population can serve. `start` names the first
     designs: published networks, `run:NAME` for the front of another run, and model folders.
     `sample` is of `aging` alone: how many it draws for a tournament.
@@ -188,6 +190,7 @@ class EvolverSettings(Group):
     sample: Count = 5
     keep_elitism: Annotated[int, Field(ge=0)] = 1
     keep_parents: Annotated[int, Field(ge=-1)] = -1
+    siblings: Probability = 0.5
     start: DesignNames = ()
 
 

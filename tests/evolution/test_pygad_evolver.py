@@ -8,6 +8,7 @@ from test_evolvers import SETTINGS, evolve, make
 
 from evonas.evolution import EVOLVERS
 from evonas.settings import EvolverSettings
+from evonas.space import load_space
 from evonas.space.document import document_of
 from evonas.space.load import space_of
 from evonas.trial import Finished, History
@@ -73,6 +74,25 @@ def test_nothing_is_bred_of_the_first_that_finish_alone() -> None:
     assert not evolver.propose(waiting, [8])[0].parents
     assert evolver.propose(waiting, [16])[0].parents, "but it does not wait for ever"
     assert evolver.propose(History(done), [8])[0].parents
+
+
+def test_siblings_differ_in_what_is_made_of_the_trained_network_alone() -> None:
+    space = load_space("nano+compression")
+    settings = EvolverSettings(population=4, initial=4, siblings=1.0)
+    evolver = EVOLVERS["pygad"](settings, space, 0)
+    done: list[Finished] = []
+    siblings = []
+    for number in range(30):
+        proposal = evolver.propose(History(tuple(done)), [number])[0]
+        done.append(Finished(number, proposal.chromosome, (sum(proposal.chromosome),)))
+        siblings += [proposal] if proposal.operator == "sibling" else []
+    assert siblings
+    for sibling in siblings:
+        (parent,) = sibling.parents
+        pairs = zip(space.genes, sibling.chromosome, done[parent].chromosome, strict=True)
+        changed = {gene.key_path[:2] for gene, own, other in pairs if own != other}
+        assert changed
+        assert changed <= {("compression", "pruning"), ("compression", "quantisation")}
 
 
 def test_pygad_leaves_the_global_generators_alone() -> None:
