@@ -144,6 +144,10 @@ def export(
             "NAME --to DIR for a published network, of which alone are --input, --classes, "
             "--weights, --mean and --deviation, and none of a run's options or full.*."
         )
+    if all_front and (preset is not None or pick != "knee"):
+        raise SettingsError(
+            "--all-front writes each design of the front of a run. Leave --pick and --preset out."
+        )
     if preset is not None:
         say(export_preset(preset, to, **given), json, print_preset_export)
         return

@@ -82,12 +82,12 @@ def _knee(run: Run, front: Sequence[int], whole: Sequence[int]) -> tuple[int, st
     if len(front) == 1:
         return front[0], "the only design on the front"
     why = "which has no knee that noise could not make" if len(front) > 2 else "which has no knee"
-    best = f"the best {run.records.objectives[0].name}"
+    best = f"the best by {run.records.objectives[0].name}"
     return front[0], f"{best} of a front of {len(front)} designs, {why}"
 
 
 def _best(run: Run, front: Sequence[int], whole: Sequence[int]) -> tuple[int, str]:
-    return whole[0], f"the best {run.records.objectives[0].name}"
+    return whole[0], f"the best by {run.records.objectives[0].name}"
 
 
 def _balanced(run: Run, front: Sequence[int], whole: Sequence[int]) -> tuple[int, str]:

@@ -213,6 +213,12 @@ def print_exports(result: dict[str, Any], console: Console) -> None:
         shown = [measure(name, model["measures"][name]) for name in names]
         table.add_row(model["folder"], *shown)
     console.print(table)
+    sizes = result["models"][0]["enlarged"]
+    if sizes:
+        console.print(
+            f"They are not as large as in the search, which measured this: {told_sizes(sizes)}.",
+            soft_wrap=True,
+        )
     console.print(f"\nNext: evonas retrain {result['models'][0]['folder']}", soft_wrap=True)
 
 

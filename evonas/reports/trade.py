@@ -36,5 +36,5 @@ def _amount(objective: Objective, difference: float) -> str:
     size = abs(difference)
     points = f"{100 * size:.2g}"
     of_share = f"{points} {'point' if points == '1' else 'points'}"
-    shown = of_share if is_share else measure(objective.name, size)
+    shown = of_share if is_share else measure(objective.name, float(f"{size:.2g}"))
     return f"{shown} {'more' if difference > 0 else 'less'} {objective.name}"

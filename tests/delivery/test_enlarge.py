@@ -11,12 +11,14 @@ from small_model import WORDS, made, model
 from evonas import export, load_run, retrain, search
 from evonas.blueprint import plan_network
 from evonas.delivery.enlarge import check_size, export_size
+from evonas.delivery.final_training import CHECKPOINT
 from evonas.errors import ExportError
 from evonas.exporters.file_names import CARD, CHECK, FACTS, RECIPE
 from evonas.key import checksum
 from evonas.model_folder.model_folder import CHECKSUMS, COUNTS, ModelFolder
 from evonas.models import count
 from evonas.presets import preset
+from evonas.reports.epochs import Epochs
 from evonas.settings import FullSettings
 from evonas.space import load_space
 from evonas.space.run_scales import resized
@@ -78,6 +80,39 @@ def test_a_folder_is_enlarged_with_fresh_weights_and_its_card_says_so(model: Pat
     assert folder.source().network.state_dict().keys() == folder.built().state_dict().keys()
     assert "enlarged: resolution_px 12, width 1" in (model / CARD).read_text()
     assert "enlarged" in (model / RECIPE).read_text()
+
+
+class Stopped(Epochs):
+    """Ends a training behind its first epoch, once, and keeps what was said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        self.is_to_stop = True
+
+    def finished(self, done: int, loss: float, score: str = "") -> None:
+        if self.is_to_stop:
+            self.is_to_stop = False
+            raise KeyboardInterrupt
+
+    def line(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_an_enlarging_that_was_stopped_goes_on_by_the_same_words_alone(model: Path) -> None:
+    display, words = Stopped(), [*WORDS, "training.epochs=2", "full.width=1"]
+    before = (model / CHECK).read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        retrain(model, words, display=display)
+    assert (model / CHECK).read_bytes() == before
+    kept = (model / CHECKPOINT).read_bytes()
+    display.told.clear()
+    assert retrain(model, words, display=display)["epochs"] == 2
+    assert "Going on after epoch 1." in display.told
+    (model / CHECKPOINT).write_bytes(kept)
+    display.told.clear()
+    retrain(model, [*words[:-1], "full.width=2"], display=display)
+    assert any("is not of this training" in line for line in display.told)
 
 
 @mistakes("""

@@ -26,3 +26,8 @@ def test_each_design_of_the_front_has_its_folder(working_folder: Path) -> None:
     again = typed("export", "few", "--to", "models", "--all-front")
     assert again.returncode == 2
     assert "not empty" in again.stderr
+    both = typed("export", "few", "--to", "more", "--all-front", "--pick", "best")
+    assert both.returncode == 2
+    assert "Leave --pick and --preset out" in both.stderr
+    shown = typed("export", "few", "--to", "more", "--all-front", "full.width=0.5").stdout
+    assert "which measured this: width 0.5" in shown

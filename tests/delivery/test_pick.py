@@ -33,7 +33,7 @@ def test_each_rule_has_its_design_and_says_so(run: Run) -> None:
         **{"knee": 1, "best": 0, "balanced": 1}
     }
     assert found["knee"].why == "the knee of a front of 4 designs"
-    assert found["best"].why == "the best accuracy"
+    assert found["best"].why == "the best by accuracy"
     assert found["balanced"].why == "the most balanced of a front of 4 designs"
 
 
@@ -53,9 +53,9 @@ def test_limits_make_a_front_of_their_own(run: Run) -> None:
     pick = picked(run, "knee", "latency_ms.max=1.9")
     assert (pick.trial.number, pick.why) == (
         2,
-        "the best accuracy of a front of 2 designs, which has no knee",
+        "the best by accuracy of a front of 2 designs, which has no knee",
     )
-    assert picked(run, "best", "latency_ms.max=1").why == "the best accuracy"
+    assert picked(run, "best", "latency_ms.max=1").why == "the best by accuracy"
     assert picked(run, "knee", "latency_ms.max=1").why == "the only design on the front"
 
 
