@@ -269,8 +269,8 @@ PARTS: Mapping[str, Part] = {
                 "    novel_mix_alpha: Positive = 1.0\n",
             ),
             "Detection tasks/detection/__init__.py": (
-                '*("mosaic",',
-                '*("novel_mix", "novel_mix_alpha", "mosaic",',
+                '*("mosaic", "close_mosaic",',
+                '*("novel_mix", "novel_mix_alpha", "mosaic", "close_mosaic",',
             ),
             "ELSEWHERE tests/training/test_trainer.py": (
                 '|= {"mosaic",',
