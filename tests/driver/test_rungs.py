@@ -11,6 +11,7 @@ from evonas.blueprint import Blueprint
 from evonas.driver import _work, search
 from evonas.driver.preparation import Setup
 from evonas.driver.rungs import MOST_CHECKPOINTS, ExtrapolatedHistory, Rungs, extrapolated
+from evonas.driver.user_callbacks import Callbacks
 from evonas.errors import SettingsError, TrialFailure
 from evonas.evaluation.evaluator import Evaluator
 from evonas.evaluation.objectives import parse_objective
@@ -348,7 +349,7 @@ def toy_setup(name: str, **more: Any) -> Setup:
 def toy_search(name: str = "toy", **more: Any) -> Run:
     setup = toy_setup(name, **more)
     Path(name).mkdir()
-    return _work(setup, Ledger.create(Path(name) / "run.db", setup.facts))
+    return _work(setup, Ledger.create(Path(name) / "run.db", setup.facts), Callbacks(None, None))
 
 
 def test_the_budget_counts_designs_and_promotions_go_on_after_it() -> None:
@@ -399,7 +400,7 @@ def test_stopping_and_resuming_equals_not_stopping() -> None:
     Ledger.create(Path("parts/run.db"), setup.facts).close()
     while True:
         try:
-            parts = _work(setup, Ledger.open(Path("parts/run.db")))
+            parts = _work(setup, Ledger.open(Path("parts/run.db")), Callbacks(None, None))
             break
         except KeyboardInterrupt:
             stops += 1
@@ -411,10 +412,12 @@ def test_a_larger_budget_begins_more_designs() -> None:
     first = toy_search("grown", budget={"evaluations": 4})
     assert first.records.evaluations == 4
     setup = toy_setup("grown")
-    grown = _work(setup, Ledger.open(Path("grown/run.db")))
+    grown = _work(setup, Ledger.open(Path("grown/run.db")), Callbacks(None, None))
     assert grown.records.evaluations == 30
     assert grown.trials()[: len(first.trials())] == first.trials()
-    again = _work(toy_setup("grown", every=1), Ledger.open(Path("grown/run.db")))
+    again = _work(
+        toy_setup("grown", every=1), Ledger.open(Path("grown/run.db")), Callbacks(None, None)
+    )
     assert again.trials() == grown.trials()
 
 
@@ -460,7 +463,7 @@ def test_failures_on_higher_rungs_end_the_search_as_any_other() -> None:
 def test_an_equal_training_is_paid_once_on_every_rung() -> None:
     setup = toy_setup("shared", budget={"evaluations": 60})
     Path("shared").mkdir()
-    run = _work(setup, Ledger.create(Path("shared/run.db"), setup.facts))
+    run = _work(setup, Ledger.create(Path("shared/run.db"), setup.facts), Callbacks(None, None))
     paid = [t for t, o in run.trials() if o and o.source is None]
     keys = [(setup.evaluator.training_key(t.blueprint), t.rung) for t in paid]
     assert len(set(keys)) == len(keys) < len(run.trials())
