@@ -153,7 +153,10 @@ def shapes() -> Dataset:
 
 
 DETECTION = TrainingSettings(
-    **{**TASKS["detection"].recipe, "epochs": 3, "amp": "off", "ema": 0.0, "mosaic": 0.5}
+    **{
+        **TASKS["detection"].recipe,
+        **{"epochs": 3, "lr0": 0.02, "amp": "off", "ema": 0.0, "mosaic": 0.5},
+    }
 )
 DETECTORS = Scale("proxy", 32, classes=2)
 

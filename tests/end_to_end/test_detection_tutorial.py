@@ -26,7 +26,7 @@ SMALLER: Mapping[str, list[str]] = {
     "search": [*SEARCH, "budget.evaluations=2", "display=plain"],
     "export": ["--pick", "0"],  # has no one-to-one branch: something is suppressed
     # So little a training is sure of nothing: everything that it says is drawn.
-    "retrain": ["training.epochs=2", "training.confidence=0.001"],
+    "retrain": ["training.epochs=4", "training.keep=last", "training.confidence=0.001"],
 }
 
 
