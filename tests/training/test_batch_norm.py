@@ -109,6 +109,7 @@ def in_a_group(rank: int, folder: Path) -> None:
     distributed.all_reduce(gradient)
     found = {"output": output.detach(), "gradient": gradient, **network.state_dict()}
     torch.save(found, folder / f"{rank}.pt")
+    distributed.barrier()  # whoever leaves first would pull the store from under the other
     distributed.destroy_process_group()
 
 
