@@ -27,9 +27,10 @@ def search(words: Words = None, json: Json = False) -> None:
 def resume(run: RunName, words: Words = None, json: Json = False) -> None:
     """Go on with a run that was stopped, or beyond its budget.
 
-    budget.evaluations=+50 adds evaluations, data.path=NEW says where images have moved; else only
-    budget, executor and display may change. A run of evaluator=python imports the module that its
-    evaluator.function names: resume such a run only if you trust where it comes from.
+    budget.evaluations=+50 adds evaluations, confirm.top=3 trains finalists again, data.path=NEW
+    says where images have moved; else only budget, confirm, executor and display may change. A
+    run of evaluator=python imports the module that its evaluator.function names: resume such a
+    run only if you trust where it comes from.
     """
     from evonas import driver
     from evonas.runs import find_run

@@ -103,7 +103,7 @@ class LatencyScreen:
     def _told(self, outcome: Outcome) -> Measured | None:
         """Repeats, promotions and what has no latency tell nothing."""
         trial = self.records.trials[outcome.number]
-        is_new = outcome.source is None and trial.continues is None
+        is_new = outcome.source is None and trial.continues is None and trial.confirms is None
         ms = outcome.measures.get(MEASURE, 0.0)
         is_told = is_new and ms > 0 and not self._in_int8(trial.blueprint)
         return (trial.blueprint, ms) if is_told else None

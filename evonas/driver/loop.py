@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from evonas import interrupts
+from evonas.driver.confirmation import Confirmation
 from evonas.driver.latency_screen import LatencyScreen
 from evonas.driver.parents import Inheritance
 from evonas.driver.precision_decisions import Precision
@@ -52,6 +53,7 @@ class Search:
         self.schedule = SCHEDULES[self.settings.schedule](setup.evolver, records)
         self.stopping = Stopping(records, self.settings.budget, setup.space.size)
         self.rungs = Rungs(records, self.settings.fidelity)
+        self.confirmation = Confirmation(records, self.settings.confirm, setup.space)
         self.inheritance = Inheritance(records, self.settings.training, setup.space)
         self.teachers = Teachers(records, self.settings, setup.space, setup.evaluator.bench)
         self.reuse = Reuse(setup.evaluator, self.teachers)
@@ -70,7 +72,7 @@ class Search:
     def run(self) -> str:
         """Works until the search is over; why it is."""
         over = self._end()
-        if over is not None and not self.records.unfinished and self._promotable(over) is None:
+        if over is not None and not self.records.unfinished and not self._has_more(over):
             return over
         with self.executor:
             self.ledger.begin_session(self.executor.workers)
@@ -86,14 +88,29 @@ class Search:
                 interrupts.check()
 
     def _next(self) -> Trial | None:
-        """The next trial, on record: a promotion if one is due, or else a new design."""
+        """The next trial, on record: a promotion if one is due, a new design, or a confirmation."""
         over = self._end()
         source = self._promotable(over)
         if source is not None:
-            trial = self.rungs.promotion(source)
-            self._put_on_record(trial, len(self.records.outcomes))
-            return trial
-        return self._propose() if over is None else None
+            return self._put_on_record(self.rungs.promotion(source), len(self.records.outcomes))
+        if over is None:
+            return self._propose()
+        finalist = self._confirmable()
+        if finalist is None:
+            return None
+        seed = trial_seed(self.settings.run.seed, self.records.next_number)
+        trial = self.confirmation.trial(finalist, seed)
+        return self._put_on_record(trial, len(self.records.outcomes))
+
+    def _has_more(self, over: str) -> bool:
+        """True if trials are left to do once no further design is proposed."""
+        return self._promotable(over) is not None or self._confirmable() is not None
+
+    def _confirmable(self) -> int | None:
+        """The trial whose design is trained again now, if there is one and the budget lasts."""
+        if self.stopping.spent(self._begun(), self.display.seconds):
+            return None
+        return self.confirmation.due()
 
     def _promotable(self, over: str | None) -> int | None:
         """The trial whose design goes on to the next rung now, if there is one."""
@@ -116,12 +133,12 @@ class Search:
             proposal.parents,
             proposal.operator,
         )
-        self._put_on_record(trial, seen)
-        return trial
+        return self._put_on_record(trial, seen)
 
-    def _put_on_record(self, trial: Trial, seen: int) -> None:
+    def _put_on_record(self, trial: Trial, seen: int) -> Trial:
         self.ledger.add_trials([trial], seen)
         self.records.add_trial(trial, seen)
+        return trial
 
     def _start(self, trial: Trial) -> None:
         """Submits the trial, or finishes it here if nothing is left to find out."""
@@ -131,7 +148,10 @@ class Search:
             self._record(unbuilt(trial, error))
             return
         infeasible = self.evaluator.infeasible(trial.number, counted)
-        if infeasible is not None:
+        if trial.confirms is not None:  # of what others found out it takes nothing
+            self.in_flight[trial.number] = f"confirmation {trial.number}"
+            self._submit(trial, counted, None, None)
+        elif infeasible is not None:
             self._record(infeasible)
         elif (key := self.reuse.key(trial)) in self.in_flight.values():
             self.waiting.append(trial)
@@ -239,8 +259,9 @@ class Search:
         """What later trials need not find out again."""
         trial = self.records.trials[outcome.number]
         self.teachers.remember(trial, outcome)
-        self.reuse.remember(trial, outcome)
-        self.siblings.remember(trial, outcome)
+        if trial.confirms is None:
+            self.reuse.remember(trial, outcome)
+            self.siblings.remember(trial, outcome)
 
     def _keep_weights(self) -> None:
         if has_weights(self.setup.folder):
@@ -259,9 +280,13 @@ class Search:
 
     def _end(self) -> str | None:
         """Why no further design is proposed, if so."""
+        reserved, seconds = self.confirmation.trainings, self.display.seconds
+        return self.stopping.reason(self._begun(), seconds, self.free_in_a_row, reserved)
+
+    def _begun(self) -> int:
+        """Trials at work that will count against the budget."""
         numbers = [*self.in_flight, *(trial.number for trial in self.waiting_siblings)]
-        begun = sum(self.records.trials[number].continues is None for number in numbers)
-        return self.stopping.reason(begun, self.display.seconds, self.free_in_a_row)
+        return sum(self.records.trials[number].continues is None for number in numbers)
 
     def _why_over(self) -> str:
         reason = self._end()

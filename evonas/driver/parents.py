@@ -21,7 +21,7 @@ class Inheritance:
 
     def parent(self, trial: Trial) -> int | None:
         """The trial whose weights are those of a parent: the first that had finished by then."""
-        if not self.is_on:
+        if not self.is_on or trial.confirms is not None:
             return None
         records = self.records
         for parent in trial.parents:

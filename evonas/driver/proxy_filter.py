@@ -109,9 +109,9 @@ class ProxyFilter:
         return sorted(told, key=lambda scored: scored.number)
 
     def _told(self, outcome: Outcome) -> Scored | None:
-        """Repeats, promotions and what failed or was infeasible tell nothing."""
+        """Repeats, promotions, confirmations and what failed or was infeasible tell nothing."""
         trial, measures = self.records.trials[outcome.number], outcome.measures
-        is_new = outcome.source is None and trial.continues is None
+        is_new = outcome.source is None and trial.continues is None and trial.confirms is None
         proxy = self.settings.proxy
         is_measured = outcome.status in ("complete", "pruned", "filtered")
         if not is_new or not is_measured or proxy is None or proxy not in measures:

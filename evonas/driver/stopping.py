@@ -23,19 +23,35 @@ class Stopping:
         self._looked_at = 0  # finished trials
         self._is_target_met = False
 
-    def reason(self, in_flight: int, seconds: float, free_in_a_row: int) -> str | None:
-        """Why no further trial is to be proposed; None if one is.
+    def spent(self, in_flight: int, seconds: float, reserved: int = 0) -> str | None:
+        """Which part of the budget is spent but for so many evaluations; None if no part is.
 
         Args:
             in_flight: Submitted trials that may yet count against the budget.
-            seconds: Wall-clock time that drivers have worked on the run.
+            seconds: Wall-clock time that drivers have worked on the run. Those that are reserved
+                take as long as those so far.
+        """
+        budget, done = self.budget, self.records.evaluations
+        if done + in_flight >= budget.evaluations - reserved:
+            return "evaluations"
+        needed = seconds * reserved / done if done else 0.0
+        if budget.seconds is not None and seconds + needed >= budget.seconds:
+            return "seconds"
+        return None
+
+    def reason(
+        self, in_flight: int, seconds: float, free_in_a_row: int, reserved: int = 0
+    ) -> str | None:
+        """Why no further design is to be proposed; None if one is.
+
+        Args:
+            in_flight: See `spent`, as for `seconds` and `reserved`.
             free_in_a_row: Latest outcomes that cost no training.
         """
         budget, records = self.budget, self.records
-        if records.evaluations + in_flight >= budget.evaluations:
-            return "evaluations"
-        if budget.seconds is not None and seconds >= budget.seconds:
-            return "seconds"
+        spent = self.spent(in_flight, seconds, reserved)
+        if spent is not None:
+            return spent
         if self._meets_target():
             return "target"
         if budget.stagnation is not None and records.stagnant >= budget.stagnation:
@@ -50,6 +66,8 @@ class Stopping:
             return False
         for outcome in self.records.since(self._looked_at):
             self._looked_at += 1
+            is_design = self.records.trials[outcome.number].confirms is None
             is_feasible = outcome.status == "complete" and self.records.fitness(outcome) is not None
-            self._is_target_met |= is_feasible and is_within(outcome.measures, self.budget.target)
+            is_within_target = is_within(outcome.measures, self.budget.target)
+            self._is_target_met |= is_design and is_feasible and is_within_target
         return self._is_target_met

@@ -57,7 +57,7 @@ class Teachers:
     def remember(self, trial: Trial, outcome: Outcome) -> None:
         """Notes whether this is the best trial so far; to be told of each outcome."""
         self._events += 1
-        if self.judge is None or not self._may_teach(outcome):
+        if self.judge is None or trial.confirms is not None or not self._may_teach(outcome):
             return
         leaders = self._leaders.setdefault(self._levels(trial.blueprint), [])
         fitness = self.judge.fitness(outcome.measures[self.judge.name])
@@ -81,8 +81,9 @@ class Teachers:
     def _teacher(self, trial: Trial) -> int | None:
         if not self._learns(trial.blueprint):
             return None
-        if trial.continues is not None:
-            return self.of(self.records.trials[trial.continues])
+        earlier = trial.continues if trial.confirms is None else trial.confirms
+        if earlier is not None:
+            return self.of(self.records.trials[earlier])
         seen = self.records.seen[trial.number]
         leaders = self._leaders.get(self._levels(trial.blueprint), ())
         known = [one.number for one in leaders if one.events <= seen]

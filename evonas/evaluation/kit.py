@@ -18,6 +18,7 @@ from evonas.hardware.latency import Clock, latency_scale
 from evonas.settings import (
     CompressionSettings,
     DataSettings,
+    FidelitySettings,
     LatencySettings,
     Settings,
     TrainingSettings,
@@ -37,7 +38,8 @@ class Kit:
     """Goes to other processes; what it loads there is kept by the process for all designs.
 
     `trials` is the folder that trained weights are kept in, `reference_ms` the calibrated time
-    of the latency clock's reference network.
+    of the latency clock's reference network, `epochs` how long all trainings are if designs and
+    rungs do not say.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class Kit:
     full: Scale
     trials: Path
     reference_ms: float
+    epochs: int | None = None
 
     @property
     def measured(self) -> Scale:
@@ -68,7 +71,13 @@ class Kit:
 
     def recipe(self, design: Blueprint) -> TrainingSettings:
         """The run's training settings, overridden by the design's own."""
-        return recipe_of(self.settings.training, design)
+        recipe = recipe_of(self.settings.training, design)
+        return recipe if self.epochs is None else recipe.model_copy(update={"epochs": self.epochs})
+
+    def as_long_as(self, epochs: int) -> "Kit":
+        """The same where all trainings have so many epochs, whatever designs and rungs say."""
+        settings = self.settings.model_copy(update={"fidelity": FidelitySettings()})
+        return replace(self, settings=settings, epochs=epochs)
 
     @property
     def task(self) -> Task:

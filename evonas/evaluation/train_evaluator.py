@@ -106,7 +106,7 @@ class TrainEvaluator(Evaluator):
     def __call__(self, assignment: Assignment) -> Outcome:
         start = time.perf_counter()
         trial = assignment.trial
-        bench = Bench(self.kit, trial.blueprint, trial.seed, assignment)
+        bench = Bench(self._kit_of(trial), trial.blueprint, trial.seed, assignment)
         with bench.kit.threads():
             measures, broken = self._measures(bench, assignment)
         seconds = time.perf_counter() - start
@@ -128,6 +128,10 @@ class TrainEvaluator(Evaluator):
             source=assignment.source,
         )
 
+    def _kit_of(self, trial: Trial) -> Kit:
+        epochs = self.settings.confirm.epochs
+        return self.kit if trial.confirms is None or epochs is None else self.kit.as_long_as(epochs)
+
     def _measures(
         self, bench: Bench, assignment: Assignment
     ) -> tuple[dict[str, float], Outcome | None]:
@@ -137,7 +141,8 @@ class TrainEvaluator(Evaluator):
             for name in self.taken_by(cost):
                 if name not in measures:
                     measures[name] = bench.take(name)
-            broken = self._broken(assignment.trial, measures) if cost in BEFORE_TRAINING else None
+            is_judged = cost in BEFORE_TRAINING and not bench.is_confirmation  # by its mean
+            broken = self._broken(assignment.trial, measures) if is_judged else None
             if broken is not None:
                 return measures, broken
         if bench.is_compressed:

@@ -137,6 +137,19 @@ class Surrogate:
         return worth
 
 
+def posterior_means(space: SearchSpace, trials: Sequence[Finished]) -> Array | None:
+    """(trials, objectives) of what a model of these trials expects of them, larger is better.
+
+    In the units of its targets, which rank as values do; None if there are too few to learn from.
+    """
+    if len(trials) < FEWEST:
+        return None
+    learner = Learner(Features(space), trials, OBJECTIVES)
+    with BLAS.limit(limits=1, user_api="blas"):
+        posteriors = learner.predict([trial.chromosome for trial in trials], ())
+    return np.stack([posterior.mean for posterior in posteriors], axis=1)
+
+
 def _log_improvement(posteriors: Sequence[Posterior], rng: np.random.Generator) -> Array:
     """Logarithm of what is expected to be won, of one objective or of the front."""
     if len(posteriors) == 1:

@@ -5,6 +5,7 @@ from typing import Any
 
 from evonas.evaluation.constraints import violations
 from evonas.evaluation.measures import measure_scales
+from evonas.runs.confirmed import rank_correlation
 from evonas.runs.run import Run
 from evonas.trial import Outcome, Trial
 
@@ -14,7 +15,6 @@ DAMAGED = "damaged"  # the status of a run that cannot be read
 def run_summary(run: Run) -> dict[str, Any]:
     """The whole run, with the keys that scripts rely on."""
     records = run.records
-    best = None if records.best is None else run.pair(records.best)
     names = [objective.name for objective in records.objectives]
     point = records.volume.reference_point
     return {
@@ -32,17 +32,27 @@ def run_summary(run: Run) -> dict[str, Any]:
         "scales": measure_scales(run.settings, _measure_names(run)),
         "front": [
             {
-                **_measured(trial, outcome),
+                **_measured(run, trial.number),
                 "fingerprint": trial.blueprint.fingerprint,
                 "genes": run.space.alleles(trial.chromosome),
             }
-            for trial, outcome in run.front
+            for trial, _ in run.front
         ],
         "alike": [
-            {**_measured(*run.pair(number)), "stand_in": other}
-            for number, other in run.alike.items()
+            {**_measured(run, number), "stand_in": other} for number, other in run.alike.items()
         ],
-        "best": None if best is None else _measured(*best),
+        "best": None if records.best is None else _measured(run, records.best),
+        "confirmed": [
+            {
+                **_measured(run, number),
+                "deviations": dict(confirmed.deviations),
+                "count": confirmed.count,
+                "failed": confirmed.failed,
+                "observed": dict(records.outcomes[number].measures),
+            }
+            for number, confirmed in records.confirmed.items()
+        ],
+        "rank_correlation": rank_correlation(records),
         "knee": None if run.knee is None else run.knee[0].number,
         "hypervolume": records.volume.value,
         "reference_point": None if point is None else dict(zip(names, point, strict=True)),
@@ -55,7 +65,8 @@ def trial_summary(run: Run, trial: Trial, outcome: Outcome) -> dict[str, Any]:
     """One trial: what it is, what came of it, and what it has from its parents."""
     genes = run.space.alleles(trial.chromosome)
     return {
-        **_measured(trial, outcome),
+        "number": trial.number,
+        "measures": dict(outcome.measures),
         "run": run.name,
         "status": outcome.status,
         "error": {"kind": outcome.error_kind, "text": outcome.error_text},
@@ -93,7 +104,7 @@ def damaged_summary(folder: Path, why: str) -> dict[str, Any]:
 def runs_summary(run: Run) -> dict[str, Any]:
     """One run in a line."""
     records = run.records
-    best = None if records.best is None else _measured(*run.pair(records.best))
+    best = None if records.best is None else _measured(run, records.best)
     return {
         "run": run.name,
         "status": run.status,
@@ -115,8 +126,9 @@ def _measure_names(run: Run) -> list[str]:
     return list(dict.fromkeys([*own, *found]))
 
 
-def _measured(trial: Trial, outcome: Outcome) -> dict[str, Any]:
-    return {"number": trial.number, "measures": dict(outcome.measures)}
+def _measured(run: Run, number: int) -> dict[str, Any]:
+    """A design's measures: means where it is confirmed."""
+    return {"number": number, "measures": dict(run.records.measures(number))}
 
 
 def _parent(run: Run, number: int, genes: dict[str, Any]) -> dict[str, Any]:
@@ -155,4 +167,4 @@ def top_trials(run: Run, count: int) -> list[dict[str, Any]]:
     records = run.records
     fitness = records.fitness_matrix(records.feasible)[:, 0]
     order = (-fitness).argsort(kind="stable")[:count]
-    return [_measured(*run.pair(records.feasible[index])) for index in order]
+    return [_measured(run, records.feasible[index]) for index in order]

@@ -38,6 +38,8 @@ def print_run(summary: dict[str, Any], console: Console) -> None:
     for row in rows:
         grid.add_row(*row)
     console.print(grid)
+    if summary["confirmed"]:
+        console.print(_confirmed(summary))
     if summary["front"]:
         console.print(_front(summary))
         if summary["alike"]:
@@ -146,6 +148,30 @@ def _front(summary: dict[str, Any]) -> Table:
         mark = "knee" if member["number"] == summary["knee"] else ""
         table.add_row(str(member["number"]), *values, *more, mark)
     return table
+
+
+def _confirmed(summary: dict[str, Any]) -> Table:
+    """What the search observed of designs that were trained again, and what that gave."""
+    tau = summary["rank_correlation"]
+    told = "" if tau is None else f"; rank correlation with the search {tau:.2f}"
+    table = Table("trial", title=f"Trained again{told}", title_justify="left")
+    names = [objective["name"] for objective in summary["objectives"]]
+    for head in (*(f"{name}\nin the search, again" for name in names), "trainings"):
+        table.add_column(head)
+    for own in summary["confirmed"]:
+        values = [f"{measure(name, own['observed'][name])}, {_again(own, name)}" for name in names]
+        failed = f", {own['failed']} failed" if own["failed"] else ""
+        table.add_row(str(own["number"]), *values, f"{own['count']}{failed}")
+    return table
+
+
+def _again(own: dict[str, Any], name: str) -> str:
+    """Mean and deviation."""
+    if not own["count"]:
+        return "-"
+    deviation = own["deviations"].get(name)
+    mean = measure(name, own["measures"][name])
+    return mean if deviation is None else f"{mean} ± {number(deviation)}"
 
 
 def _rungs(summary: dict[str, Any]) -> list[tuple[str, str]]:

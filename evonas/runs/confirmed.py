@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 from evonas.trial import Outcome
+
+if TYPE_CHECKING:
+    from evonas.runs.records import Records
 
 
 @dataclass(frozen=True)
@@ -51,3 +55,21 @@ def confirmed_of(number: int, outcomes: list[Outcome]) -> Confirmed:
         {name: stdev(each) for name, each in values.items() if len(each) > 1},
         len(outcomes) - len(complete),
     )
+
+
+def rank_correlation(records: "Records") -> float | None:
+    """Kendall's tau-b of search and confirmation in the first objective, -1 to 1.
+
+    None of fewer than two designs, or if either gave all of them the same.
+    """
+    name = records.objectives[0].name
+    numbers = [number for number, own in records.confirmed.items() if own.count]
+    if len(numbers) < 2:
+        return None
+    from scipy.stats import kendalltau  # takes a while to load
+
+    searched = [records.outcomes[number].measures[name] for number in numbers]
+    again = [records.confirmed[number].means[name] for number in numbers]
+    if len(set(searched)) == 1 or len(set(again)) == 1:
+        return None
+    return float(kendalltau(searched, again).statistic)

@@ -49,6 +49,11 @@ class Histories:
         return past if past.number == place else replace(past, number=place)
 
     @property
+    def in_flight(self) -> bool:
+        """True if a trial has no outcome yet that is no confirmation."""
+        return bool(self._unfinished)
+
+    @property
     def begun(self) -> int:
         """How many designs were proposed: trials that are neither promotions nor confirmations."""
         return len(self._begun)

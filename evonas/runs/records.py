@@ -197,6 +197,10 @@ class Records:
                 matrix[row] = self._rated(self.measures(number), {})
         return matrix
 
+    def finished(self, numbers: Sequence[int]) -> list[Finished]:
+        """These finished trials as an evolver sees them."""
+        return [self._past[number] for number in numbers]
+
     def observed_matrix(self, numbers: Sequence[int]) -> pareto.Fitness:
         """The same as the search observed them."""
         rows = [self._past[number].fitness for number in numbers]

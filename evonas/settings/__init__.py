@@ -13,6 +13,7 @@ from evonas.settings.fields import Group, Limits, in_folder
 from evonas.settings.run_settings import (
     CHANGEABLE_ON_RESUME,
     BudgetSettings,
+    ConfirmSettings,
     DataSettings,
     EvaluatorSettings,
     EvolverSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "STEP_SETTINGS",
     "BudgetSettings",
     "CompressionSettings",
+    "ConfirmSettings",
     "DataSettings",
     "DistillationSettings",
     "EvaluatorSettings",

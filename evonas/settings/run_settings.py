@@ -207,6 +207,18 @@ class BudgetSettings(Group):
     target: dict[str, Limits] = Field(default_factory=dict)
 
 
+class ConfirmSettings(Group):
+    """The last part of a search: its `top` designs are trained again, from `seeds` fresh seeds.
+
+    Within the budget, which the search leaves so much of; 0 for no such part. Winners are chosen by
+    the means of these trainings, `epochs` of which are not set: as long as in the search.
+    """
+
+    top: Annotated[int, Field(ge=0, le=1000)] = 0
+    seeds: Annotated[int, Field(ge=1, le=100)] = 2
+    epochs: Annotated[int, Field(ge=1, le=10**6)] | None = None
+
+
 class LatencySettings(Group):
     """How latency is measured.
 
@@ -322,6 +334,7 @@ class Settings(Group):
     evolver: EvolverSettings = EvolverSettings()
     schedule: Literal["async", "generational"] = "async"
     budget: BudgetSettings = BudgetSettings()
+    confirm: ConfirmSettings = ConfirmSettings()
     training: TrainingSettings = TrainingSettings()
     compression: CompressionSettings = CompressionSettings()
     latency: LatencySettings = LatencySettings()
@@ -339,4 +352,4 @@ class Settings(Group):
 
 
 # What may change on resume, groups as a whole: where and how long, never what is searched.
-CHANGEABLE_ON_RESUME = ("budget", "executor", "display", "data.path")
+CHANGEABLE_ON_RESUME = ("budget", "confirm", "executor", "display", "data.path")

@@ -102,7 +102,10 @@ def test_an_existing_name_is_refused(run_copy: Path) -> None:
     [
         (["space=mobile_cells"], "a resume cannot change space"),
         (["data.subset=9"], "a resume cannot change data"),
-        (["data.class_weights=balanced"], "It may change budget, executor, display, data.path"),
+        (
+            ["data.class_weights=balanced"],
+            "It may change budget, confirm, executor, display, data.path",
+        ),
         (["data=synthetic"], "a resume cannot change data"),
         (["training.epochs=3"], "training.epochs=3: a resume cannot change training"),
         (["budget.evaluatons=+3"], 'Did you mean "evaluations"?'),
