@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evonas.delivery.predict import predict
     from evonas.delivery.retrain import retrain
     from evonas.delivery.tune import tune
-    from evonas.driver import optimise, resume, search
+    from evonas.driver import confirm, optimise, resume, search
     from evonas.models import build
     from evonas.presets import preset
     from evonas.runs import Run, load_run
@@ -27,6 +27,7 @@ _HOMES = {
     "Run": "evonas.runs",
     "build": "evonas.models",
     "compress": "evonas.delivery.compress_model",
+    "confirm": "evonas.driver",
     "export": "evonas.delivery.export",
     "export_preset": "evonas.delivery.export_preset",
     "load_run": "evonas.runs",
@@ -45,6 +46,7 @@ __all__ = [
     "Run",
     "build",
     "compress",
+    "confirm",
     "export",
     "export_preset",
     "load_run",

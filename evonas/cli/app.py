@@ -6,11 +6,12 @@ from evonas.cli.command import command
 from evonas.cli.of_machine import doctor
 from evonas.cli.of_models import compress, export, latency, predict, retrain, tune
 from evonas.cli.of_networks import models, spaces, weights
-from evonas.cli.of_runs import inspect, repair, resume, runs, search
+from evonas.cli.of_runs import confirm, inspect, repair, resume, runs, search
 
 COMMANDS = (
     search,
     resume,
+    confirm,
     runs,
     inspect,
     repair,

@@ -38,6 +38,29 @@ def resume(run: RunName, words: Words = None, json: Json = False) -> None:
     _report(driver.resume(find_run(run), words or []), json)
 
 
+def confirm(
+    run: RunName,
+    words: Words = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Designs to train again [3, or confirm.top].")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Trainings of each, in all [confirm.seeds].")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train the finalists of a run again, from fresh seeds, and choose by the means.
+
+    The best of many short trainings is partly luck. Finalists are the best as observed and those
+    that the search's model expects to be. confirm.epochs=20 trains them for longer. Stopped, it
+    goes on by evonas resume.
+    """
+    from evonas import driver
+    from evonas.runs import find_run
+
+    _report(driver.confirm(find_run(run), words or [], top=top, seeds=seeds), json)
+
+
 def _report(run: Any, as_json: bool) -> None:
     from evonas.reports.summary import nearest_miss, run_summary
     from evonas.reports.tables import print_run

@@ -13,7 +13,7 @@ from typing import Any
 
 from evonas import interrupts
 from evonas.blueprint import Blueprint
-from evonas.driver.changes import resumed_settings
+from evonas.driver.changes import confirming, resumed_settings
 from evonas.driver.loop import Search
 from evonas.driver.preparation import Checked, Setup, check, set_up
 from evonas.driver.recipe_check import transfer_lines
@@ -174,6 +174,28 @@ def resume(
         return _work(set_up(checked, folder, run.facts), ledger, callbacks)
 
 
+def confirm(
+    folder: str | Path,
+    given: Iterable[str] = (),
+    evaluate: UserFunction | None = None,
+    *,
+    top: int | None = None,
+    seeds: int | None = None,
+) -> Run:
+    """Trains the finalists of a run again, beyond its budget; it searches no further.
+
+    Args:
+        given: Words as of `resume`, and of `confirm`.
+        top: So many designs; not set: as many as the run says, or three.
+        seeds: Trainings of each from fresh seeds, in all; not set: as the run says.
+
+    Raises:
+        EvonasError: The run has no design to train again, or cannot go on.
+    """
+    folder = Path(folder).expanduser()
+    return resume(folder, [*confirming(load_run(folder), top, seeds), *given], evaluate)
+
+
 def _checked_again(run: Run, settings: Settings, evaluate: UserFunction | None) -> Checked:
     is_train = settings.evaluator.trains
     taken = taken_measures(settings, run.records.objectives)
@@ -258,4 +280,4 @@ def _work(setup: Setup, ledger: Ledger, callbacks: Callbacks) -> Run:
         ledger.close()
 
 
-__all__ = ["Run", "optimise", "resume", "search"]
+__all__ = ["Run", "confirm", "optimise", "resume", "search"]

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
-from evonas.errors import SettingsError
+from evonas.errors import RunError, SettingsError
+from evonas.runs.run import Run
 from evonas.settings import CHANGEABLE_ON_RESUME, Settings, Words
+
+FINALISTS = 3  # trained again where nothing says how many
 
 
 def resumed_settings(settings: Settings, given: Iterable[str]) -> Settings:
@@ -30,6 +33,32 @@ def resumed_settings(settings: Settings, given: Iterable[str]) -> Settings:
     if problems:
         raise SettingsError(problems)
     return changed
+
+
+def confirming(run: Run, top: int | None, seeds: int | None) -> list[str]:
+    """Words by which a run searches no further, and trains its finalists again.
+
+    Args:
+        top: Designs; None: as many as the run says, or three.
+        seeds: Trainings of each in all, with those that are done; None: as the run says.
+
+    Raises:
+        RunError: There is no design to train again.
+    """
+    if not run.records.feasible:
+        raise RunError(
+            f"Run {run.name} has no complete design that keeps its constraints, so there is "
+            f"nothing to confirm. Go on with the search: evonas resume {run.name}"
+        )
+    settings = run.settings.confirm
+    top = top or settings.top or FINALISTS
+    seeds = seeds or settings.seeds
+    spent = run.records.evaluations + len(run.records.unfinished)
+    limits = [] if run.settings.budget.seconds is None else ["budget.seconds=null"]
+    return [
+        *(f"confirm.top={top}", f"confirm.seeds={seeds}"),
+        *(f"budget.evaluations={spent + top * seeds}", *limits),
+    ]
 
 
 def _added(word: str, settings: Settings) -> str:

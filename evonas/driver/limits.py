@@ -12,6 +12,7 @@ def check_limits(settings: Settings, objectives: Iterable[Objective]) -> Iterato
 
     Bounds of measures are those of trainings: a table may have its accuracy in percent.
     """
+    yield from _confirmation(settings)
     constraints, target = settings.constraints, settings.budget.target
     if settings.evaluator.trains:
         yield from _beyond_bounds("constraints", constraints)
@@ -22,6 +23,17 @@ def check_limits(settings: Settings, objectives: Iterable[Objective]) -> Iterato
     for objective in objectives:
         if objective.name in target:
             yield from _wrong_end(objective, target[objective.name])
+
+
+def _confirmation(settings: Settings) -> Iterator[str]:
+    """A last part that leaves nothing for the search."""
+    confirm, budget = settings.confirm, settings.budget.evaluations
+    if confirm.top and confirm.top * confirm.seeds >= budget:
+        yield (
+            f"confirm.top={confirm.top} with confirm.seeds={confirm.seeds} takes "
+            f"{confirm.top * confirm.seeds} of budget.evaluations={budget}, and leaves none for "
+            "the search. Lower the former, or raise the budget."
+        )
 
 
 def _beyond_bounds(group: str, limits: Mapping[str, Limits]) -> Iterator[str]:

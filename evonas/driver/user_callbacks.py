@@ -51,8 +51,9 @@ class Callbacks:
             raise
 
     def _count(self, number: int) -> bool:
-        """Whether a generation is over with this trial; a promotion is no design of its own."""
-        if self.run.records.trials[number].continues is not None:
+        """Whether a generation is over with this trial; only new designs count."""
+        trial = self.run.records.trials[number]
+        if trial.continues is not None or trial.confirms is not None:
             return False
         self._designs += 1
         is_over = self._designs == self._end

@@ -62,6 +62,8 @@ class Display(Shown):
     def started(self, trial: Trial) -> None:
         """A trial was submitted."""
         self.running[trial.number] = self.clock()
+        if trial.confirms is not None:
+            self.line(f"Trial {trial.confirms} is trained again, as trial {trial.number}.")
 
     def finished(self, outcome: Outcome, records: Records) -> None:
         """A trial has its outcome."""
@@ -112,7 +114,7 @@ class Display(Shown):
             pieces.append(f"{records.promotions} promotions")
         if records.best is not None:
             objective = records.objectives[0]
-            measures = records.outcomes[records.best].measures
+            measures = records.measures(records.best)
             pieces.append(f"best {objective_value(objective, measures[objective.name])}")
         pieces.append(f"front {len(records.front)}")
         if records.volume.value is not None:

@@ -171,7 +171,7 @@ def _again(own: dict[str, Any], name: str) -> str:
         return "-"
     deviation = own["deviations"].get(name)
     mean = measure(name, own["measures"][name])
-    return mean if deviation is None else f"{mean} ± {number(deviation)}"
+    return mean if deviation is None else f"{mean} ± {deviation:.2g}"
 
 
 def _rungs(summary: dict[str, Any]) -> list[tuple[str, str]]:

@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 
 from evonas.blueprint import Blueprint
-from evonas.driver import resume, search
+from evonas.driver import confirm, resume, search
 from evonas.driver.confirmation import finalists
+from evonas.errors import RunError, SettingsError
 from evonas.reports.summary import run_summary
 from evonas.reports.tables import print_run
 from evonas.runs import Run
@@ -106,3 +107,32 @@ def test_the_summary_tells_what_was_confirmed_and_shows_means_on_the_front() -> 
     with StringIO() as told:
         print_run(summary, Console(file=told, width=160))
         assert "Trained again" in told.getvalue()
+
+
+def test_a_run_is_confirmed_beyond_its_budget_and_again_by_more() -> None:
+    words = {**WORDS, "budget": {"evaluations": 12, "seconds": 1e6}, "confirm": {"top": 0}}
+    search({**words, "run": {"name": "later"}}, Noisy())
+    run = confirm("runs/later", evaluate=Noisy(), top=2, seeds=1)
+    assert [own.count for own in run.records.confirmed.values()] == [1, 1]
+    more = confirm("runs/later", evaluate=Noisy(), top=3, seeds=2)
+    assert [own.count for own in more.records.confirmed.values()] == [2, 2, 2]
+    assert more.records.begun == run.records.begun == 12
+
+
+def test_nothing_is_confirmed_where_no_design_keeps_the_constraints() -> None:
+    words = {**WORDS, "budget": {"evaluations": 5}, "confirm": {"top": 0}}
+    search({**words, "constraints": {"parameters": {"max": 1}}, "run": {"name": "none"}}, Noisy())
+    with pytest.raises(RunError, match="has no complete design that keeps its constraints"):
+        confirm("runs/none", evaluate=Noisy())
+
+
+def test_a_last_part_that_leaves_nothing_for_the_search_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"takes 6 of budget\.evaluations=6, and leaves none"):
+        search({**WORDS, "budget": {"evaluations": 6}}, Noisy())
+
+
+def test_a_confirmation_is_no_design_of_a_generation() -> None:
+    told: list[int] = []
+    words = {**WORDS, "evolver": {"population": 5}}
+    search(words, Noisy(), on_generation=lambda generation, _: told.append(generation))
+    assert told == [0, 1, 2, 3], "of 20 designs, whatever is trained again"

@@ -287,3 +287,21 @@ def test_trainings_that_diverge_are_outcomes_and_the_search_ends() -> None:
     assert summary["status"] == "finished"
     trial = json.loads(typed("inspect", "wild", "--trial", "0", "--json").stdout)
     assert trial["error"]["kind"] == "diverged"
+
+
+@pytest.mark.slow
+def test_a_killed_confirmation_goes_on_and_trains_nothing_twice(working_folder: Path) -> None:
+    quick = [*SHORT, "executor=inline", "budget.evaluations=6", "run.name=sure"]
+    assert typed("search", *quick).returncode == 0
+    driver = start("confirm", "sure", "--top", "2", "--seeds", "4")
+    wait_for(lambda: finished("sure") >= 9, driver)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.communicate()
+    result = typed("resume", "sure", "--json")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert [own["count"] for own in summary["confirmed"]] == [4, 4]
+    assert summary["evaluations"] == summary["budget"] == 14
+    assert {own["number"] for own in summary["front"]} <= {
+        own["number"] for own in summary["confirmed"]
+    }
